@@ -1,0 +1,44 @@
+"""Registries of mmpixcon.
+
+Each registry is a child of mmdet's registry of the same name. With
+``default_scope = 'mmpixcon'`` a type without a prefix is therefore looked up
+here first, then in mmdet, then in mmengine, so that stock mmdet configs work
+unchanged as ``_base_`` of ours.
+
+Each registry is also listed below mmengine's root: that is how a config of
+another scope (``mmselfsup``, ``mmengine``) finds ``mmpixcon.Something``.
+"""
+
+from mmdet import registry as _mmdet
+from mmengine.registry import Registry
+
+
+def _child(parent: Registry, *locations: str) -> Registry:
+    """Make the mmpixcon child of one of mmdet's registries."""
+    registry = Registry(
+        parent.name,
+        build_func=parent.build_func,
+        parent=parent,
+        scope='mmpixcon',
+        locations=list(locations),
+    )
+    parent.parent._add_child(registry)
+    return registry
+
+
+MODELS = _child(_mmdet.MODELS, 'mmpixcon.models')
+TASK_UTILS = _child(_mmdet.TASK_UTILS, 'mmpixcon.models')
+WEIGHT_INITIALIZERS = _child(_mmdet.WEIGHT_INITIALIZERS, 'mmpixcon.engine')
+DATASETS = _child(_mmdet.DATASETS, 'mmpixcon.datasets')
+DATA_SAMPLERS = _child(_mmdet.DATA_SAMPLERS, 'mmpixcon.datasets')
+TRANSFORMS = _child(_mmdet.TRANSFORMS, 'mmpixcon.datasets')
+HOOKS = _child(_mmdet.HOOKS, 'mmpixcon.engine')
+LOOPS = _child(_mmdet.LOOPS, 'mmpixcon.engine')
+RUNNERS = _child(_mmdet.RUNNERS, 'mmpixcon.engine')
+OPTIMIZERS = _child(_mmdet.OPTIMIZERS, 'mmpixcon.engine')
+OPTIM_WRAPPERS = _child(_mmdet.OPTIM_WRAPPERS, 'mmpixcon.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(_mmdet.OPTIM_WRAPPER_CONSTRUCTORS, 'mmpixcon.engine')
+PARAM_SCHEDULERS = _child(_mmdet.PARAM_SCHEDULERS, 'mmpixcon.engine')
+METRICS = _child(_mmdet.METRICS, 'mmpixcon.evaluation')
+VISUALIZERS = _child(_mmdet.VISUALIZERS, 'mmpixcon.visualization')
+VISBACKENDS = _child(_mmdet.VISBACKENDS, 'mmpixcon.visualization')
