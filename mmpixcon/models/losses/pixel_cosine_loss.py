@@ -1,0 +1,89 @@
+"""L_Cos, the non-contrastive pixel loss of PixCon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmpixcon.registry import MODELS
+
+from ..contrast.correspondence import PixelPairs
+from .utils import NORM_EPS, average_over_images, unit_rows
+
+
+class _MeanPositiveCosine(torch.autograd.Function):
+    """``-mean_i mean_{j in P_i} l2(q_i) . l2(k_j)`` of one image.
+
+    The keys take no gradient, so ``m_i = mean_{j in P_i} l2(k_j)`` is a constant
+    of the graph, and the gradient is formed beside the value:
+    ``d(l2(q_i) . m_i) / d q_i = (m_i - l2(q_i) (l2(q_i) . m_i)) / |q_i|``.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, pairs: PixelPairs) -> Tensor:
+        channels, height, width = key.shape
+        unit_keys, _ = unit_rows(key.flatten(1).T)
+        unit_keys = unit_keys.view(height, width, channels)
+        grad = torch.zeros_like(query) if ctx.needs_input_grad[0] else None
+        total = query.new_zeros(())
+        anchors = query.new_zeros(())
+        for block in pairs.blocks():
+            is_anchor = (block.count > 0).to(query.dtype)
+            anchors += is_anchor.sum()
+            keys = unit_keys[block.rows, block.cols].reshape(-1, channels)
+            mean_key = block.positive.flatten(1).to(query.dtype) @ keys
+            mean_key /= block.count.clamp(min=1)[:, None]
+            unit_query, norm = unit_rows(query[:, block.anchors].T)
+            cosine = (unit_query * mean_key).sum(1)
+            total -= cosine @ is_anchor
+            if grad is not None:
+                # Below the floor of the norm, l2(q) is q / eps: a line.
+                projected = cosine * (norm[:, 0] > NORM_EPS)
+                block_grad = unit_query.mul_(projected[:, None]).sub_(mean_key)
+                block_grad.mul_((is_anchor / norm[:, 0])[:, None])
+                grad[:, block.anchors] = block_grad.T
+        anchors.clamp_(min=1)
+        if grad is not None:
+            ctx.save_for_backward(grad.div_(anchors))
+        return total / anchors
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
+        (grad,) = ctx.saved_tensors
+        return grad * grad_output, None, None
+
+
+@MODELS.register_module()
+class PixelCosineLoss(nn.Module):
+    r"""Pulls each anchor towards the cells of the other view that lie nearby.
+
+    Equation (5) of PixCon ("Augmenting Object Detection Supervised Training
+    with Pixel-level Contrastive Learning"), averaged over anchors, then over
+    images:
+
+    .. math::
+        L_{Cos}^i = -\frac{1}{|P_i|} \sum_{j \in P_i}
+            l_2(\gamma_i) \cdot l_2(\Psi_j)
+
+    An image without anchors counts with 0, which stays in the graph. Memory
+    grows with the number of cells; the cells x cells mask is never held.
+    """
+
+    def forward(self, query: Tensor, key: Tensor, pairs: list[PixelPairs]) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            query (Tensor): gamma, (N, C, h, w).
+            key (Tensor): Psi, (N, C, h', w'); takes no gradient.
+            pairs (list[PixelPairs]): The geometry of each image.
+
+        Returns:
+            Tensor: Scalar in [-1, 1]. float64 stays float64, everything else
+            is computed in float32.
+
+        Raises:
+            ValueError: Shapes of maps and geometry do not fit.
+        """
+        return average_over_images(_MeanPositiveCosine.apply, query, key, pairs)
