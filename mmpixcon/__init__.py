@@ -4,11 +4,12 @@ Importing the package checks the installed OpenMMLab set, makes mmselfsup
 importable beside mmcv 2.1 and registers everything under scope ``mmpixcon``.
 """
 
-from .compat import check_versions, import_mmselfsup
+from .compat import check_versions, import_mmselfsup, register_package
 from .version import __version__
 
 check_versions()
 import_mmselfsup()
+register_package()
 
 from mmdet.utils import register_all_modules as _register_mmdet  # noqa: E402
 

@@ -88,3 +88,13 @@ def import_mmselfsup() -> None:
             importlib.import_module(package)
     finally:
         mmcv.__version__ = real
+
+
+def register_package() -> None:
+    """Let configs of any project say ``_base_ = 'mmpixcon::...'``.
+
+    mmengine reads such a base only from the packages of a fixed table.
+    """
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE.setdefault('mmpixcon', 'mmpixcon')

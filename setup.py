@@ -1,0 +1,79 @@
+"""Packaging of mmpixcon; the build backend that calls it is build_backend.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+# What `mim` and `_base_ = 'mmpixcon::...'` look for below mmpixcon/.mim.
+MIM_CONTENT = ('tools', 'configs', 'model-index.yml')
+
+
+def read_version() -> str:
+    """Read the version without importing the package, which needs its dependencies."""
+    scope: dict[str, str] = {}
+    exec((ROOT / 'mmpixcon' / 'version.py').read_text(encoding='utf-8'), scope)
+    return scope['__version__']
+
+
+def read_requirements(name: str) -> list[str]:
+    """Read one file of requirements/, without its comments."""
+    lines = (ROOT / 'requirements' / name).read_text(encoding='utf-8').splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith('#')]
+
+
+class BuildWithMim(build_py):
+    """Add ``mmpixcon/.mim``: copies in a wheel, links in a checkout installed with ``-e``."""
+
+    def run(self) -> None:
+        """Build the package, then its ``.mim`` folder."""
+        super().run()
+        if self.editable_mode:
+            self._link()
+        else:
+            self._copy(Path(self.build_lib) / 'mmpixcon' / '.mim')
+
+    def _link(self) -> None:
+        target = ROOT / 'mmpixcon' / '.mim'
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        for name in MIM_CONTENT:
+            # Relative, so that the checkout can be moved as a whole.
+            os.symlink(os.path.join('..', '..', name), target / name)
+
+    def _copy(self, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        ignore = shutil.ignore_patterns('__pycache__', '*.pyc')
+        for name in MIM_CONTENT:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, target / name, ignore=ignore)
+            else:
+                shutil.copy2(source, target / name)
+
+
+if __name__ == '__main__':
+    setup(
+        name='mmpixcon',
+        version=read_version(),
+        description='Pixel-level contrastive learning for detectors, a plugin for MMDetection',
+        license='Apache-2.0',
+        packages=find_packages(include=['mmpixcon', 'mmpixcon.*']),
+        # With an explicit root, setuptools installs -e as one plain path file
+        # instead of an import hook; pkg_resources and mim understand only the former.
+        package_dir={'': '.'},
+        python_requires='>=3.9',
+        install_requires=read_requirements('runtime.txt'),
+        extras_require={
+            'mim': read_requirements('mminstall.txt'),
+            'tests': read_requirements('tests.txt'),
+        },
+        cmdclass={'build_py': BuildWithMim},
+        zip_safe=False,
+    )
