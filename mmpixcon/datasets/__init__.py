@@ -1,1 +1,4 @@
-"""."""
+"""Data sets and transforms of mmpixcon."""
+
+from .coco import RobustCocoDataset  # noqa: F401
+from .transforms import *  # noqa: F403

@@ -1,1 +1,16 @@
-"""."""
+"""Transforms: geometry that is recorded, color, and views."""
+
+from .geometry import RandomResizedCrop, refuse_unrecorded_geometry
+from .photometric import ColorJitter, RandomGaussianBlur, RandomGrayscale, RandomSolarize
+from .views import MomentumView, PixelContrastViews
+
+__all__ = [
+    'ColorJitter',
+    'MomentumView',
+    'PixelContrastViews',
+    'RandomGaussianBlur',
+    'RandomGrayscale',
+    'RandomResizedCrop',
+    'RandomSolarize',
+    'refuse_unrecorded_geometry',
+]

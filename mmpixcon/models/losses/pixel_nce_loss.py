@@ -30,7 +30,7 @@ class _PixelNCE(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, pairs: PixelPairs, temperature: float
     ) -> Tensor:
-        channels, height, width = key.shape
+        height, width = key.shape[1:]
         unit_keys, _ = unit_rows(key.flatten(1).T)
         padding = ~pairs.key_valid if not bool(pairs.key.valid.all()) else None
         grad = torch.zeros_like(query) if ctx.needs_input_grad[0] else None

@@ -1,0 +1,32 @@
+# Deformable DETR for a laptop: sizes, and what learning from scratch within
+# minutes needs: live batch norm, two stages with box refinement (as mmdet's
+# deformable-detr-refine-twostage config), no dropout, one learning rate.
+small_detector = dict(
+    num_queries=50,
+    with_box_refine=True,
+    as_two_stage=True,
+    backbone=dict(
+        depth=18,
+        base_channels=32,
+        frozen_stages=-1,
+        norm_cfg=dict(type='BN', requires_grad=True),
+        norm_eval=False,
+        init_cfg=None,
+    ),
+    neck=dict(in_channels=[64, 128, 256]),
+    encoder=dict(
+        num_layers=2, layer_cfg=dict(ffn_cfg=dict(feedforward_channels=512, ffn_drop=0.0))
+    ),
+    decoder=dict(
+        num_layers=3,
+        layer_cfg=dict(
+            self_attn_cfg=dict(dropout=0.0),
+            ffn_cfg=dict(feedforward_channels=512, ffn_drop=0.0),
+        ),
+    ),
+    bbox_head=dict(),
+    test_cfg=dict(max_per_img=50),
+)
+small_optim_wrapper = dict(
+    optimizer=dict(lr=4e-4), paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=1.0)})
+)

@@ -1,0 +1,110 @@
+"""Moves PixCon's momentum encoder and its schedules."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmpixcon.registry import HOOKS
+
+from ..schedules import ScalarSchedule
+
+
+@HOOKS.register_module()
+class PixelContrastHook(Hook):
+    """Updates the momentum encoder after each step; runs schedules; logs.
+
+    Args:
+        momentum (dict | list[dict], optional): Schedule of the share of the
+            momentum encoder that an update keeps, see :class:`ScalarSchedule`.
+            Defaults to None, the model's own value throughout.
+        alpha (dict | list[dict], optional): Schedule of the weight of L_NCE.
+        beta (dict | list[dict], optional): Schedule of the weight of L_Cos.
+        stats_interval (int): Every how many iterations to log positives per
+            anchor, share of anchors, similarity of positives and deviation of
+            features. Defaults to 10.
+
+    Examples:
+        >>> dict(type='PixelContrastHook',
+        ...      beta=dict(start=0, end=1, stop=5),
+        ...      momentum=dict(start=0.99, end=1.0, stop=50, shape='cosine'))
+    """
+
+    def __init__(
+        self,
+        momentum: dict | list[dict] | None = None,
+        alpha: dict | list[dict] | None = None,
+        beta: dict | list[dict] | None = None,
+        stats_interval: int = 10,
+    ) -> None:
+        if stats_interval < 1:
+            raise ValueError(f'stats_interval must be at least 1, got {stats_interval}')
+        settings = dict(momentum=momentum, alpha=alpha, beta=beta)
+        self.schedules = {
+            name: ScalarSchedule(value) for name, value in settings.items() if value is not None
+        }
+        self.stats_interval = stats_interval
+
+    @staticmethod
+    def _model(runner: Runner):
+        model = runner.model
+        return model.module if is_model_wrapper(model) else model
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the model and, in a new run, make the momentum encoder its copy.
+
+        Raises:
+            TypeError: The model is no PixelContrastDetector.
+            ValueError: A weight that the model holds at 0 has a schedule.
+        """
+        model = self._model(runner)
+        if not hasattr(model, 'update_momentum_encoder'):
+            raise TypeError(
+                f'PixelContrastHook needs model.type = PixelContrastDetector, '
+                f'got {type(model).__name__}'
+            )
+        for name in ('alpha', 'beta'):
+            if name in self.schedules and getattr(model, name) == 0:
+                raise ValueError(
+                    f'custom_hooks: PixelContrastHook schedules {name} but model.{name} is 0; '
+                    f"set model.{name} to the schedule's last value"
+                )
+        if runner.iter == 0:
+            model.momentum_encoder.synchronize(**model.online_encoder)
+        model.momentum_is_updated = True
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Set what the schedules say for this iteration."""
+        model = self._model(runner)
+        epoch_length = len(runner.train_dataloader)
+        for name, schedule in self.schedules.items():
+            value = schedule(runner.iter, epoch_length)
+            if name == 'momentum':
+                model.momentum_encoder.set_momentum(value)
+            else:
+                setattr(model, name, value)
+        model.collect_stats = self.every_n_train_iters(runner, self.stats_interval)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Update the momentum encoder where the optimizer made a step; log."""
+        model = self._model(runner)
+        if runner.optim_wrapper.should_update():
+            model.update_momentum_encoder()
+        scalars = {name: value.item() for name, value in model.contrast_stats.items()}
+        model.contrast_stats = {}
+        if 'momentum' in self.schedules:
+            scalars['momentum'] = model.momentum_encoder.momentum
+        for name in ('alpha', 'beta'):
+            if name in self.schedules:
+                scalars[name] = getattr(model, name)
+        for name, value in scalars.items():
+            runner.message_hub.update_scalar(f'train/pixcon/{name}', value)
