@@ -1,1 +1,5 @@
-"""."""
+"""Loops of mmpixcon."""
+
+from .resumable_loop import ResumableIterBasedTrainLoop
+
+__all__ = ['ResumableIterBasedTrainLoop']

@@ -1,0 +1,158 @@
+"""Checkpoints that every supported torch loads, and that resume exactly."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from mmpixcon.registry import HOOKS
+
+from ..load_report import report_loading
+from ..plain import from_plain, to_plain
+
+_RANDOM = 'random_state'
+
+
+@HOOKS.register_module()
+class PlainCheckpointHook(Hook):
+    """Save plain types, report what is loaded, resume the random numbers.
+
+    - What is saved loads with ``torch.load(weights_only=True)``, without an
+      allow-list, and is restored to what mmengine expects when loaded.
+    - Loading (``load_from``, ``--resume``, testing) prints how many tensors
+      were loaded, missing, unexpected or of another shape, and fails below
+      ``min_loaded``.
+    - The states of Python's, numpy's and torch's random generators are saved
+      and restored on resuming. Validation leaves them as they were. So with
+      ``num_workers=0`` and ``EpochBasedTrainLoop`` or
+      ``ResumableIterBasedTrainLoop`` a run that was stopped at a checkpoint and
+      resumed has the weights of one that was not. Of several processes only
+      the first saves its state; the others get new states that follow from it
+      and from their rank.
+
+    Args:
+        min_loaded (float): Least share of the model's tensors that a
+            checkpoint must have, 0 to 1. Tensors under the model's
+            ``expected_missing_prefixes`` don't count. Defaults to 0.5.
+    """
+
+    # After every hook that adds to a checkpoint or changes its keys.
+    priority = 'VERY_LOW'
+
+    def __init__(self, min_loaded: float = 0.5) -> None:
+        if not 0 <= min_loaded <= 1:
+            raise ValueError(f'min_loaded is a share, 0 to 1, but is {min_loaded}')
+        self.min_loaded = min_loaded
+        self._resumed: dict[str, Any] | None = None
+        self._before_val: dict[str, Any] | None = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the random states and turn everything into plain types."""
+        checkpoint[_RANDOM] = get_random_state()
+        checkpoint.update(to_plain(checkpoint))
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Report what the model takes, then restore what mmengine expects.
+
+        Raises:
+            RuntimeError: Less than ``min_loaded`` of the model's tensors are
+                in the checkpoint with their shape.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        report_loading(
+            model,
+            checkpoint.get('state_dict', checkpoint),
+            _path_of_loading(runner),
+            self.min_loaded,
+            key='custom_hooks.PlainCheckpointHook.min_loaded',
+        )
+        for section in ('meta', 'message_hub'):
+            if section in checkpoint:
+                checkpoint[section] = from_plain(checkpoint[section])
+        self._keep_dataset_meta(runner, checkpoint)
+        self._resumed = checkpoint.get(_RANDOM)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Restore the random states, once, as late as possible before the first batch."""
+        # A checkpoint that was only loaded from starts a run of its own.
+        if self._resumed is not None and runner._resume:
+            set_random_state(self._resumed, get_rank())
+        self._resumed = None
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Note the random states, so that a run doesn't depend on when it is validated."""
+        self._before_val = get_random_state()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Put the random states back."""
+        if self._before_val is not None:
+            set_random_state(self._before_val)
+            self._before_val = None
+
+    @staticmethod
+    def _keep_dataset_meta(runner: Runner, checkpoint: dict) -> None:
+        """Spare a false alarm: mmengine compares pickles, which differ for equal classes."""
+        dataset = getattr(runner.train_dataloader, 'dataset', None)
+        saved = checkpoint.get('meta', {}).get('dataset_meta')
+        if saved is None or not hasattr(dataset, 'metainfo'):
+            return
+        sides = [to_plain({'meta': meta}) for meta in (saved, dataset.metainfo)]
+        if repr(sides[0]) == repr(sides[1]):
+            checkpoint['meta']['dataset_meta'] = dataset.metainfo
+
+
+def get_random_state() -> dict[str, Any]:
+    """Collect the states of all random generators as plain types.
+
+    Returns:
+        dict: ``python``, ``numpy``, ``torch`` and, where CUDA was used,
+        ``cuda``, a list of one state for each device.
+    """
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    state = {
+        'python': random.getstate(),
+        # uint32, which older torch has no tensors of.
+        'numpy': (name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),
+        'torch': torch.get_rng_state(),
+    }
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        state['cuda'] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_random_state(state: dict[str, Any], rank: int = 0) -> None:
+    """Restore the states of all random generators.
+
+    Args:
+        state (dict): From ``get_random_state``, of process 0.
+        rank (int): Of this process. Others than 0 get states of their own,
+            which follow from the saved one. Defaults to 0.
+    """
+    version, internal, gauss_next = state['python']
+    random.setstate((version, tuple(internal), gauss_next))
+    name, keys, position, has_gauss, gauss = state['numpy']
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))
+    # Generators take their states from the host, wherever a checkpoint was loaded to.
+    torch.set_rng_state(state['torch'].cpu())
+    if 'cuda' in state and torch.cuda.is_available():
+        cuda = [device_state.cpu() for device_state in state['cuda']]
+        torch.cuda.set_rng_state_all(cuda[: torch.cuda.device_count()])
+    if rank:
+        seed = (random.getrandbits(31) + rank) % 2**31
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+
+
+def _path_of_loading(runner: Runner) -> str:
+    """Name the checkpoint that a runner was told to load."""
+    if runner._load_from is None and runner._resume:
+        return find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
+    return runner._load_from or 'the checkpoint'

@@ -1,0 +1,177 @@
+"""Checkpoints of plain types, that ``torch.load(weights_only=True)`` reads.
+
+mmengine's message hub pickles ``HistoryBuffer`` and numpy objects, which
+torch 2.6 and later refuse to load. ``to_plain`` turns a checkpoint into dicts,
+lists, tensors and scalars; ``from_plain`` makes the original objects of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.runner.checkpoint import load_from_local as _load_from_local
+
+# Key of the dicts that stand for an object that plain types do not have.
+_KIND = '__mmpixcon__'
+# Sections where an entry that nothing plain stands for is only a note; leaving
+# it out costs less than a training that stops at its first checkpoint.
+_NOTES = ('meta', 'message_hub')
+
+
+class NotPlainError(TypeError):
+    """A checkpoint holds an object that plain types cannot stand for."""
+
+
+def to_plain(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Turn a checkpoint into plain types.
+
+    Args:
+        checkpoint (dict): As mmengine's runner saves it.
+
+    Returns:
+        dict: The same with dicts, ordered dicts, counters, lists, tuples,
+        tensors, strings, bytes and numbers only. Entries of ``meta`` and
+        ``message_hub`` that cannot be turned are left out with a warning.
+
+    Raises:
+        NotPlainError: Something in another section cannot be turned.
+    """
+    plain = {}
+    for section, content in checkpoint.items():
+        plain[section] = _to_plain(content, section, lenient=section in _NOTES)
+    return plain
+
+
+def _to_plain(value: Any, where: str, lenient: bool) -> Any:
+    """Turn one value; ``where`` is its place, for messages."""
+    if value is None or isinstance(value, (bool, bytes, torch.Tensor, torch.Size, torch.dtype)):
+        return value
+    if isinstance(value, Enum):
+        return _to_plain(value.value, where, lenient)
+    # Subclasses (numpy.float64 is a float, numpy.str_ a string) are no plain types.
+    for kind in (int, float, complex, str):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, np.generic):
+        return _to_plain(value.item(), where, lenient)
+    if isinstance(value, np.ndarray):
+        return {_KIND: 'ndarray', 'data': _from_numpy(value, where)}
+    if isinstance(value, HistoryBuffer):
+        log, count = value.data
+        return {
+            _KIND: 'HistoryBuffer',
+            'log': _from_numpy(log, where),
+            'count': _from_numpy(count, where),
+            'max_length': int(value.max_length),
+        }
+    if isinstance(value, Mapping):
+        return _mapping_to_plain(value, where, lenient)
+    if isinstance(value, (list, tuple, deque, set, frozenset)):
+        items = [_to_plain(v, f'{where}[{i}]', lenient) for i, v in enumerate(value)]
+        return tuple(items) if isinstance(value, tuple) else items
+    raise NotPlainError(
+        f'checkpoint entry {where} is a {type(value).__module__}.{type(value).__qualname__}, '
+        'which torch.load(weights_only=True) does not read. Store numbers, strings, tensors, '
+        'or lists and dicts of them.'
+    )
+
+
+def _mapping_to_plain(value: Mapping, where: str, lenient: bool) -> dict:
+    """Turn a mapping; its class stays where torch.load knows it."""
+    plain: dict = {}
+    for key, item in value.items():
+        try:
+            plain_key = _to_plain(key, f'key {key!r} of {where}', lenient)
+            plain[plain_key] = _to_plain(item, f'{where}[{key!r}]', lenient)
+        except NotPlainError as error:
+            if not lenient:
+                raise
+            print_log(f'Left out: {error}', logger='current', level=30)
+    if isinstance(value, Counter):
+        return Counter(plain)
+    if isinstance(value, OrderedDict):
+        ordered = OrderedDict(plain)
+        # Module versions, which torch keeps beside a state dict.
+        if hasattr(value, '_metadata'):
+            ordered._metadata = value._metadata
+        return ordered
+    return plain
+
+
+def _from_numpy(array: np.ndarray, where: str) -> torch.Tensor:
+    """Copy an array to a tensor of the same type and shape."""
+    try:
+        return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape).copy())
+    except TypeError as error:
+        raise NotPlainError(
+            f'checkpoint entry {where} is an array of {array.dtype}, which has no tensor type'
+        ) from error
+
+
+def from_plain(value: Any) -> Any:
+    """Undo ``to_plain``.
+
+    Args:
+        value (Any): A checkpoint or a part of one.
+
+    Returns:
+        Any: The same with ``HistoryBuffer`` and ``numpy.ndarray`` objects where
+        they were. Other values are passed on, not copied.
+    """
+    if isinstance(value, Mapping):
+        kind = value.get(_KIND)
+        if kind == 'ndarray':
+            return value['data'].cpu().numpy()
+        if kind == 'HistoryBuffer':
+            log, count = (value[name].cpu().numpy() for name in ('log', 'count'))
+            return HistoryBuffer(log, count, value['max_length'])
+        if type(value) in (dict, OrderedDict):
+            return type(value)((key, from_plain(item)) for key, item in value.items())
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(from_plain(item) for item in value)
+    return value
+
+
+@CheckpointLoader.register_scheme(prefixes='', force=True)
+def load_from_local(filename: str, map_location: Any) -> Any:
+    """Load a local checkpoint as mmengine does, with a usable message if torch refuses it.
+
+    Args:
+        filename (str): Path of the file.
+        map_location (Any): As ``torch.load``.
+
+    Returns:
+        Any: The checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        RuntimeError: The file is damaged, or holds objects that torch 2.6 and
+            later do not load.
+    """
+    try:
+        return _load_from_local(filename, map_location)
+    except (FileNotFoundError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if 'weights_only' in str(error) or 'Weights only' in str(error):
+            raise RuntimeError(
+                f'torch {torch.__version__} does not load {filename}: it holds Python objects '
+                'besides tensors and plain types, as checkpoints of mmengine alone do. If you '
+                'trust the file, run this command once with the environment variable\n'
+                '    TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1\n'
+                'With PlainCheckpointHook in custom_hooks, what is saved from then on loads '
+                'without it.'
+            ) from error
+        raise RuntimeError(
+            f'{filename} cannot be read as a checkpoint ({type(error).__name__}: {error}). The '
+            'file may be cut short or damaged, or no checkpoint; use another one '
+            '(--resume PATH or load_from=PATH).'
+        ) from error

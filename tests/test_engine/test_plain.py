@@ -1,0 +1,88 @@
+"""Checkpoints of plain types."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.utils import digit_version
+
+from mmpixcon.engine.plain import NotPlainError, from_plain, to_plain
+
+pytestmark = pytest.mark.torch_versions
+
+
+def roundtrip(checkpoint: dict, path: Path) -> dict:
+    """Save as plain types and load with nothing allowed but them."""
+    torch.save(to_plain(checkpoint), path)
+    return torch.load(path, weights_only=True)
+
+
+def test_everything_that_mmengine_saves_survives(tmp_path: Path) -> None:
+    weights = OrderedDict(w=torch.arange(3.0))
+    weights._metadata = OrderedDict({'': {'version': 1}})
+    loaded = roundtrip(
+        {
+            'meta': {'epoch': np.int64(3), 'classes': ConfigDict(a=('x', 'y')), 'none': None},
+            'state_dict': weights,
+            'message_hub': {
+                'log_scalars': OrderedDict(loss=HistoryBuffer([1.5, 2.5], [1, 2], 7)),
+                'runtime_info': {'score': np.float64(0.5), 'palette': np.eye(2, dtype=np.uint8)},
+            },
+            'param_schedulers': [{'milestones': Counter({2: 1})}, deque([1, 2])],
+        },
+        tmp_path / 'a.pth',
+    )
+    assert loaded['meta'] == {'epoch': 3, 'classes': {'a': ('x', 'y')}, 'none': None}
+    assert type(loaded['meta']['epoch']) is int
+    assert type(loaded['meta']['classes']) is dict
+    assert torch.equal(loaded['state_dict']['w'], weights['w'])
+    assert loaded['state_dict']._metadata == {'': {'version': 1}}
+    assert isinstance(loaded['param_schedulers'][0]['milestones'], Counter)
+    assert loaded['param_schedulers'][1] == [1, 2]
+
+    hub = from_plain(loaded['message_hub'])
+    buffer = hub['log_scalars']['loss']
+    assert isinstance(buffer, HistoryBuffer)
+    assert [part.tolist() for part in buffer.data] == [[1.5, 2.5], [1, 2]]
+    assert buffer.max_length == 7
+    assert hub['runtime_info']['score'] == 0.5
+    assert hub['runtime_info']['palette'].dtype == np.uint8
+    assert hub['runtime_info']['palette'].tolist() == [[1, 0], [0, 1]]
+
+
+def test_what_is_not_plain_is_named() -> None:
+    with pytest.raises(NotPlainError, match=r"optimizer\['state'\]\[1\] is a .*Path"):
+        to_plain({'optimizer': {'state': [1, Path('x')]}})
+
+
+def test_notes_that_are_not_plain_are_left_out() -> None:
+    plain = to_plain({'meta': {'epoch': 1, 'where': Path('x'), 'in': {'list': [print], 'b': 2}}})
+    assert plain == {'meta': {'epoch': 1, 'in': {'b': 2}}}
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / 'cut.pth'
+    torch.save({'state_dict': {'w': torch.zeros(1000)}}, path)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(RuntimeError, match=r'cut\.pth cannot be read as a checkpoint'):
+        CheckpointLoader.load_checkpoint(str(path), 'cpu')
+
+
+@pytest.mark.skipif(digit_version(torch.__version__) < digit_version('2.6'), reason='loads all')
+def test_a_stock_checkpoint_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'stock.pth'
+    torch.save({'message_hub': HistoryBuffer([1.0], [1])}, path)
+    with pytest.raises(RuntimeError, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'):
+        CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    loaded = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    assert isinstance(loaded['message_hub'], HistoryBuffer)
