@@ -1,0 +1,42 @@
+"""Several processes on a machine without a GPU.
+
+mmengine's launchers select a CUDA device, and its model wrapper names one;
+both fail where there is none.
+"""
+
+from __future__ import annotations
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_distributed
+from torch import distributed
+
+
+def prepare_cpu_dist(cfg: Config) -> None:
+    """Start gloo in mmengine's place if a distributed run has no GPU.
+
+    Does nothing without a launcher or with a GPU.
+
+    Args:
+        cfg (Config): ``launcher`` is read; ``env_cfg.dist_cfg.backend`` and
+            ``model_wrapper_cfg`` are set.
+
+    Raises:
+        RuntimeError: Another launcher than 'pytorch' without a GPU.
+    """
+    if cfg.get('launcher', 'none') == 'none' or torch.cuda.is_available():
+        return
+    if cfg.launcher != 'pytorch':
+        raise RuntimeError(
+            f'--launcher {cfg.launcher} needs a GPU for each process and none is visible here; '
+            'on CPUs use tools/dist_train.sh or --launcher pytorch.'
+        )
+    cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})['backend'] = 'gloo'
+    # The runner leaves a process group alone that is there already.
+    if not is_distributed():
+        distributed.init_process_group('gloo')
+    wrapper = cfg.setdefault('model_wrapper_cfg', {})
+    wrapper.setdefault('type', 'MMDistributedDataParallel')
+    wrapper.setdefault('broadcast_buffers', False)
+    wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
+    wrapper['device_ids'] = None

@@ -1,0 +1,125 @@
+"""Where the data of a config lie: moved by command line, checked before anything slow."""
+
+from __future__ import annotations
+
+import os.path as osp
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+
+MISSING_DATA_REMEDY = (
+    'Put the data there, or say where they are: --data-root DIR, or --cfg-options '
+    'train_dataloader.dataset.data_root=DIR (and val_, test_dataloader). The built-in scenes are '
+    'written by tools/dataset_converters/make_scenes.py.'
+)
+
+STAGES = ('train', 'val', 'test')
+
+
+def iter_datasets(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
+    """Iterate over the data set configs of a stage, inside wrappers as well.
+
+    Args:
+        cfg (Config): The whole config.
+        stage (str): 'train', 'val' or 'test'.
+
+    Yields:
+        tuple[str, dict]: Config key and config of each data set that reads files.
+    """
+    loader = cfg.get(f'{stage}_dataloader') or {}
+    if 'dataset' in loader:
+        yield from _walk(f'{stage}_dataloader.dataset', loader['dataset'])
+
+
+def set_data_root(cfg: Config, root: str) -> None:
+    """Move every data set, and the annotation files of the metrics, to another folder.
+
+    Args:
+        cfg (Config): Changed in place.
+        root (str): Replaces ``data_root`` of every data set. A metric's
+            ``ann_file`` below one of the old roots moves along.
+    """
+    old_roots = set()
+    for stage in STAGES:
+        for _, dataset in iter_datasets(cfg, stage):
+            old_roots.add(dataset.get('data_root') or '')
+            dataset['data_root'] = root
+    # The longest root first: one may lie in another.
+    ordered = sorted((old for old in old_roots if old), key=len, reverse=True)
+    for stage in STAGES:
+        for _, metric in _iter_metrics(cfg, stage):
+            path = metric.get('ann_file')
+            old = next((old for old in ordered if path and _is_below(path, old)), None)
+            if old is not None:
+                metric['ann_file'] = osp.join(root, osp.relpath(path, old))
+
+
+def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
+    """Check that the annotation files and image folders of a config exist.
+
+    Args:
+        cfg (Config): The whole config.
+        stages (tuple[str]): Of 'train', 'val' and 'test', those that will run.
+
+    Raises:
+        FileNotFoundError: Names each missing file, its config key and the remedy.
+    """
+    missing = []
+    for stage in stages:
+        for key, dataset in iter_datasets(cfg, stage):
+            root = dataset.get('data_root') or ''
+            if _is_local(root) and root and not osp.isdir(root):
+                missing.append((root, f'{key}.data_root'))
+                continue
+            paths = {'ann_file': dataset.get('ann_file')}
+            prefixes = dataset.get('data_prefix') or {}
+            paths.update({f'data_prefix.{name}': path for name, path in prefixes.items()})
+            for name, path in paths.items():
+                full = osp.join(root, path or '')
+                if path and _is_local(full) and not osp.exists(full):
+                    missing.append((full, f'{key}.{name}'))
+        for key, metric in _iter_metrics(cfg, stage):
+            path = metric.get('ann_file')
+            if path and _is_local(path) and not osp.exists(path):
+                missing.append((path, f'{key}.ann_file'))
+    if missing:
+        lines = '\n'.join(f'  {path}  ({key})' for path, key in missing)
+        raise FileNotFoundError(f'Data of the config are missing:\n{lines}\n{MISSING_DATA_REMEDY}')
+
+
+def _walk(key: str, dataset: Any) -> Iterator[tuple[str, dict]]:
+    """Walk through wrappers (``dataset``) and concatenations (``datasets``)."""
+    if not isinstance(dataset, dict):
+        return
+    if isinstance(dataset.get('dataset'), dict):
+        yield from _walk(f'{key}.dataset', dataset['dataset'])
+    elif isinstance(dataset.get('datasets'), (list, tuple)):
+        for index, part in enumerate(dataset['datasets']):
+            yield from _walk(f'{key}.datasets.{index}', part)
+    else:
+        yield key, dataset
+
+
+def _iter_metrics(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
+    """Iterate over the metrics of a stage, a single one or several."""
+    metrics = cfg.get(f'{stage}_evaluator') or {}
+    key = f'{stage}_evaluator'
+    if isinstance(metrics, dict) and 'metrics' in metrics:
+        metrics, key = metrics['metrics'], f'{key}.metrics'
+    if isinstance(metrics, dict):
+        yield key, metrics
+    else:
+        for index, metric in enumerate(metrics):
+            yield f'{key}.{index}', metric
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a path lies in a folder, as written in a config."""
+    path, folder = osp.normpath(path), osp.normpath(folder)
+    return path == folder or path.startswith(folder.rstrip(osp.sep) + osp.sep)
+
+
+def _is_local(path: str) -> bool:
+    """Whether a path is on this machine's file system, not behind a URL."""
+    return '://' not in path and not path.startswith(('s3:', 'petrel:'))
