@@ -1,0 +1,26 @@
+# `make help` lists what there is.
+#
+# PYTHON picks the interpreter of a new environment; TORCH another torch, in an environment of its
+# own. ARGS is passed on: make test ARGS='-k resume', make demo ARGS=--help.
+TORCH ?=
+ARGS ?=
+ENV := .venv$(if $(TORCH),-torch$(TORCH))
+# Absolute, because mim and the tests start programs from other folders.
+BIN := $(CURDIR)/$(ENV)/bin
+
+.PHONY: help env demo test lint
+
+help: ## list the targets
+	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: ## build the environment, or see that it is up to date
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' bash tools/setup_env.sh
+
+demo: env ## train a detector without and with PixCon on built-in scenes and compare
+	@PATH="$(BIN):$$PATH" $(BIN)/python tools/demo.py $(ARGS)
+
+lint: env ## check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+test: lint ## check style and run all tests
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)

@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# Builds the virtual environment that `make demo` and `make test` run in.
+#
+#   PYTHON=python3.11     interpreter to build with (3.10 to 3.12)
+#   TORCH=2.1.2           another torch, in a virtual environment of its own: .venv-torch2.1.2
+#   MMPIXCON_WHEELS=DIR   where built mmcv wheels are kept (default ~/.cache/mmpixcon/wheels)
+#   MAX_JOBS=N            compilers at a time (default: the number of cores)
+#
+# Finished steps leave a stamp in <environment>/.setup, so an interrupted run goes on where it was
+# and a finished one costs nothing.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$ROOT"
+ENV_DIR=$ROOT/.venv${TORCH:+-torch$TORCH}
+STATE=$ENV_DIR/.setup
+PY=$ENV_DIR/bin/python
+PINS=$ROOT/requirements/constraints.txt
+WHEELS=${MMPIXCON_WHEELS:-$HOME/.cache/mmpixcon/wheels}
+
+say() { printf '[setup] %s\n' "$*"; }
+die() {
+    printf '[setup] %s\n' "$@" >&2
+    exit 1
+}
+
+# pin NAME: the version that the constraints file pins NAME to.
+pin() { sed -n "s/^$1==\([^ ]*\).*/\1/p" "$PINS"; }
+
+TORCH_VERSION=${TORCH:-$(pin torch)}
+# torchvision 0.(N+15).p belongs to torch 2.N.p.
+IFS=. read -r _ minor patch <<<"$TORCH_VERSION"
+TORCHVISION_VERSION=$([[ -z ${TORCH:-} ]] && pin torchvision || echo "0.$((minor + 15)).${patch:-0}")
+MMCV_VERSION=$(pin mmcv)
+
+hash_of() { sha256sum | cut -c1-16; }
+PACKAGING=(setup.py pyproject.toml build_backend.py requirements/runtime.txt mmpixcon/version.py)
+KEY_TORCH="$TORCH_VERSION $TORCHVISION_VERSION"
+KEY_MMCV="$KEY_TORCH $MMCV_VERSION"
+KEY_REST="$KEY_MMCV $(cat "$PINS" requirements.txt requirements/*.txt | hash_of)"
+KEY_PACKAGE="$ROOT $(cat "${PACKAGING[@]}" | hash_of)"
+KEY_ALL="$KEY_REST $KEY_PACKAGE"
+
+done_with() { [[ -f $STATE/$1.done && $(<"$STATE/$1.done") == "$2" ]]; }
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+check_interpreter() {
+    command -v "$PYTHON" >/dev/null || die "Interpreter '$PYTHON' not found." \
+        'Install Python 3.11 (Debian: apt-get install python3.11 python3.11-venv python3.11-dev)' \
+        'or name another one: make ... PYTHON=/path/to/python3.11'
+    VERSION=$(version_of "$PYTHON")
+    case $VERSION in
+    3.10 | 3.11 | 3.12) ;;
+    *) die "$PYTHON is Python $VERSION; mmpixcon runs on 3.10 to 3.12 (tested on 3.11)." \
+        'Name another interpreter: make ... PYTHON=python3.11' ;;
+    esac
+    if [[ -x $PY && $(version_of "$PY") != "$VERSION" ]]; then
+        die "$ENV_DIR was built with Python $(version_of "$PY"), PYTHON=$PYTHON is $VERSION." \
+            "Remove it to build it anew: rm -rf $ENV_DIR"
+    fi
+}
+
+if [[ -x $PY ]] && done_with all "$KEY_ALL"; then
+    [[ -z ${PYTHON:-} ]] || check_interpreter
+    exit 0
+fi
+
+check_host() {
+    local missing=()
+    "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing+=("python$VERSION-venv")
+    [[ -f $("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h ]] ||
+        missing+=("python$VERSION-dev")
+    command -v gcc >/dev/null || missing+=(gcc)
+    command -v g++ >/dev/null || missing+=(g++)
+    [[ ${#missing[@]} -eq 0 ]] || die "mmcv's operators are compiled here, and that needs" \
+        "$(printf '  %s (Debian package)\n' "${missing[@]}")" \
+        "Install: apt-get install ${missing[*]}"
+    local free
+    free=$(($(df -Pk "$ROOT" | awk 'NR == 2 {print $4}') / 1048576))
+    [[ $free -ge 8 ]] || say "Only $free GB free here; torch and its libraries take about 6 GB."
+}
+
+# step NAME KEY SECONDS HINT COMMAND...: run COMMAND with a sign of life every 20 s.
+JOB=
+trap '[[ -z $JOB ]] || kill -- "-$JOB" 2>/dev/null' EXIT
+trap 'say "Interrupted; run the same command again to go on."; exit 130' INT TERM
+step() {
+    local name=$1 key=$2 expected=$3 hint=$4 log=$STATE/$1.log start=$SECONDS tick=0 status=0
+    shift 4
+    if done_with "$name" "$key"; then return; fi
+    say "$name: about $expected s. Log: $log"
+    # A process group of its own, so that an interrupt ends the compilers as well.
+    set -m
+    "$@" >"$log" 2>&1 </dev/null &
+    JOB=$!
+    set +m
+    while kill -0 "$JOB" 2>/dev/null; do
+        sleep 0.5
+        tick=$((tick + 1))
+        if [[ $((tick % 40)) -eq 0 ]]; then
+            say "$name: $((SECONDS - start)) s of about $expected s$(progress "$name")"
+        fi
+    done
+    wait "$JOB" || status=$?
+    JOB=
+    if [[ $status -ne 0 ]]; then
+        tail -n 15 "$log" | sed 's/^/    /' >&2
+        die "Step '$name' failed (exit status $status). Full log: $log" "$hint" \
+            'Then run the same command again; finished steps are not repeated.'
+    fi
+    printf '%s' "$key" >"$STATE/$name.done"
+    say "$name: done in $((SECONDS - start)) s"
+}
+
+MMCV_BUILD=$STATE/mmcv
+MMCV_SOURCE=$MMCV_BUILD/mmcv-$MMCV_VERSION
+progress() {
+    [[ $1 == mmcv && -d $MMCV_SOURCE/build ]] || return 0
+    local sources=$MMCV_SOURCE/mmcv/ops/csrc/pytorch
+    printf ', %d of %d files compiled' \
+        "$(find "$MMCV_SOURCE/build" -name '*.o' | wc -l)" \
+        "$(find "$sources" "$sources/cpu" -maxdepth 1 -name '*.cpp' | wc -l)"
+}
+
+pip_install() { "$PY" -m pip install --progress-bar off "$@"; }
+
+install_venv() { [[ -x $PY ]] || "$PYTHON" -m venv "$ENV_DIR"; }
+
+install_tools() { pip_install setuptools wheel ninja; }
+
+install_torch() { pip_install "torch==$TORCH_VERSION" "torchvision==$TORCHVISION_VERSION"; }
+
+# The CUDA operators are built where a GPU and nvcc are, into a folder of their own.
+cuda_suffix() {
+    "$PY" - <<'PYTHON'
+import torch
+from torch.utils.cpp_extension import CUDA_HOME
+
+if torch.cuda.is_available() and CUDA_HOME:
+    print('-cu' + torch.version.cuda.replace('.', ''))
+PYTHON
+}
+
+install_mmcv() {
+    local suffix folder
+    suffix=$(cuda_suffix)
+    folder=$WHEELS/torch$TORCH_VERSION-cp${VERSION/./}$suffix
+    mkdir -p "$folder" "$MMCV_BUILD"
+    if ! compgen -G "$folder/mmcv-$MMCV_VERSION-*.whl" >/dev/null; then
+        if [[ ! -d $MMCV_SOURCE ]]; then
+            "$PY" -m pip download --no-deps --no-build-isolation --no-binary mmcv \
+                -d "$MMCV_BUILD" "mmcv==$MMCV_VERSION"
+            mkdir -p "$MMCV_BUILD/unpacked"
+            tar xzf "$MMCV_BUILD/mmcv-$MMCV_VERSION.tar.gz" -C "$MMCV_BUILD/unpacked"
+            mv "$MMCV_BUILD/unpacked/mmcv-$MMCV_VERSION" "$MMCV_SOURCE"
+        fi
+        # Without nvcc a visible GPU would only make the build fail.
+        [[ -n $suffix ]] || export CUDA_VISIBLE_DEVICES=
+        MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} "$PY" -m pip wheel --no-deps \
+            --no-build-isolation --verbose -w "$MMCV_BUILD/built" "$MMCV_SOURCE"
+        mv "$MMCV_BUILD/built"/mmcv-*.whl "$folder/"
+        rm -rf "$MMCV_BUILD"
+    fi
+    # Operators built against another torch fail to import; those are replaced.
+    "$PY" -c 'import mmcv.ops' 2>/dev/null ||
+        pip_install --no-deps --force-reinstall "$folder"/mmcv-"$MMCV_VERSION"-*.whl
+}
+
+install_rest() { pip_install -r requirements.txt; }
+
+install_package() { pip_install --no-deps -e . && "$PY" -m pip check; }
+
+check_import() { "$PY" -c 'import mmcv.ops, mmpixcon; print(mmpixcon.__version__)'; }
+
+PYTHON=${PYTHON:-python3}
+check_interpreter
+check_host
+say "Python $VERSION, torch $TORCH_VERSION -> $ENV_DIR"
+NETWORK='If a download failed: check the network or the proxy (HTTPS_PROXY).'
+# Before the environment exists its folder must hold only what pip and venv do not mind.
+mkdir -p "$STATE"
+step venv "$VERSION" 5 'Check that the disk is writable and not full.' install_venv
+export PIP_CONSTRAINT=$STATE/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+sed -e "s/^torch==[^ ]*/torch==$TORCH_VERSION/" \
+    -e "s/^torchvision==[^ ]*/torchvision==$TORCHVISION_VERSION/" "$PINS" >"$PIP_CONSTRAINT"
+step tools "$KEY_TORCH" 5 "$NETWORK" install_tools
+step torch "$KEY_TORCH" 80 "$NETWORK Torch needs about 6 GB of disk." install_torch
+step mmcv "$KEY_MMCV" 400 \
+    "If a compiler was killed, memory ran out: run again with MAX_JOBS=1. $NETWORK" install_mmcv
+step packages "$KEY_REST" 40 "$NETWORK" install_rest
+step mmpixcon "$KEY_PACKAGE" 10 "$NETWORK" install_package
+step import "$KEY_ALL" 10 "Remove $ENV_DIR and build it anew." check_import
+printf '%s' "$KEY_ALL" >"$STATE/all.done"
+say "Ready in $SECONDS s: $ENV_DIR"

@@ -1,0 +1,59 @@
+"""Train a model: python tools/train.py CONFIG, or mim train mmpixcon CONFIG."""
+
+from __future__ import annotations
+
+import argparse
+
+import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.utils.tool_config import (
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    load_config,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description='Train a model')
+    parser.add_argument('config', help='config file')
+    add_common_arguments(parser)
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the batch size (auto_scale_lr of the config)',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='resume from a checkpoint; without a path, from the latest one in the work folder',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    cfg = load_config(args, stages=('train', 'val'))
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise KeyError(
+                '--auto-scale-lr needs auto_scale_lr.base_batch_size in the config, the batch '
+                'size that its learning rate was tuned for.'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if cfg.get('load_from'):
+        check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
