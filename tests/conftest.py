@@ -1,0 +1,68 @@
+"""What tests share: data on disk and the shipped configs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import mmpixcon  # noqa: F401  (registers)
+from mmpixcon.datasets.scenes_coco import write_scenes
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs'
+
+
+@pytest.fixture(autouse=True)
+def scope_and_seed():
+    """Each test starts in mmdet's scope, where the shipped configs run, and seeded."""
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def scenes_root(tmp_path_factory) -> Path:
+    """The built-in scenes: 16 to train on, 8 to evaluate."""
+    root = tmp_path_factory.mktemp('data') / 'scenes'
+    write_scenes(root, num_train=16, num_val=8)
+    return root
+
+
+@pytest.fixture(scope='session')
+def bccd_root() -> Path:
+    """Real photos, beside the checkout."""
+    root = ROOT.parent / 'shared' / 'data' / 'bccd'
+    if not root.is_dir():
+        pytest.fail(f'{root} is missing: the tests need the BCCD photos there')
+    return root
+
+
+def shipped_config(name: str, data_root: Path, work_dir: Path, **options: object) -> Config:
+    """A shipped config, pointed at data, without worker processes.
+
+    Args:
+        name (str): Path below ``configs``.
+        data_root (Path): Where its data lies.
+        work_dir (Path): Where its output goes.
+        **options: Dotted keys, written with ``__`` for the dot.
+
+    Returns:
+        Config: The config.
+    """
+    cfg = Config.fromfile(CONFIGS / name)
+    for split in ('train', 'val', 'test'):
+        loader = cfg[f'{split}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False)
+        if split != 'train':
+            evaluator = cfg[f'{split}_evaluator']
+            evaluator.ann_file = evaluator.ann_file.replace(
+                loader.dataset.data_root, f'{data_root}/', 1
+            )
+        loader.dataset.data_root = str(data_root)
+    cfg.work_dir = str(work_dir)
+    cfg.default_hooks.logger.interval = 1
+    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
+    return cfg

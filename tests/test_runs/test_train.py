@@ -1,0 +1,157 @@
+"""Short training runs of the shipped configs through the real Runner."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from ..conftest import shipped_config
+
+pytestmark = pytest.mark.slow
+
+DETECTORS = ['deformable-detr_r18', 'detr_r18', 'faster-rcnn_r18_fpn']
+HOOK = 'mmpixcon.PixelContrastHook'
+
+
+def quick(name, root, work_dir, **options):
+    """A shipped small config for two short epochs on few images."""
+    options = {
+        'train_dataloader__batch_size': 4,
+        'train_dataloader__dataset__indices': 8,
+        'train_cfg__max_epochs': 2,
+        'train_cfg__val_interval': 2,
+        'val_dataloader__dataset__indices': 8,
+        'randomness': dict(seed=0),
+    } | options
+    return shipped_config(name, root, work_dir, **options)
+
+
+def weights(runner):
+    return {k: v.clone() for k, v in runner.model.state_dict().items()}
+
+
+def scalars(runner, name):
+    return list(runner.message_hub.get_scalar(name).data[0])
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_scenes(detector, scenes_root, tmp_path):
+    cfg = quick(f'pixcon/pixcon_{detector}_1xb8-12e_scenes.py', scenes_root, tmp_path)
+    cfg.custom_hooks[0].update(
+        stats_interval=1, beta=dict(start=0.5, end=1.0, stop=4, by_epoch=False)
+    )
+    assert cfg.custom_hooks[0].type == HOOK
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    model = runner.model
+    assert runner.iter == 4
+    # The average moved, and not all the way.
+    online = model.online_encoder['neck'].state_dict()
+    average = model.momentum_encoder.neck.state_dict()
+    name = next(n for n in online if n.endswith('conv.weight'))
+    assert not torch.equal(online[name], average[name])
+    assert (online[name] - average[name]).abs().max() < 0.1
+    assert scalars(runner, 'train/pixcon/beta') == [0.5, 0.625, 0.75, 0.875]
+    level = model.levels[0] % 5 if 'faster' in detector else max(model.levels[0], 0)
+    for stat in ('positives_per_anchor', 'anchor_share', 'positive_similarity', 'feature_std'):
+        assert len(scalars(runner, f'train/pixcon/l{level}_{stat}')) == 4
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_bccd(detector, bccd_root, tmp_path):
+    cfg = quick(
+        f'pixcon/pixcon_{detector}_1xb8-24e_bccd.py',
+        bccd_root,
+        tmp_path,
+        train_cfg__max_epochs=1,
+        train_cfg__val_interval=5,
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    losses = scalars(runner, 'train/loss_pixel_cos')
+    assert len(losses) == 2
+    assert all(-1 <= loss <= 1 and loss != 0 for loss in losses)
+
+
+def test_momentum_update_is_equation_2_after_each_step(scenes_root, tmp_path):
+    cfg = quick(
+        'pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py',
+        scenes_root,
+        tmp_path,
+        train_cfg__max_epochs=1,
+    )
+    seen = []
+
+    def record(runner):
+        model = runner.model
+        seen.append(
+            (
+                copy.deepcopy(model.online_encoder['neck'].state_dict()),
+                copy.deepcopy(model.momentum_encoder.neck.state_dict()),
+            )
+        )
+
+    runner = Runner.from_cfg(cfg)
+    hook = next(h for h in runner.hooks if type(h).__name__ == 'PixelContrastHook')
+    before, after = hook.before_train_iter, hook.after_train_iter
+    hook.before_train_iter = lambda r, *a, **k: (record(r), before(r, *a, **k))
+    hook.after_train_iter = lambda r, *a, **k: (after(r, *a, **k), record(r))
+    runner.train()
+    assert len(seen) == 4
+    start_online, start_average = seen[0]
+    for name, value in start_online.items():
+        assert torch.equal(value, start_average[name])
+    for (_, old), (online, new) in (seen[:2], seen[2:]):
+        for name, value in new.items():
+            torch.testing.assert_close(value, 0.99 * old[name] + 0.01 * online[name])
+
+
+def test_accumulated_gradients_move_the_average_once_a_step(scenes_root, tmp_path):
+    cfg = quick(
+        'pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py',
+        scenes_root,
+        tmp_path,
+        optim_wrapper__accumulative_counts=2,
+        train_cfg__max_epochs=1,
+        train_dataloader__batch_size=2,
+    )
+    runner = Runner.from_cfg(cfg)
+    updates = []
+    original = runner.model.update_momentum_encoder
+    runner.model.update_momentum_encoder = lambda: (updates.append(runner.iter), original())
+    runner.train()
+    assert updates == [1, 3]
+
+
+def test_resumed_run_ends_where_the_uninterrupted_one_does(scenes_root, tmp_path):
+    name = 'pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py'
+    whole = Runner.from_cfg(quick(name, scenes_root, tmp_path / 'whole', experiment_name='whole'))
+    whole.train()
+    path = tmp_path / 'whole' / 'epoch_1.pth'
+    # What is saved needs no allow-list.
+    torch.load(path, weights_only=True)
+    cfg = quick(name, scenes_root, tmp_path / 'resumed', experiment_name='resumed')
+    cfg.load_from, cfg.resume = str(path), True
+    resumed = Runner.from_cfg(cfg)
+    resumed.train()
+    assert resumed.iter == whole.iter == 4
+    expected = weights(whole)
+    for key, value in weights(resumed).items():
+        assert torch.equal(value, expected[key]), key
+
+
+def test_the_hook_refuses_another_model(scenes_root, tmp_path):
+    cfg = quick('stock/deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path)
+    cfg.custom_hooks = [dict(type=HOOK)]
+    with pytest.raises(TypeError, match='needs model.type = PixelContrastDetector'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_a_schedule_of_a_weight_that_is_off_is_refused(scenes_root, tmp_path):
+    cfg = quick('pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path)
+    cfg.custom_hooks[0].alpha = dict(start=0, end=1, stop=1)
+    with pytest.raises(ValueError, match=r'model\.alpha is 0'):
+        Runner.from_cfg(cfg).train()

@@ -1,0 +1,276 @@
+"""Time and memory of PixCon's losses beside a dense version, and of a whole step.
+
+    python tools/benchmarks/pixel_contrast.py            # losses, then a step
+    python tools/benchmarks/pixel_contrast.py --only losses --cells 3800
+    python tools/benchmarks/pixel_contrast.py --only step --size 640 480
+
+Losses: one image, C = 256, forward and backward, geometry included; each row in
+a process of its own. The dense version holds cells x cells and lets autograd
+work. Step: PixCon on Deformable DETR R50 from its shipped config beside its
+floor, the stock detector's step plus one forward without gradient of backbone
+and neck on the momentum view; the two take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import mmpixcon  # noqa: F401  (registers)
+from mmpixcon.models.contrast import PixelPairs, ViewGrid
+from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs' / 'pixcon' / 'pixcon_deformable-detr_r50_4xb3-50e_coco.py'
+# Stride 8 of 800 x 1216 is the paper's detection size; 16 is a quarter of it.
+MAPS = {950: (25, 38), 3800: (50, 76), 15200: (100, 152)}
+CHANNELS, TEMPERATURE = 256, 0.3
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--only', choices=['losses', 'step'])
+    parser.add_argument('--cells', type=int, nargs='+', choices=list(MAPS), default=[3800, 15200])
+    parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
+    parser.add_argument('--batch', type=int, default=1, help='images of a step')
+    parser.add_argument('--rounds', type=int, default=7, help='counted runs of each')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    return parser.parse_args()
+
+
+def make_pairs(cells: int, device: str) -> PixelPairs:
+    """An 800 x 1216 image and a flipped crop of 80 % of its sides."""
+    size = (800, 1216)
+    crop = np.diag([1 / 0.8, 1 / 0.8, 1]) @ [[1, 0, -120], [0, 1, -80], [0, 0, 1]]
+    flip = np.array([[-1, 0, 1216], [0, 1, 0], [0, 0, 1]])
+    query = ViewGrid(torch.eye(3), MAPS[cells], size, size)
+    return PixelPairs(query, ViewGrid(flip @ crop, MAPS[cells], size, size), device=device)
+
+
+def dense(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
+    """Equations (3) to (5) with every matrix whole, one image (C, h, w)."""
+    distance = torch.cdist(
+        pairs.query_raw, pairs.key_raw, compute_mode='donot_use_mm_for_euclid_dist'
+    )
+    positive = distance <= distance.mean() / pairs.S
+    del distance
+    anchors = pairs.candidates.to(query.device) & positive.any(1)
+    positive = positive[anchors]
+    q = F.normalize(query.flatten(1).T, dim=1)[anchors]
+    similarity = q @ F.normalize(key.flatten(1).T, dim=1).T
+    count = positive.sum(1)
+    loss = query.new_zeros(())
+    if cos:
+        loss = loss - ((similarity * positive).sum(1) / count).mean()
+    if nce:
+        exp = (similarity / TEMPERATURE).exp()
+        negative = (exp * ~positive).sum(1, keepdim=True)
+        log_ratio = (exp + negative).log() - similarity / TEMPERATURE
+        loss = loss + ((log_ratio * positive).sum(1) / count).mean()
+    return loss
+
+
+def ours(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
+    """The shipped losses, one image (C, h, w)."""
+    loss = query.new_zeros(())
+    if cos:
+        loss = loss + PixelCosineLoss()(query[None], key[None], [pairs])
+    if nce:
+        loss = loss + PixelNCELoss(TEMPERATURE)(query[None], key[None], [pairs])
+    return loss
+
+
+def measure_loss(args: tuple[str, str, int, str, int]) -> tuple[float, float, float]:
+    """Seconds, MB beyond what was held before, and the value; in a fresh process."""
+    name, terms, cells, device, rounds = args
+    torch.manual_seed(0)
+    query = torch.randn(CHANNELS, *MAPS[cells], device=device, requires_grad=True)
+    key = torch.randn(CHANNELS, *MAPS[cells], device=device)
+    run = {'dense': dense, 'ours': ours}[name]
+    flags = dict(nce='L_NCE' in terms, cos='L_Cos' in terms)
+    # Warm-up on a small map, whose memory is below what either needs.
+    small = torch.randn(CHANNELS, *MAPS[950], device=device, requires_grad=True)
+    run(small, small.detach(), make_pairs(950, device), **flags).backward()
+    if device != 'cpu':
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+    else:
+        before = current_memory()
+    seconds, value = [], 0.0
+    for _ in range(rounds):
+        query.grad = None
+        start = time.perf_counter()
+        loss = run(query, key, make_pairs(cells, device), **flags)
+        loss.backward()
+        value = loss.item()
+        if device != 'cpu':
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    if device != 'cpu':
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return statistics.median(seconds), (peak - before) / 1e6, value
+
+
+def current_memory() -> int:
+    """Resident bytes of this process."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def table(header: list[str], rows: list[list[str]]) -> None:
+    """Print aligned columns."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, ['-' * width for width in widths], *rows]:
+        print('  '.join(cell.rjust(width) for cell, width in zip(row, widths)), flush=True)
+
+
+def benchmark_losses(args: argparse.Namespace) -> None:
+    """Print time and memory of the losses, dense beside ours."""
+    rows = []
+    context = multiprocessing.get_context('spawn')
+    for cells in args.cells:
+        for terms in ('L_Cos', 'L_NCE', 'L_NCE + L_Cos'):
+            results = {}
+            for name in ('dense', 'ours'):
+                rounds = 1 if name == 'dense' and cells > 10000 and args.device == 'cpu' else 3
+                print(f'{cells} cells, {terms}, {name} ...', end='\r', flush=True)
+                with context.Pool(1) as pool:
+                    results[name] = pool.apply(
+                        measure_loss, [(name, terms, cells, args.device, rounds)]
+                    )
+            (dense_s, dense_mb, dense_value), (our_s, our_mb, our_value) = results.values()
+            assert abs(dense_value - our_value) < 1e-4 * max(1, abs(dense_value)), (cells, terms)
+            rows.append(
+                [
+                    f'{cells:,}',
+                    terms,
+                    f'{dense_s:.2f}',
+                    f'{our_s:.2f}',
+                    f'{dense_s / our_s:.1f}',
+                    f'{dense_mb:,.0f}',
+                    f'{our_mb:,.0f}',
+                    f'{dense_mb / our_mb:.0f}',
+                ]
+            )
+    header = ['cells', 'losses', 'dense s', 'ours s', 'ratio', 'dense MB', 'ours MB', 'ratio']
+    table(header, rows)
+
+
+def build_step_data(args: argparse.Namespace, preprocessor: torch.nn.Module) -> dict:
+    """A batch of both views with boxes, preprocessed."""
+    from mmdet.testing import demo_mm_inputs
+
+    width, height = args.size
+    shapes = [(3, height, width)] * args.batch
+    branches = {}
+    for seed, branch in enumerate(('detection', 'momentum')):
+        packed = demo_mm_inputs(args.batch, shapes, num_items=[8] * args.batch, num_classes=80)
+        generator = torch.Generator().manual_seed(seed)
+        packed['inputs'] = [
+            torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8) for shape in shapes
+        ]
+        scale = 1.0 if branch == 'detection' else 1.25
+        for sample in packed['data_samples']:
+            sample.set_metainfo(dict(homography_matrix=np.diag([scale, scale, 1.0])))
+        branches[branch] = packed
+    data = {
+        key: {branch: packed[key] for branch, packed in branches.items()}
+        for key in ('inputs', 'data_samples')
+    }
+    return preprocessor(data, True)
+
+
+def benchmark_step(args: argparse.Namespace) -> None:
+    """Print a PixCon step beside its floor, taking turns."""
+    from mmengine.config import Config
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+
+    from mmpixcon.registry import MODELS
+
+    init_default_scope('mmpixcon')
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.detector.backbone.init_cfg = None
+    torch.manual_seed(0)
+    pixcon = MODELS.build(copy.deepcopy(cfg.model)).to(args.device).train()
+    pixcon.momentum_is_updated = True
+    stock = MODELS.build(copy.deepcopy(pixcon.detector_cfg)).to(args.device).train()
+    stock.load_state_dict(pixcon.detector.state_dict())
+    data = build_step_data(args, pixcon.data_preprocessor)
+    pixcon.data_preprocessor = torch.nn.Identity()
+    pixcon.data_preprocessor.forward = lambda data, training: data
+    wrappers = {
+        name: build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
+        for name, model in (('pixcon', pixcon), ('stock', stock))
+    }
+
+    def pixcon_step() -> None:
+        pixcon.train_step(data, wrappers['pixcon'])
+        pixcon.update_momentum_encoder()
+
+    def stock_step() -> None:
+        losses = stock.loss(data['inputs']['detection'], data['data_samples']['detection'])
+        total, _ = stock.parse_losses(losses)
+        wrappers['stock'].update_params(total)
+
+    def floor_step() -> None:
+        with torch.no_grad():
+            stock.extract_feat(data['inputs']['momentum'])
+        stock_step()
+
+    steps: dict[str, Callable[[], None]] = dict(
+        stock=stock_step, floor=floor_step, pixcon=pixcon_step
+    )
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for round_ in range(args.rounds + 1):
+        for name, step in steps.items():
+            print(f'step {round_}/{args.rounds}, {name} ...  ', end='\r', flush=True)
+            start = time.perf_counter()
+            step()
+            if args.device != 'cpu':
+                torch.cuda.synchronize()
+            if round_ > 0:  # the first warms up
+                seconds[name].append(time.perf_counter() - start)
+    ratios = [p / f for p, f in zip(seconds['pixcon'], seconds['floor'])]
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    rows = [
+        [name, f'{value:.3f}', f'{value / medians["floor"]:.3f}'] for name, value in medians.items()
+    ]
+    print(
+        f'Deformable DETR R50, {args.batch} x {args.size[0]} x {args.size[1]}, {args.device}, '
+        f'median of {args.rounds}'
+    )
+    table(['step', 'seconds', 'to floor'], rows)
+    print(
+        f'pixcon / floor, turn by turn: median {statistics.median(ratios):.3f}, '
+        f'{min(ratios):.3f} to {max(ratios):.3f}'
+    )
+
+
+def main() -> None:
+    """Run what was asked for."""
+    args = parse_args()
+    print(f'torch {torch.__version__}, {torch.get_num_threads()} threads, {args.device}')
+    if args.only != 'step':
+        benchmark_losses(args)
+    if args.only != 'losses':
+        benchmark_step(args)
+
+
+if __name__ == '__main__':
+    main()
