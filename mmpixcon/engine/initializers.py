@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmengine.model import PretrainedInit
+from mmengine.registry import WEIGHT_INITIALIZERS as ROOT_INITIALIZERS
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_with_prefix
 from torch import nn
 
@@ -11,6 +12,9 @@ from mmpixcon.registry import WEIGHT_INITIALIZERS
 from .load_report import report_loading
 
 
+# In mmengine's own registry as well: the configs keep mmdet's default scope, in
+# which `Pretrained` is mmengine's.
+@ROOT_INITIALIZERS.register_module(name='Pretrained', force=True)
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained')
 class ReportingPretrainedInit(PretrainedInit):
     """mmengine's ``Pretrained``, which says what it loaded.

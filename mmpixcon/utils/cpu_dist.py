@@ -31,12 +31,14 @@ def prepare_cpu_dist(cfg: Config) -> None:
             f'--launcher {cfg.launcher} needs a GPU for each process and none is visible here; '
             'on CPUs use tools/dist_train.sh or --launcher pytorch.'
         )
-    cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})['backend'] = 'gloo'
+    cfg.merge_from_dict({'env_cfg': {'dist_cfg': {'backend': 'gloo'}}})
     # The runner leaves a process group alone that is there already.
     if not is_distributed():
         distributed.init_process_group('gloo')
-    wrapper = cfg.setdefault('model_wrapper_cfg', {})
-    wrapper.setdefault('type', 'MMDistributedDataParallel')
-    wrapper.setdefault('broadcast_buffers', False)
-    wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
-    wrapper['device_ids'] = None
+    # What the runner would use by default, without a device.
+    default = {
+        'type': 'MMDistributedDataParallel',
+        'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+    }
+    cfg.model_wrapper_cfg = {**default, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.model import BaseModule
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmpixcon.engine.load_report import compare_state_dicts, report_loading
@@ -66,24 +67,26 @@ def save(path: Path, prefix: str = '') -> dict[str, torch.Tensor]:
     return weights
 
 
+@pytest.mark.parametrize('scope', ['mmpixcon', 'mmdet'])
 @pytest.mark.parametrize('prefix', [None, 'backbone.'])
-def test_pretrained_of_our_scope_loads_and_reports(
-    tmp_path: Path, prefix: str | None, caplog: pytest.LogCaptureFixture
+def test_pretrained_loads_and_reports(
+    tmp_path: Path, prefix: str | None, scope: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mmengine.registry import DefaultScope
-
+    printed: list[str] = []
+    monkeypatch.setattr(
+        'mmpixcon.engine.load_report.print_log', lambda text, **_: printed.append(text)
+    )
     path = tmp_path / 'w.pth'
     save(path, prefix or '')
-    with DefaultScope.overwrite_default_scope('mmpixcon'):
+    with DefaultScope.overwrite_default_scope(scope):
         model = Module(init_cfg={'type': 'Pretrained', 'checkpoint': str(path), 'prefix': prefix})
         model.init_weights()
+    assert '6 of 6 tensors of Module (100%)' in printed[0]
     assert model.conv.weight.unique().tolist() == [5]
     assert model.norm.running_mean.tolist() == [5, 5]
 
 
 def test_pretrained_of_another_architecture_is_refused(tmp_path: Path) -> None:
-    from mmengine.registry import DefaultScope
-
     path = tmp_path / 'w.pth'
     save(path, 'somewhere.else.')
     with DefaultScope.overwrite_default_scope('mmpixcon'):
