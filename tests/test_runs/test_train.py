@@ -146,7 +146,7 @@ def test_resumed_run_ends_where_the_uninterrupted_one_does(scenes_root, tmp_path
 def test_the_hook_refuses_another_model(scenes_root, tmp_path):
     cfg = quick('stock/deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path)
     cfg.custom_hooks = [dict(type=HOOK)]
-    with pytest.raises(TypeError, match='needs model.type = PixelContrastDetector'):
+    with pytest.raises(TypeError, match=r'needs model.type = PixelContrastDetector'):
         Runner.from_cfg(cfg).train()
 
 

@@ -229,7 +229,7 @@ def test_nan_in_a_loss_names_the_term_and_the_images(deformable):
 def test_nan_in_the_matching_names_the_cost_and_the_image(deformable):
     _, model, data = deformable
     torch.nn.init.constant_(model.detector.bbox_head.cls_branches[0].bias, float('nan'))
-    with pytest.raises(NonFiniteError, match='FocalLossCost are not finite on .*jpg'):
+    with pytest.raises(NonFiniteError, match=r'FocalLossCost are not finite on .*jpg'):
         model(**data, mode='loss')
 
 
