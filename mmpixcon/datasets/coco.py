@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os.path as osp
 from collections.abc import Sequence
 from typing import Any
@@ -158,7 +159,7 @@ class RobustCocoDataset(CocoDataset):
             print_log(
                 f'Skipped: {message}; {bad} of {len(self)} images so far, {allowed} allowed.',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
 
 

@@ -7,7 +7,8 @@ lists, tensors and scalars; ``from_plain`` makes the original objects of it.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+import logging
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
@@ -36,8 +37,8 @@ def to_plain(checkpoint: dict[str, Any]) -> dict[str, Any]:
         checkpoint (dict): As mmengine's runner saves it.
 
     Returns:
-        dict: The same with dicts, ordered dicts, counters, lists, tuples,
-        tensors, strings, bytes and numbers only. Entries of ``meta`` and
+        dict: The same with dicts, ordered dicts, lists, tuples, tensors,
+        strings, bytes and numbers only. Entries of ``meta`` and
         ``message_hub`` that cannot be turned are left out with a warning.
 
     Raises:
@@ -84,7 +85,7 @@ def _to_plain(value: Any, where: str, lenient: bool) -> Any:
 
 
 def _mapping_to_plain(value: Mapping, where: str, lenient: bool) -> dict:
-    """Turn a mapping; its class stays where torch.load knows it."""
+    """Turn a mapping; an ordered dict stays one, others (Counter, ConfigDict) become dicts."""
     plain: dict = {}
     for key, item in value.items():
         try:
@@ -93,9 +94,7 @@ def _mapping_to_plain(value: Mapping, where: str, lenient: bool) -> dict:
         except NotPlainError as error:
             if not lenient:
                 raise
-            print_log(f'Left out: {error}', logger='current', level=30)
-    if isinstance(value, Counter):
-        return Counter(plain)
+            print_log(f'Left out: {error}', logger='current', level=logging.WARNING)
     if isinstance(value, OrderedDict):
         ordered = OrderedDict(plain)
         # Module versions, which torch keeps beside a state dict.

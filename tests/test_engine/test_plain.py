@@ -44,7 +44,8 @@ def test_everything_that_mmengine_saves_survives(tmp_path: Path) -> None:
     assert type(loaded['meta']['classes']) is dict
     assert torch.equal(loaded['state_dict']['w'], weights['w'])
     assert loaded['state_dict']._metadata == {'': {'version': 1}}
-    assert isinstance(loaded['param_schedulers'][0]['milestones'], Counter)
+    assert loaded['param_schedulers'][0] == {'milestones': {2: 1}}
+    assert type(loaded['param_schedulers'][0]['milestones']) is dict
     assert loaded['param_schedulers'][1] == [1, 2]
 
     hub = from_plain(loaded['message_hub'])
