@@ -203,11 +203,9 @@ class PixelPairs:
         if len(points) == 0 or len(others) == 0:
             return 0.0
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        x, y = others.T.contiguous().unbind(0)
-        step = max(1, BLOCK_ELEMENTS // 8 // len(others))
-        for px, py in zip(points[:, :1].split(step), points[:, 1:].split(step)):
-            squared = (px - x).square_()
-            total += squared.addcmul_(py - y, py - y).sqrt_().sum()
+        for some in points.split(max(1, BLOCK_ELEMENTS // 2 // len(others))):
+            # Differences, not a matrix product, which would cancel.
+            total += torch.cdist(some, others, compute_mode='donot_use_mm_for_euclid_dist').sum()
         return total.item() / (len(points) * len(others)) / self.S
 
     def blocks(self, max_elements: int = BLOCK_ELEMENTS) -> Iterator[PositiveBlock]:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from mmpixcon.registry import MODELS
 
 
-
 class DetectorWrapper(BaseDetector):
     """A detector inside a method, with checkpoints that are the detector's.
 
