@@ -101,7 +101,7 @@ def test_mmdet_reads_them(written: SceneSet) -> None:
         metainfo=dict(classes=config.classes),
         filter_cfg=dict(filter_empty_gt=False),
         pipeline=[
-            dict(type='mmdet.LoadImageFromFile'),
+            dict(type='LoadImageFromFile'),
             dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
         ],
     )
