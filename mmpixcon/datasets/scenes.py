@@ -69,7 +69,8 @@ class SceneConfig:
             object and its surroundings to aim at; 1 is black on white.
         clutter (tuple[int, int]): Fewest and most marks that are no object.
             About a quarter of them lie in front of the objects.
-        classes (tuple[str, ...]): Names of outlines, in label order.
+        classes (tuple[str, ...]): Names of outlines, in label order: disc,
+            square, triangle, star, ring, cross.
         seed (int): Other seeds give other scenes.
 
     Raises:
@@ -85,7 +86,7 @@ class SceneConfig:
     min_visible: float = 0.5
     contrast: float = 0.25
     clutter: tuple[int, int] = (0, 6)
-    classes: tuple[str, ...] = tuple(OUTLINES)
+    classes: tuple[str, ...] = ('disc', 'triangle', 'ring', 'cross')
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -177,12 +178,13 @@ class SceneConfig:
 PRESETS: dict[str, SceneConfig] = {
     'easy': SceneConfig(
         objects=(1, 3),
-        size_mix=(0.05, 0.8, 0.15),
+        size_range=(0.25, 1.2),
+        size_mix=(0.0, 0.85, 0.15),
         truncation=0.05,
         overlap=0.1,
         min_visible=0.75,
-        contrast=0.35,
-        clutter=(0, 2),
+        contrast=0.45,
+        clutter=(0, 1),
     ),
     'default': SceneConfig(),
     'hard': SceneConfig(

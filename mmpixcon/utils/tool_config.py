@@ -88,6 +88,23 @@ def check_checkpoint(path: str, source: str) -> None:
         raise FileNotFoundError(f'Checkpoint {path}, given by {source}, does not exist.')
 
 
+def make_resumable(cfg: Config) -> None:
+    """Give any config, a stock one too, what makes a run safe to interrupt.
+
+    Checkpoints that every torch loads, with a report of what was loaded, and a
+    loop by iterations that does not read past data again on resuming.
+
+    Args:
+        cfg (Config): Changed in place; what it sets itself stays.
+    """
+    hooks = cfg.get('custom_hooks') or []
+    if not any(str(hook.get('type')).endswith('PlainCheckpointHook') for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='mmpixcon.PlainCheckpointHook')]
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('type') == 'IterBasedTrainLoop':
+        loop['type'] = 'mmpixcon.ResumableIterBasedTrainLoop'
+
+
 def build_runner(cfg: Config) -> Runner:
     """Build the runner of a config, with several processes on CPUs as well.
 
@@ -98,6 +115,7 @@ def build_runner(cfg: Config) -> Runner:
         Runner: Of the config's ``runner_type``, mmengine's by default.
     """
     prepare_cpu_dist(cfg)
+    make_resumable(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)

@@ -119,12 +119,22 @@ def test_stock_mmdet_gives_the_same_detections_and_ap(trained, scenes_root):
 def test_bccd(bccd_root, tmp_path):
     output = finish(
         mim(
-            'train', 'mmpixcon', 'pixcon_deformable-detr_r18_1xb8-24e_bccd.py',
-            '--data-root', bccd_root, '--work-dir', 'run', '--cfg-options', *SHORT,
-            'train_dataloader.dataset.indices=8', 'val_dataloader.dataset.indices=4',
-            'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-            'default_hooks.logger.interval=1', cwd=tmp_path,
-        )  # fmt: skip
+            'train',
+            'mmpixcon',
+            'pixcon_deformable-detr_r18_1xb8-24e_bccd.py',
+            '--data-root',
+            bccd_root,
+            '--work-dir',
+            'run',
+            '--cfg-options',
+            *SHORT,
+            'train_dataloader.dataset.indices=8',
+            'val_dataloader.dataset.indices=4',
+            'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1',
+            'default_hooks.logger.interval=1',
+            cwd=tmp_path,
+        )
     )
     losses = [float(x) for x in re.findall(r'loss_pixel_cos: (\S+)', output)]
     assert len(losses) == 2

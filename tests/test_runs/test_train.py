@@ -126,6 +126,7 @@ def test_accumulated_gradients_move_the_average_once_a_step(scenes_root, tmp_pat
     assert updates == [1, 3]
 
 
+@pytest.mark.torch_versions
 def test_resumed_run_ends_where_the_uninterrupted_one_does(scenes_root, tmp_path):
     name = 'pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py'
     whole = Runner.from_cfg(quick(name, scenes_root, tmp_path / 'whole', experiment_name='whole'))

@@ -1,4 +1,4 @@
-# The built-in scenes, 160 x 128, six classes, written by
+# The built-in scenes, 160 x 128, four classes, written by
 #   python tools/dataset_converters/make_scenes.py
 #
 # Pieces, named small_*: a config assigns them, so that the stock detectors and
@@ -6,9 +6,9 @@
 # command line names another place.
 small_data = dict(
     data_root='data/scenes/',
-    metainfo=dict(classes=('disc', 'square', 'triangle', 'star', 'ring', 'cross')),
+    metainfo=dict(classes=('disc', 'triangle', 'ring', 'cross')),
 )
-small_num_classes = 6
+small_num_classes = 4
 small_train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),

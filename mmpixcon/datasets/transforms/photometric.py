@@ -195,5 +195,5 @@ class RandomSolarize(_WithProbability):
 
     def apply(self, img: np.ndarray) -> np.ndarray:
         """Solarize a (H, W, 3) uint8 image."""
-        table = np.where(_LEVELS >= self.threshold, 255 - _LEVELS, _LEVELS)
+        table = np.where(self.threshold <= _LEVELS, 255 - _LEVELS, _LEVELS)
         return cv2.LUT(img, table.astype(np.uint8))

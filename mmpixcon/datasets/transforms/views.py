@@ -90,8 +90,9 @@ class PixelContrastViews(MultiBranch):
     Args:
         detection (list[dict]): The detector's own train pipeline without the
             loading, ending in ``PackDetInputs``.
-        momentum (dict | list[dict]): :class:`MomentumView`, or any transforms
-            that record homographies; packed here.
+        momentum (dict | list[dict], optional): :class:`MomentumView`, or any
+            transforms that record homographies; packed here. Defaults to a
+            :class:`MomentumView` of 640 x 640.
 
     Raises:
         ValueError: A branch moves pixels without a record of it (by name), or
@@ -107,7 +108,8 @@ class PixelContrastViews(MultiBranch):
 
     meta_keys = ('homography_matrix',)
 
-    def __init__(self, detection: list[dict], momentum: dict | list[dict]) -> None:
+    def __init__(self, detection: list[dict], momentum: dict | list[dict] | None = None) -> None:
+        momentum = momentum or dict(type='MomentumView', scale=(640, 640))
         momentum = [momentum] if isinstance(momentum, dict) else list(momentum)
         branches = {DETECTION: copy.deepcopy(list(detection)), MOMENTUM: copy.deepcopy(momentum)}
         branches[MOMENTUM].append(dict(type='mmdet.PackDetInputs'))

@@ -8,6 +8,8 @@ from torch import nn
 
 from mmpixcon.models.contrast import MomentumEncoder
 
+pytestmark = pytest.mark.torch_versions
+
 
 def sources() -> dict[str, nn.Module]:
     torch.manual_seed(0)

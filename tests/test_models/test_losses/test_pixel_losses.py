@@ -13,6 +13,8 @@ from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 
 from ..pixel_reference import dense_cosine, dense_masks, dense_nce
 
+pytestmark = pytest.mark.torch_versions
+
 
 def random_view(rng: random.Random, rotate: bool = False) -> ViewGrid:
     """A crop, resize, maybe flip or rotation of a 200 x 160 image, padded."""
