@@ -26,7 +26,7 @@ from torch import Tensor
 
 # Elements of a (cells x cells) block that may exist at a time. Small enough to
 # stay in a CPU's last-level cache, large enough to keep a GPU busy.
-BLOCK_ELEMENTS = 1 << 21
+BLOCK_ELEMENTS = 1 << 22
 
 
 def transform_points(points: Tensor, homography: Tensor) -> Tensor:
