@@ -156,3 +156,28 @@ def test_a_schedule_of_a_weight_that_is_off_is_refused(scenes_root, tmp_path):
     cfg.custom_hooks[0].alpha = dict(start=0, end=1, stop=1)
     with pytest.raises(ValueError, match=r'model\.alpha is 0'):
         Runner.from_cfg(cfg).train()
+
+
+def test_mixing_data_sets_are_refused_by_name(scenes_root, tmp_path):
+    cfg = quick('pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path)
+    inner = cfg.train_dataloader.dataset
+    loading, views = inner.pipeline[:2], inner.pipeline[2:]
+    inner.pipeline = loading
+    mosaic = dict(type='Mosaic', img_scale=(64, 64))
+    cfg.train_dataloader.dataset = dict(
+        type='MultiImageMixDataset', dataset=inner, pipeline=[mosaic, *views]
+    )
+    with pytest.raises(ValueError, match=r'train_dataloader\.dataset: Mosaic moves pixels'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_a_schedule_from_zero_leaves_no_parameter_out(scenes_root, tmp_path):
+    cfg = quick('pixcon/pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py', scenes_root, tmp_path)
+    runner = Runner.from_cfg(cfg)
+    model = runner.model
+    model.beta = 0.0
+    data = model.data_preprocessor(next(iter(runner.build_dataloader(cfg.train_dataloader))), True)
+    total, logs = model.parse_losses(model(**data, mode='loss'))
+    total.backward()
+    assert logs['loss_pixel_cos'].item() == 0
+    assert all(p.grad is not None for p in model.predictor.parameters())

@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmpixcon.datasets.transforms import refuse_unrecorded_geometry
 from mmpixcon.registry import HOOKS
 
 from ..schedules import ScalarSchedule
@@ -56,7 +57,8 @@ class PixelContrastHook(Hook):
 
         Raises:
             TypeError: The model is no PixelContrastDetector.
-            ValueError: A weight that the model holds at 0 has a schedule.
+            ValueError: A weight that the model holds at 0 has a schedule, or a
+                transform moves pixels without recording it (by name).
         """
         model = self._model(runner)
         if not hasattr(model, 'update_momentum_encoder'):
@@ -70,6 +72,11 @@ class PixelContrastHook(Hook):
                     f'custom_hooks: PixelContrastHook schedules {name} but model.{name} is 0; '
                     f"set model.{name} to the schedule's last value"
                 )
+        dataset = runner.train_dataloader.dataset
+        while dataset is not None:
+            # Before the views, and in data sets that mix images.
+            refuse_unrecorded_geometry(getattr(dataset, 'pipeline', []), 'train_dataloader.dataset')
+            dataset = getattr(dataset, 'dataset', None)
         if runner.iter == 0:
             model.momentum_encoder.synchronize(**model.online_encoder)
         model.momentum_is_updated = True
@@ -79,9 +86,8 @@ class PixelContrastHook(Hook):
     ) -> None:
         """Set what the schedules say for this iteration."""
         model = self._model(runner)
-        epoch_length = len(runner.train_dataloader)
         for name, schedule in self.schedules.items():
-            value = schedule(runner.iter, epoch_length)
+            value = schedule(runner.iter, epoch_length=len(runner.train_dataloader))
             if name == 'momentum':
                 model.momentum_encoder.set_momentum(value)
             else:

@@ -113,6 +113,14 @@ class PixelContrastDetector(DetectorWrapper):
         """f_e, what the momentum encoder follows."""
         return dict(backbone=self.detector.backbone, neck=self.detector.neck)
 
+    @property
+    def _uses_cos(self) -> bool:
+        """Whether L_Cos is computed; with a predictor even while a schedule holds beta at 0.
+
+        A parameter that a step leaves out would stop DistributedDataParallel.
+        """
+        return self.beta > 0 or self.predictor is not None
+
     def _neck_channels(self) -> int:
         neck = self.detector_cfg.neck
         for part in reversed(neck if isinstance(neck, Sequence) else [neck]):
@@ -207,7 +215,7 @@ class PixelContrastDetector(DetectorWrapper):
         samples = batch_data_samples[DETECTION]
         picked: dict[str, object] = {}
         parts = {'maps': self.detector.neck}
-        if self.beta > 0 and self.predictor is None:
+        if self._uses_cos and self.predictor is None:
             parts['memory'] = self.detector.encoder
 
         def pick(name: str):
@@ -222,7 +230,7 @@ class PixelContrastDetector(DetectorWrapper):
         finally:
             for handle in handles:
                 handle.remove()
-        if self.alpha > 0 or self.beta > 0:
+        if self.alpha > 0 or self._uses_cos:
             keys = self.momentum_encoder(batch_inputs[MOMENTUM])
             losses.update(
                 self._contrast(
@@ -264,7 +272,7 @@ class PixelContrastDetector(DetectorWrapper):
             if self.alpha > 0:
                 loss = self.alpha * self.loss_nce(query, key, pairs)
                 losses.setdefault('loss_pixel_nce', []).append(loss)
-            if self.beta > 0:
+            if self._uses_cos:
                 gamma = self.predictor(query) if memory is None else memory[level]
                 loss = self.beta * self.loss_cos(gamma, key, pairs)
                 losses.setdefault('loss_pixel_cos', []).append(loss)
