@@ -19,6 +19,9 @@ import sys
 import time
 from pathlib import Path
 
+import mmcv
+import numpy as np
+
 from mmpixcon.datasets.scenes import preset
 from mmpixcon.datasets.scenes_coco import write_scenes
 from mmpixcon.visualization.curves import draw_curves, read_scalars
@@ -122,6 +125,13 @@ def train(label: str, config: str, args: argparse.Namespace, out: Path) -> dict[
         out / 'test.log',
         label,
     )
+    # Ground truth left, detections right; small images, enlarged.
+    drawn = sorted((out / 'test').rglob('detections/*.jpg'))[-8:]
+    images = [mmcv.imrescale(mmcv.imread(path), 2.0) for path in drawn]
+    half = (len(images) + 1) // 2
+    columns = [mmcv.impad(np.vstack(part), shape=(half * images[0].shape[0], images[0].shape[1]))
+               for part in (images[:half], images[half:]) if part]  # fmt: skip
+    mmcv.imwrite(np.hstack(columns), str(out / 'detections.png'))
     result_file.write_text(json.dumps(result))
     show(f'{label}: AP {result["AP"]:.3f}, AP50 {result["AP50"]:.3f}\n')
     return result
@@ -165,9 +175,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit('\nInterrupted. The same command goes on from the last epoch.') from None
     pictures = draw(folders, out, args)
-    for folder in folders.values():
-        shown = sorted((folder / 'test').rglob('detections/**/*.jpg'))
-        pictures += shown[:1] or sorted((folder / 'test').rglob('detections/**/*.png'))[:1]
+    pictures += [folder / 'detections.png' for folder in folders.values()]
     print(f'\n{"":26}  {"AP":>6}  {"AP50":>6}  {"s/step":>6}')
     for label, result in results.items():
         print(f'{label:26}  {result["AP"]:6.3f}  {result["AP50"]:6.3f}  {result["seconds"]:6.2f}')
