@@ -13,7 +13,8 @@ from typing import Callable
 
 from packaging.version import InvalidVersion, Version
 
-# package: (lowest supported, first unsupported). Every bound was run.
+# package: (lowest supported, first unsupported). Both ends of torch and the set
+# of requirements/constraints.txt are tested; the rest are mmdet's own bounds.
 SUPPORTED: dict[str, tuple[str, str]] = {
     'torch': ('2.1', '2.12'),
     'numpy': ('1.21', '2.0'),

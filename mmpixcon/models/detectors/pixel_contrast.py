@@ -317,7 +317,8 @@ class PixelContrastDetector(DetectorWrapper):
         self, level: int, query: Tensor, feature: Tensor, key: Tensor, pairs: list[PixelPairs]
     ) -> None:
         """Numbers that show a collapse or a wrong geometry; read by the hook."""
-        counts = torch.cat([block.count for pair in pairs for block in pair.blocks()] or [None])
+        counts = [block.count for pair in pairs for block in pair.blocks()]
+        counts = torch.cat([query.new_zeros(0, dtype=torch.long), *counts])
         anchors = (counts > 0).sum()
         cells = sum(int(pair.query.valid.sum()) for pair in pairs)
         with_anchors = sum(bool(pair.candidates.any()) for pair in pairs)

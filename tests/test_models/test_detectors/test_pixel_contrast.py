@@ -201,9 +201,12 @@ def test_no_overlap_keeps_a_zero_in_the_graph(deformable):
         matrix = sample.homography_matrix.copy()
         matrix[0, 2] += 1e4
         sample.set_metainfo(dict(homography_matrix=matrix))
+    model.collect_stats = True
     loss = model(**data, mode='loss')['loss_pixel_cos'][0]
     assert loss.item() == 0
     assert loss.requires_grad
+    assert model.contrast_stats['l0_anchor_share'].item() == 0
+    assert model.contrast_stats['l0_positives_per_anchor'].item() == 0
 
 
 def test_images_without_boxes_train(case):
