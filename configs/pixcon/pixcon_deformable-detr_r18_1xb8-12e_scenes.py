@@ -4,9 +4,8 @@ _base_ = [
     '../_base_/datasets/scenes.py',
     '../_base_/sizes/deformable-detr_r18.py',
 ]
-# Small images: the level of stride 16, and as its few cells lie far apart, a
-# wider threshold, so that anchors have positives.
-model = dict(detector=_base_.small_detector, levels=(0,), S=4.0)
+# The small images' finest level, stride 16; the full config's coarsest has 64.
+model = dict(detector=_base_.small_detector, levels=(0,))
 model['detector'].bbox_head.num_classes = _base_.small_num_classes
 
 train_dataloader = _base_.small_train_dataloader
