@@ -1,0 +1,3 @@
+# L_Cos on two levels, strides 16 and 32, summed: the paper's '+'.
+_base_ = 'pixcon_deformable-detr_r18_1xb8-12e_scenes.py'
+model = dict(levels=(0, 1))
