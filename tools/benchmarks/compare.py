@@ -1,8 +1,8 @@
-"""Train several configs over several seeds, evaluate, and print one table.
+r"""Train several configs over several seeds, evaluate, and print one table.
 
-    python tools/benchmarks/compare.py \\
-        stock=configs/stock/deformable-detr_r18_1xb8-12e_scenes.py \\
-        PixCon=configs/pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py \\
+    python tools/benchmarks/compare.py \
+        stock=configs/stock/deformable-detr_r18_1xb8-12e_scenes.py \
+        PixCon=configs/pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py \
         --seeds 0 1 2 --work-dir work_dirs/compare
 
 Mean and standard deviation (n - 1) over seeds of COCO's metrics, and the
