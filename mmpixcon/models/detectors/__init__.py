@@ -1,5 +1,6 @@
-"""The pixel-contrast wrapper."""
+"""Detectors, and what wraps stock ones."""
 
+from .frozen import FrozenDetector
 from .pixel_contrast import PixelContrastDetector
 
-__all__ = ['PixelContrastDetector']
+__all__ = ['FrozenDetector', 'PixelContrastDetector']

@@ -24,21 +24,23 @@ class DetectorWrapper(BaseDetector):
 
     Args:
         detector (dict): Config of any mmdet detector. Its ``data_preprocessor``
-            is used for every branch of the data.
+            is used for every branch of the data, or for the data where the
+            subclass has ``multi_branch = False``.
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
     own_prefix = 'mmpixcon.'
+    # Whether training data has several views (branches) of each image.
+    multi_branch = True
 
     def __init__(self, detector: dict, init_cfg: dict | None = None) -> None:
         detector = _talkative(ConfigDict(detector))
         preprocessor = detector.pop('data_preprocessor', None) or dict(type='DetDataPreprocessor')
-        super().__init__(
-            data_preprocessor=dict(
+        if self.multi_branch:
+            preprocessor = dict(
                 type='mmdet.MultiBranchDataPreprocessor', data_preprocessor=preprocessor
-            ),
-            init_cfg=init_cfg,
-        )
+            )
+        super().__init__(data_preprocessor=preprocessor, init_cfg=init_cfg)
         # mmdet's detectors write into the config that they are built from.
         self.detector_cfg = copy.deepcopy(detector)
         self.detector = MODELS.build(detector)
