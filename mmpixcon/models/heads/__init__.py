@@ -1,5 +1,6 @@
-"""Projection and pretext heads."""
+"""Projection, pretext and detection heads."""
 
+from .dn_heads import DNDeformableDETRHead, DNDETRHead
 from .pixel_predictor import PixelPredictor
 
-__all__ = ['PixelPredictor']
+__all__ = ['DNDETRHead', 'DNDeformableDETRHead', 'PixelPredictor']
