@@ -4,5 +4,12 @@ from .dn_deformable_detr import DNDeformableDETR
 from .dn_detr import DNDETR
 from .frozen import FrozenDetector
 from .pixel_contrast import PixelContrastDetector
+from .query_segmentor import QuerySegmentor
 
-__all__ = ['DNDETR', 'DNDeformableDETR', 'FrozenDetector', 'PixelContrastDetector']
+__all__ = [
+    'DNDETR',
+    'DNDeformableDETR',
+    'FrozenDetector',
+    'PixelContrastDetector',
+    'QuerySegmentor',
+]

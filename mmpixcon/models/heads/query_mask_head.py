@@ -7,7 +7,7 @@ from math import gcd
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule, Linear, build_conv_layer
+from mmcv.cnn import ConvModule, build_conv_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -34,13 +34,15 @@ class QueryAttentionMap(BaseModule):
     """
 
     def __init__(self, channels: int, num_heads: int) -> None:
-        super().__init__()
+        super().__init__(
+            init_cfg=dict(type='Xavier', layer=['Linear', 'Conv2d'], distribution='uniform')
+        )
         if num_heads < 1 or channels % num_heads:
             raise ValueError(
                 f'model.mask_head.num_heads = {num_heads} must divide in_channels = {channels}'
             )
         self.num_heads = num_heads
-        self.query = Linear(channels, channels)
+        self.query = nn.Linear(channels, channels)
         self.key = build_conv_layer(None, channels, channels, 1)
 
     def forward(
@@ -115,21 +117,17 @@ class QueryMaskHead(BaseModule):
         loss_mask: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        if init_cfg is None:
-            uniform = dict(distribution='uniform')
-            init_cfg = [
-                dict(type='Xavier', layer='Linear', **uniform),
-                dict(
-                    type='Kaiming',
-                    layer='Conv2d',
-                    a=1,
-                    mode='fan_in',
-                    nonlinearity='leaky_relu',
-                    **uniform,
-                ),
-                dict(type='Xavier', override=dict(name='attention'), **uniform),
-            ]
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(
+            init_cfg=init_cfg
+            or dict(
+                type='Kaiming',
+                layer='Conv2d',
+                a=1,
+                mode='fan_in',
+                nonlinearity='leaky_relu',
+                distribution='uniform',
+            )
+        )
         if not fpn_channels or max_queries_per_pass < 1:
             raise ValueError(
                 f'model.mask_head: fpn_channels = {fpn_channels} must name a map and '
