@@ -72,6 +72,9 @@ def digest(config: str, options: list[str]) -> str:
 def one_run(name: str, config: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
     """Train and evaluate one config with one seed, or read what was found before.
 
+    Returns:
+        dict: Metrics, and under 'minutes' what this call took, 0 if it only read.
+
     Raises:
         RuntimeError: The run failed; its log is named.
     """
@@ -80,7 +83,8 @@ def one_run(name: str, config: str, seed: int, args: argparse.Namespace) -> dict
     work_dir = work_dir.with_name(f'{work_dir.name}_{digest(config, options)}')
     result = work_dir / 'metrics.json'
     if result.is_file():
-        return json.loads(result.read_text())
+        return json.loads(result.read_text()) | dict(minutes=0.0)
+    start = time.time()
     work_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(TRAIN), config, '--work-dir', str(work_dir), '--resume']
     if args.data_root:
@@ -103,7 +107,7 @@ def one_run(name: str, config: str, seed: int, args: argparse.Namespace) -> dict
     steps = [record['time'] for record in records if 'time' in record and 'loss' in record]
     metrics['s/step'] = statistics.median(steps)
     result.write_text(json.dumps(metrics))
-    return metrics
+    return metrics | dict(minutes=(time.time() - start) / 60)
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
@@ -127,7 +131,8 @@ def main() -> None:
     args = parse_args()
     # Seeds outside: an interrupted comparison has whole rows of fewer seeds.
     todo = [(name, seed) for seed in args.seeds for name in args.configs]
-    start, done, found = time.time(), 0, {}
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    minutes: list[float] = []
     with ThreadPoolExecutor(args.jobs) as pool:
         running: dict[Future, tuple[str, int]] = {
             pool.submit(one_run, name, args.configs[name], seed, args): (name, seed)
@@ -142,11 +147,12 @@ def main() -> None:
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
-                done += 1
-                eta = (time.time() - start) / done * (len(todo) - done) / 60
+                minutes += [took] if (took := found[name, seed].pop('minutes')) else []
+                left = len(todo) - len(found)
+                eta = statistics.mean(minutes) * left / args.jobs if minutes else float('nan')
                 print(
-                    f'[{done}/{len(todo)}] {name}, seed {seed}: AP {found[name, seed]["AP"]:.3f}; '
-                    f'{eta:.0f} min to go',
+                    f'[{len(found)}/{len(todo)}] {name}, seed {seed}: '
+                    f'AP {found[name, seed]["AP"]:.3f}; {eta:.0f} min to go',
                     flush=True,
                 )
     results = {name: [found[name, seed] for seed in args.seeds] for name in args.configs}
