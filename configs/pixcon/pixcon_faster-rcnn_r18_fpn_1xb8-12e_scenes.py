@@ -8,15 +8,7 @@ _base_ = [
 model = dict(detector=_base_.small_detector, levels=(1,))
 model['detector'].roi_head.bbox_head.num_classes = _base_.small_num_classes
 
-train_dataloader = _base_.small_train_dataloader
-train_dataloader.dataset.pipeline = [
-    *_base_.small_train_pipeline[:2],
-    dict(
-        type='mmpixcon.PixelContrastViews',
-        detection=_base_.small_train_pipeline[2:],
-        momentum=_base_.small_momentum_view,
-    ),
-]
+train_dataloader = _base_.small_views_dataloader
 val_dataloader = _base_.small_val_dataloader
 test_dataloader = _base_.small_val_dataloader
 val_evaluator = _base_.small_evaluator

@@ -35,6 +35,21 @@ small_train_dataloader = dict(
         pipeline=small_train_pipeline,
     ),
 )
+# For PixCon: the momentum view is as large as the detection view.
+small_views_dataloader = dict(
+    small_train_dataloader,
+    dataset=dict(
+        small_train_dataloader['dataset'],
+        pipeline=[
+            *small_train_pipeline[:2],
+            dict(
+                type='mmpixcon.PixelContrastViews',
+                detection=small_train_pipeline[2:],
+                momentum=dict(type='mmpixcon.MomentumView', scale=(320, 240)),
+            ),
+        ],
+    ),
+)
 small_val_dataloader = dict(
     batch_size=8,
     num_workers=2,
@@ -46,8 +61,6 @@ small_val_dataloader = dict(
     ),
 )
 small_evaluator = dict(ann_file=small_data['data_root'] + 'val.json')
-# The momentum view is as large as the detection view.
-small_momentum_view = dict(type='mmpixcon.MomentumView', scale=(320, 240))
 small_epochs = 24
 small_train_cfg = dict(max_epochs=small_epochs, val_interval=4)
 small_param_scheduler = [
