@@ -25,6 +25,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mmpixcon.utils.progress import Progress, replace_file
+
 from .scenes import RENDERER_VERSION, SceneConfig, render_scene
 
 RECORD = 'scenes.json'
@@ -85,39 +87,8 @@ class SceneSet:
         return '\n'.join([*lines, f'{self.seconds:.1f} seconds, in {self.out}'])
 
 
-class _Progress:
-    """Counts done images with the time left: one line, rewritten on a terminal."""
-
-    def __init__(self, name: str, total: int, stream: TextIO) -> None:
-        self.name, self.total, self.stream = name, total, stream
-        self.rewrite = stream.isatty()
-        self.interval = 0.2 if self.rewrite else 5.0
-        self.start = self.last = time.monotonic()
-
-    def show(self, done: int) -> None:
-        """Print where the work is, unless that was just done."""
-        now = time.monotonic()
-        if done < self.total and now - self.last < self.interval:
-            return
-        self.last = now
-        elapsed = now - self.start
-        left = elapsed / done * (self.total - done)
-        text = f'{self.name}: {done}/{self.total} images, {elapsed:.0f} s, {left:.0f} s left'
-        if self.rewrite:
-            text = f'\r{text:<60}'
-        self.stream.write(text if self.rewrite and done < self.total else text + '\n')
-        self.stream.flush()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    # The process number lets two runs write the same set at the same time.
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    part.write_bytes(data)
-    os.replace(part, path)
-
-
 def _write_json(path: Path, content: Any) -> None:
-    _replace(path, (json.dumps(content) + '\n').encode())
+    replace_file(path, (json.dumps(content) + '\n').encode())
 
 
 def _record(config: SceneConfig, train: int, val: int) -> dict:
@@ -143,7 +114,7 @@ def _write_scene(
         done, data = cv2.imencode('.jpg', scene.image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         if not done:
             raise RuntimeError(f'OpenCV cannot encode {path} as JPEG: check its installation')
-        _replace(path, data.tobytes())
+        replace_file(path, data.tobytes())
     annotations = []
     for box, label, mask in zip(scene.boxes.tolist(), scene.labels.tolist(), scene.masks):
         rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
@@ -178,7 +149,7 @@ def _write_subset(
 ) -> tuple[dict, int]:
     """Write the images of a subset; returns its COCO content and how many were kept."""
     (out / subset).mkdir(exist_ok=True)
-    progress = _Progress(subset, count, stream)
+    progress = Progress(subset, count, stream)
     write = partial(_write_scene, config=config, out=out, subset=subset)
     annotations, images_kept = [], 0
     for number, kept, found in _map(write, range(count), workers):
