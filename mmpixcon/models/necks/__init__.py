@@ -1,0 +1,5 @@
+"""Necks."""
+
+from .pixel_projection import PixelProjection
+
+__all__ = ['PixelProjection']
