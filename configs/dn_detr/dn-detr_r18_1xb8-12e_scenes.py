@@ -1,0 +1,19 @@
+# The small DN-DETR: data and sizes, the rest is the full config's.
+_base_ = [
+    'dn-detr_r50_4xb3-50e_coco.py',
+    '../_base_/datasets/scenes.py',
+    '../_base_/sizes/dab-detr_r18.py',
+]
+model = _base_.small_detector
+model.bbox_head.num_classes = _base_.small_num_classes
+
+train_dataloader = _base_.small_train_dataloader
+val_dataloader = _base_.small_val_dataloader
+test_dataloader = _base_.small_val_dataloader
+val_evaluator = _base_.small_evaluator
+test_evaluator = _base_.small_evaluator
+
+optim_wrapper = _base_.small_optim_wrapper
+train_cfg = _base_.small_train_cfg
+param_scheduler = _base_.small_param_scheduler
+auto_scale_lr = _base_.small_auto_scale_lr

@@ -1,0 +1,20 @@
+# PixCon on the small DINO: data and sizes, the rest is the full config's.
+_base_ = [
+    'pixcon_dino-4scale_r50_4xb3-12e_coco.py',
+    '../_base_/datasets/scenes.py',
+    '../_base_/sizes/dino_r18.py',
+]
+# The small images' finest level, stride 16; the full config's coarsest has 64.
+model = dict(detector=_base_.small_detector, levels=(0,))
+model['detector'].bbox_head.num_classes = _base_.small_num_classes
+
+train_dataloader = _base_.small_views_dataloader
+val_dataloader = _base_.small_val_dataloader
+test_dataloader = _base_.small_val_dataloader
+val_evaluator = _base_.small_evaluator
+test_evaluator = _base_.small_evaluator
+
+optim_wrapper = _base_.small_optim_wrapper
+train_cfg = _base_.small_train_cfg
+param_scheduler = _base_.small_param_scheduler
+auto_scale_lr = _base_.small_auto_scale_lr
