@@ -2,5 +2,6 @@
 
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
+from .require_checkpoint_hook import RequireCheckpointHook
 
-__all__ = ['PixelContrastHook', 'PlainCheckpointHook']
+__all__ = ['PixelContrastHook', 'PlainCheckpointHook', 'RequireCheckpointHook']

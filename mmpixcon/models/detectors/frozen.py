@@ -13,8 +13,9 @@ from mmpixcon.registry import MODELS
 from .wrapper import DetectorWrapper
 
 # What mmdet's heads call the layers that give class scores; the region proposal
-# network's is not among them, since it does not know the classes.
-CLASS_LAYERS = r'(^|\.)(cls_branches|reppoints_cls_out|(?!rpn_)[a-z]+_cls)(\.|$)'
+# network's is not among them, since it does not know the classes. The class
+# embedding of denoising queries is: of other classes, it would stay random.
+CLASS_LAYERS = r'(^|\.)(cls_branches|reppoints_cls_out|label_embedding|(?!rpn_)[a-z]+_cls)(\.|$)'
 
 
 def freeze(module: nn.Module, trainable: Sequence[str] = ()) -> tuple[str, ...]:
@@ -72,7 +73,8 @@ class FrozenDetector(DetectorWrapper):
         detector (dict): Config of any detector.
         trainable (Sequence[str], optional): Regular expressions searched for in
             names of parameters; what they match learns. Defaults to None, the
-            layers that give class scores.
+            layers that give class scores and the class embedding of denoising
+            queries.
         init_cfg (dict, optional): Initialisation. Defaults to None.
 
     Raises:

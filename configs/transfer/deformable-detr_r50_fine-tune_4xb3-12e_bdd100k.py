@@ -1,0 +1,7 @@
+# Fine-tuning on BDD100K: --cfg-options load_from=CHECKPOINT of a Deformable DETR
+# trained on COCO, with PixCon or without.
+_base_ = ['../stock/deformable-detr_r50_4xb3-50e_bdd100k.py', '../_base_/transfer/fine_tune.py']
+custom_imports = _base_.transfer_imports
+train_cfg = _base_.transfer_train_cfg
+param_scheduler = _base_.transfer_param_scheduler
+custom_hooks = _base_.transfer_hooks

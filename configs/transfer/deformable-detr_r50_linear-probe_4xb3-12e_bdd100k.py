@@ -1,0 +1,8 @@
+# Linear probe on BDD100K: --cfg-options load_from=CHECKPOINT of a Deformable DETR
+# trained on COCO, with PixCon or without.
+_base_ = ['../stock/deformable-detr_r50_4xb3-50e_bdd100k.py', '../_base_/transfer/linear_probe.py']
+model = dict(_delete_=True, **_base_.transfer_model, detector=_base_.model)
+custom_imports = _base_.transfer_imports
+train_cfg = _base_.transfer_train_cfg
+param_scheduler = _base_.transfer_param_scheduler
+custom_hooks = _base_.transfer_hooks

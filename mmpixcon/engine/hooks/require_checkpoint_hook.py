@@ -1,0 +1,75 @@
+"""Stops a run that was to start from a checkpoint and did not."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmpixcon.registry import HOOKS
+
+from ..load_report import compare_state_dicts
+
+_EXAMPLES = 5
+
+
+@HOOKS.register_module()
+class RequireCheckpointHook(Hook):
+    """Lets a training run begin only with weights from a checkpoint.
+
+    A linear probe of random weights, or fine-tuning from them, runs as well and
+    gives numbers that look like results. The checkpoint may come by
+    ``load_from`` or by resuming.
+
+    Args:
+        frozen_too (bool): Whether each parameter that does not learn must come
+            from the checkpoint, since it would stay random for good. Defaults
+            to True.
+    """
+
+    def __init__(self, frozen_too: bool = True) -> None:
+        self.frozen_too = frozen_too
+        self._loaded = False
+        self._random: list[str] = []
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Note what does not learn and is not in the checkpoint."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._loaded = True
+        # Under the names of a checkpoint, the parameters themselves.
+        tensors = model.state_dict(keep_vars=True)
+        report = compare_state_dicts(
+            tensors,
+            checkpoint.get('state_dict', checkpoint),
+            getattr(model, 'expected_missing_prefixes', ()),
+        )
+        self._random = [
+            name
+            for name in (*report.missing, *report.mismatched)
+            if isinstance(tensors[name], nn.Parameter) and not tensors[name].requires_grad
+        ]
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse to begin.
+
+        Raises:
+            ValueError: No checkpoint was loaded, or it lacks a parameter that
+                does not learn.
+        """
+        if not self._loaded:
+            raise ValueError(
+                'load_from: this config starts from a checkpoint, and none was loaded. Give that '
+                'of the same detector, trained on other data: --cfg-options load_from=PATH '
+                '(--resume goes on with an interrupted run that has saved one).'
+            )
+        if self.frozen_too and self._random:
+            more = ', ...' if len(self._random) > _EXAMPLES else ''
+            raise ValueError(
+                f'load_from: {len(self._random)} parameters do not learn and are not in the '
+                f'checkpoint, or have another shape there, so they would stay random: '
+                f'{", ".join(self._random[:_EXAMPLES])}{more}. Give a checkpoint of the same '
+                'detector, or let them learn (model.trainable of FrozenDetector). If they are '
+                'meant to come from elsewhere, such as an init_cfg, set '
+                'custom_hooks.RequireCheckpointHook.frozen_too=False.'
+            )
