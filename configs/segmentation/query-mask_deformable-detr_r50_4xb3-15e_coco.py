@@ -28,6 +28,9 @@ test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
 val_evaluator = dict(metric=['bbox', 'segm'])
 test_evaluator = dict(metric=['bbox', 'segm'])
 
+# On random frozen weights it would run as well, for nothing.
+custom_hooks = [dict(type='mmpixcon.RequireCheckpointHook'), *_base_.custom_hooks]
+
 max_epochs = 15
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [

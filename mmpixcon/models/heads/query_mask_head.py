@@ -18,12 +18,18 @@ class QueryAttentionMap(BaseModule):
     r"""Where an object query looks, one map a head.
 
     .. math::
-        A_{qmc} = \mathrm{softmax}_{(m, c)} \frac{(W_m^Q z_q) \cdot (W_m^K \mu_c)}{\sqrt{d}}
+        A_{qmc} = n\, \mathrm{softmax}_{(m, c)}
+            \frac{(W_m^Q z_q) \cdot (W_m^K \mu_c)}{\sqrt{d}}
 
     for query :math:`z_q`, encoder output :math:`\mu_c` of cell c, head m of d
     channels. DETR ("End-to-End Object Detection with Transformers", section
     4.4 and figure 8): the softmax runs over cells and heads jointly, so that an
     object's heads share one unit of attention.
+
+    DETR leaves out n, the number of cells without padding times that of heads.
+    With it the mean of a query's maps is 1 at every size of image; without it
+    they are some thousandths, beside features of about 1, and a short training
+    gives all queries of an image the same mask.
 
     Args:
         channels (int): Of queries and encoder output.
@@ -57,7 +63,8 @@ class QueryAttentionMap(BaseModule):
                 and gets 0. Defaults to None.
 
         Returns:
-            Tensor: (sum of Q_i, num_heads, h, w); each query sums to 1.
+            Tensor: (sum of Q_i, num_heads, h, w); each query's mean is 1 over
+            heads and cells without padding.
         """
         keys = self.key(memory).unflatten(1, (self.num_heads, -1))
         maps = []
@@ -65,9 +72,11 @@ class QueryAttentionMap(BaseModule):
             query = self.query(query).unflatten(1, (self.num_heads, -1))
             query = query * query.shape[-1] ** -0.5
             scores = torch.einsum('qmd,mdhw->qmhw', query, key)
+            cells = key[0, 0].numel()
             if padding is not None:
                 scores = scores.masked_fill(padding[index], float('-inf'))
-            maps.append(scores.flatten(1).softmax(1).view_as(scores))
+                cells = (~padding[index]).sum()
+            maps.append(scores.flatten(1).softmax(1).view_as(scores) * (cells * self.num_heads))
         return torch.cat(maps)
 
 
