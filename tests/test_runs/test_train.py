@@ -8,6 +8,8 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmpixcon.registry import HOOKS
+
 from ..conftest import shipped_config
 
 pytestmark = pytest.mark.slow
@@ -181,3 +183,39 @@ def test_a_schedule_from_zero_leaves_no_parameter_out(scenes_root, tmp_path):
     total.backward()
     assert logs['loss_pixel_cos'].item() == 0
     assert all(p.grad is not None for p in model.predictor.parameters())
+
+
+def test_every_schedule_of_the_hook_is_at_work(scenes_root, tmp_path):
+    cfg = quick(
+        'pixcon/pixcon-two-level_deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path
+    )
+    ramp = dict(stop=4, by_epoch=False)
+    cfg.model.alpha = 0.5
+    cfg.custom_hooks[0].update(
+        alpha=dict(start=0.0, end=0.5, **ramp),
+        beta=dict(start=0.2, end=1.0, **ramp),
+        momentum=dict(start=0.9, end=1.0, shape='cosine', **ramp),
+        S=[8.0, dict(start=2.0, end=4.0, **ramp)],
+        stats_interval=1,
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert scalars(runner, 'train/pixcon/alpha') == pytest.approx([0, 0.125, 0.25, 0.375])
+    assert scalars(runner, 'train/pixcon/beta') == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert scalars(runner, 'train/pixcon/S_0') == [8.0] * 4
+    assert scalars(runner, 'train/pixcon/S_1') == [2.0, 2.5, 3.0, 3.5]
+    assert runner.model.S == (8.0, 3.5)
+    momentum = scalars(runner, 'train/pixcon/momentum')
+    assert momentum == pytest.approx([0.9, 0.9146447, 0.95, 0.9853553])
+    # L_NCE at weight 0, then not.
+    nce = scalars(runner, 'train/loss_pixel_nce')
+    assert len(nce) == 3 and all(value > 0 for value in nce)
+
+
+def test_S_of_another_number_of_levels_is_refused(scenes_root, tmp_path):
+    cfg = quick('pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path)
+    cfg.custom_hooks[0].S = [9.0, 4.5]
+    with pytest.raises(ValueError, match=r'S for 2 levels, but model.levels = \[0\]'):
+        Runner.from_cfg(cfg).train()
+    with pytest.raises(ValueError, match='S = 0 must be positive'):
+        HOOKS.build(dict(type=HOOK, S=0))

@@ -22,6 +22,10 @@ class PixelContrastHook(Hook):
             Defaults to None, the model's own value throughout.
         alpha (dict | list[dict], optional): Schedule of the weight of L_NCE.
         beta (dict | list[dict], optional): Schedule of the weight of L_Cos.
+        S (float | dict | list, optional): Divisor of the mean distance in the
+            threshold of positives. A number or one schedule (a dict) for all
+            levels, or a list with one of these for each of the model's
+            levels. Defaults to None, the model's own.
         stats_interval (int): Every how many iterations to log positives per
             anchor, share of anchors, similarity of positives and deviation of
             features. Defaults to 10.
@@ -29,7 +33,12 @@ class PixelContrastHook(Hook):
     Examples:
         >>> dict(type='PixelContrastHook',
         ...      beta=dict(start=0, end=1, stop=5),
-        ...      momentum=dict(start=0.99, end=1.0, stop=50, shape='cosine'))
+        ...      momentum=dict(start=0.99, end=1.0, stop=50, shape='cosine'),
+        ...      S=[18.0, dict(start=4.0, end=9.0, stop=10)])  # of two levels
+
+    Raises:
+        ValueError: ``stats_interval`` is below 1, a schedule is not one, or an
+            S is not positive.
     """
 
     def __init__(
@@ -37,6 +46,7 @@ class PixelContrastHook(Hook):
         momentum: dict | list[dict] | None = None,
         alpha: dict | list[dict] | None = None,
         beta: dict | list[dict] | None = None,
+        S: float | dict | list[float | dict] | None = None,
         stats_interval: int = 10,
     ) -> None:
         if stats_interval < 1:
@@ -45,6 +55,9 @@ class PixelContrastHook(Hook):
         self.schedules = {
             name: ScalarSchedule(value) for name, value in settings.items() if value is not None
         }
+        self.S: list[ScalarSchedule] | ScalarSchedule | None = None
+        if S is not None:
+            self.S = [_divisor(one) for one in S] if isinstance(S, list) else _divisor(S)
         self.stats_interval = stats_interval
 
     @staticmethod
@@ -57,8 +70,9 @@ class PixelContrastHook(Hook):
 
         Raises:
             TypeError: The model is no PixelContrastDetector.
-            ValueError: A weight that the model holds at 0 has a schedule, or a
-                transform moves pixels without recording it (by name).
+            ValueError: A weight that the model holds at 0 has a schedule, S has
+                not one entry a level, or a transform moves pixels without
+                recording it (by name).
         """
         model = self._model(runner)
         if not hasattr(model, 'update_momentum_encoder'):
@@ -72,6 +86,11 @@ class PixelContrastHook(Hook):
                     f'custom_hooks: PixelContrastHook schedules {name} but model.{name} is 0; '
                     f"set model.{name} to the schedule's last value"
                 )
+        if isinstance(self.S, list) and len(self.S) != len(model.levels):
+            raise ValueError(
+                f'custom_hooks: PixelContrastHook has S for {len(self.S)} levels, but '
+                f'model.levels = {list(model.levels)}'
+            )
         dataset = runner.train_dataloader.dataset
         while dataset is not None:
             # Before the views, and in data sets that mix images.
@@ -86,8 +105,12 @@ class PixelContrastHook(Hook):
     ) -> None:
         """Set what the schedules say for this iteration."""
         model = self._model(runner)
+        epoch_length = len(runner.train_dataloader)
+        if self.S is not None:
+            schedules = self.S if isinstance(self.S, list) else [self.S] * len(model.levels)
+            model.S = tuple(schedule(runner.iter, epoch_length) for schedule in schedules)
         for name, schedule in self.schedules.items():
-            value = schedule(runner.iter, epoch_length=len(runner.train_dataloader))
+            value = schedule(runner.iter, epoch_length)
             if name == 'momentum':
                 model.momentum_encoder.set_momentum(value)
             else:
@@ -112,5 +135,16 @@ class PixelContrastHook(Hook):
         for name in ('alpha', 'beta'):
             if name in self.schedules:
                 scalars[name] = getattr(model, name)
+        if self.S is not None:
+            scalars |= {f'S_{index}': value for index, value in enumerate(model.S)}
         for name, value in scalars.items():
             runner.message_hub.update_scalar(f'train/pixcon/{name}', value)
+
+
+def _divisor(value: float | dict) -> ScalarSchedule:
+    """A schedule of S from a number or a schedule's one piece."""
+    piece = value if isinstance(value, dict) else dict(start=value, end=value, stop=1)
+    schedule = ScalarSchedule(piece)
+    if any(end <= 0 for one in schedule.pieces for end in (one['start'], one['end'])):
+        raise ValueError(f'custom_hooks: PixelContrastHook: S = {value} must be positive')
+    return schedule

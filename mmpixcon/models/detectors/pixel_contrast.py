@@ -92,6 +92,8 @@ class PixelContrastDetector(DetectorWrapper):
         self.S = tuple(S) if isinstance(S, Sequence) else (S,) * len(self.levels)
         if not self.levels or len(self.S) != len(self.levels):
             raise ValueError(f'model.levels = {levels} and model.S = {S} do not fit')
+        if min(self.S) <= 0:
+            raise ValueError(f'model.S = {S} must be positive: it divides the mean distance')
         self.alpha, self.beta = alpha, beta
         self._check_levels(self.detector_cfg.get('neck', {}))
         self._refuse_batch_resize()
