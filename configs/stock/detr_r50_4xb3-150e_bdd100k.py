@@ -1,5 +1,5 @@
-# mmdet's DETR on BDD100K, nothing of mmpixcon in it: a baseline for
-# the paper's table 2. 12 images on 4 GPUs, learning rate as the stock config.
+# mmdet's DETR on BDD100K, nothing of mmpixcon in it: a baseline of the paper's
+# table 2. 12 images on 4 GPUs, learning rate as the stock config.
 _base_ = [
     'mmdet::detr/detr_r50_8xb2-150e_coco.py',
     '../_base_/datasets/bdd100k.py',

@@ -14,7 +14,11 @@ from mmpixcon.registry import DATASETS, MODELS
 from ..conftest import CONFIGS, ROOT
 
 METHODS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
-FULL = [p for p in METHODS if p.stem.endswith('_coco')]
+FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]
+DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
+# alpha, beta; the divisor of each level, coarsest 9, twice that for twice the cells a side.
+WEIGHTS = {'pixcon-nce': (1, 0), 'pixcon-nce-cos': (1, 1), 'pixcon-nce0.2-cos': (0.2, 1)}
+DIVISORS = {'pixcon-two-level': (18, 9), 'pixcon-all-level': (72, 36, 18, 9)}
 
 
 @pytest.mark.parametrize('path', METHODS, ids=lambda path: path.stem)
@@ -22,7 +26,12 @@ def test_config_says_what_its_name_says(path):
     cfg = Config.fromfile(path)
     detector = cfg.model.get('detector', cfg.model)
     assert (cfg.model.type == 'mmpixcon.PixelContrastDetector') == path.stem.startswith('pixcon')
-    assert f'_r{detector.backbone.depth}_' in path.stem
+    assert ('FrozenDetector' in cfg.model.type) == ('linear-probe' in path.stem)
+    assert ('DN' in detector.type) == ('dn-' in path.stem)
+    assert ('-dc5' in path.stem) == (detector.backbone.get('dilations', [1])[-1] == 2) or (
+        detector.backbone.depth == 18
+    )
+    assert path.stem.replace('-dc5_', '_').count(f'_r{detector.backbone.depth}_') == 1
     batch = cfg.train_dataloader.batch_size
     assert f'xb{batch}-' in path.stem
     epochs = {'1x': 12}.get(path.stem.rsplit('_', 1)[0].split('-')[-1], cfg.train_cfg.max_epochs)
@@ -50,11 +59,15 @@ def test_full_config_builds_and_makes_views_of_a_photo(path, bccd_root):
     cfg = Config.fromfile(path)
     cfg.model.detector.backbone.init_cfg = None
     model = MODELS.build(copy.deepcopy(cfg.model))
-    assert model.alpha == 0
-    assert model.beta == 1
-    assert model.S == (9.0,)
+    variant = path.stem.split('_')[0]
+    assert (model.alpha, model.beta) == WEIGHTS.get(variant, (0, 1))
+    assert DIVISORS.get(variant, (9,)) == model.S
+    levels = [level % 4 for level in model.levels]
+    assert levels == sorted(set(levels)) and len(levels) == len(model.S)
     assert model.momentum_encoder.momentum == 0.99
     dataset = cfg.train_dataloader.dataset
+    # The photos have boxes only.
+    dataset.pipeline[1].with_mask = False
     dataset.update(
         data_root=str(bccd_root),
         ann_file='train.json',
@@ -68,3 +81,19 @@ def test_full_config_builds_and_makes_views_of_a_photo(path, bccd_root):
     assert min(sample['inputs']['detection'].shape[1:]) >= 384
     matrix = sample['data_samples']['detection'].homography_matrix
     assert abs(np.linalg.det(matrix)) > 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', DN, ids=lambda path: path.stem)
+def test_full_dn_config_builds_with_the_papers_settings(path):
+    cfg = Config.fromfile(path)
+    cfg.model.backbone.init_cfg = None
+    generator = MODELS.build(copy.deepcopy(cfg.model)).dn_query_generator
+    assert (generator.num_groups, generator.label_noise, generator.box_noise) == (5, 0.2, 0.4)
+    patterns = 3 if '3pat' in path.stem or 'deformable' in path.stem else 1
+    assert generator.num_matching_queries == 300 * patterns
+    optimizer = cfg.optim_wrapper
+    assert (optimizer.optimizer.lr, optimizer.optimizer.weight_decay) == (1e-4, 1e-4)
+    assert optimizer.clip_grad.max_norm == 0.1
+    assert list(optimizer.paramwise_cfg.custom_keys) == ['backbone']
+    assert cfg.param_scheduler[0].milestones == [40 if '-50e_' in path.stem else 11]

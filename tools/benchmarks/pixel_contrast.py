@@ -1,14 +1,17 @@
 """Time and memory of PixCon's losses beside a dense version, and of a whole step.
 
     python tools/benchmarks/pixel_contrast.py            # losses, then a step
-    python tools/benchmarks/pixel_contrast.py --only losses --cells 3800
+    python tools/benchmarks/pixel_contrast.py --only losses --cells 3800 all
     python tools/benchmarks/pixel_contrast.py --only step --size 640 480
 
 Losses: one image, C = 256, forward and backward, geometry included; each row in
-a process of its own. The dense version holds cells x cells and lets autograd
-work. Step: PixCon on Deformable DETR R50 from its shipped config beside its
-floor, the stock detector's step plus one forward without gradient of backbone
-and neck on the momentum view; the two take turns.
+a process of its own. 'all' is every level, strides 8 to 64, of an 800 x 1216
+image, summed. The dense version holds cells x cells and lets autograd work.
+Below stands the exponent with which memory grows with cells.
+
+Step: PixCon on Deformable DETR R50 from its shipped config beside its floor, the
+stock detector's step plus one forward without gradient of backbone and neck on
+the momentum view; the two take turns.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ from __future__ import annotations
 import argparse
 import copy
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -33,8 +35,11 @@ from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'pixcon' / 'pixcon_deformable-detr_r50_4xb3-50e_coco.py'
-# Stride 8 of 800 x 1216 is the paper's detection size; 16 is a quarter of it.
-MAPS = {950: (25, 38), 3800: (50, 76), 15200: (100, 152)}
+# Strides 32, 16 and 8 of 800 x 1216, the size that detectors of the paper train at.
+LEVELS = {'950': (25, 38), '3800': (50, 76), '15200': (100, 152)}
+MAPS = {name: [size] for name, size in LEVELS.items()}
+MAPS['all'] = [(100, 152), (50, 76), (25, 38), (13, 19)]
+WARM_UP = (8, 8)
 CHANNELS, TEMPERATURE = 256, 0.3
 
 
@@ -42,7 +47,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--only', choices=['losses', 'step'])
-    parser.add_argument('--cells', type=int, nargs='+', choices=list(MAPS), default=[3800, 15200])
+    parser.add_argument('--cells', nargs='+', choices=list(MAPS), default=list(MAPS))
     parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
     parser.add_argument('--batch', type=int, default=1, help='images of a step')
     parser.add_argument('--rounds', type=int, default=7, help='counted runs of each')
@@ -50,13 +55,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_pairs(cells: int, device: str) -> PixelPairs:
-    """An 800 x 1216 image and a flipped crop of 80 % of its sides."""
+def make_pairs(cells: tuple[int, int], device: str) -> PixelPairs:
+    """An 800 x 1216 image and a flipped crop of 80 % of its sides, with h x w cells each."""
     size = (800, 1216)
     crop = np.diag([1 / 0.8, 1 / 0.8, 1]) @ [[1, 0, -120], [0, 1, -80], [0, 0, 1]]
     flip = np.array([[-1, 0, 1216], [0, 1, 0], [0, 0, 1]])
-    query = ViewGrid(torch.eye(3), MAPS[cells], size, size)
-    return PixelPairs(query, ViewGrid(flip @ crop, MAPS[cells], size, size), device=device)
+    query = ViewGrid(torch.eye(3), cells, size, size)
+    return PixelPairs(query, ViewGrid(flip @ crop, cells, size, size), device=device)
 
 
 def dense(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
@@ -92,44 +97,62 @@ def ours(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) ->
     return loss
 
 
-def measure_loss(args: tuple[str, str, int, str, int]) -> tuple[float, float, float]:
+def measure_loss(args: tuple[str, str, str, str, int]) -> tuple[float, float, float]:
     """Seconds, MB beyond what was held before, and the value; in a fresh process."""
     name, terms, cells, device, rounds = args
     torch.manual_seed(0)
-    query = torch.randn(CHANNELS, *MAPS[cells], device=device, requires_grad=True)
-    key = torch.randn(CHANNELS, *MAPS[cells], device=device)
+    queries = [torch.randn(CHANNELS, *size, device=device) for size in [*MAPS[cells], WARM_UP]]
+    keys = [torch.randn_like(query) for query in queries]
+    for query in queries:
+        query.requires_grad_()
     run = {'dense': dense, 'ours': ours}[name]
     flags = dict(nce='L_NCE' in terms, cos='L_Cos' in terms)
-    # Warm-up on a small map, whose memory is below what either needs.
-    small = torch.randn(CHANNELS, *MAPS[950], device=device, requires_grad=True)
-    run(small, small.detach(), make_pairs(950, device), **flags).backward()
-    if device != 'cpu':
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-    else:
-        before = current_memory()
+
+    def step(levels: slice) -> float:
+        loss = sum(
+            run(query, key, make_pairs(tuple(query.shape[1:]), device), **flags)
+            for query, key in zip(queries[levels], keys[levels])
+        )
+        loss.backward()
+        return loss.item()
+
+    step(slice(-1, None))
+    before = start_of_peak(device)
     seconds, value = [], 0.0
     for _ in range(rounds):
-        query.grad = None
+        for query in queries:
+            query.grad = None
         start = time.perf_counter()
-        loss = run(query, key, make_pairs(cells, device), **flags)
-        loss.backward()
-        value = loss.item()
+        value = step(slice(0, -1))
         if device != 'cpu':
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds), (peak_memory(device) - before) / 1e6, value
+
+
+def start_of_peak(device: str) -> int:
+    """Forget the peak so far; bytes held now."""
     if device != 'cpu':
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return statistics.median(seconds), (peak - before) / 1e6, value
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    # Linux: 5 sets the peak of the resident set back to what it is now.
+    Path('/proc/self/clear_refs').write_text('5')
+    return peak_memory(device)
 
 
-def current_memory() -> int:
-    """Resident bytes of this process."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * resource.getpagesize()
+def peak_memory(device: str) -> int:
+    """Most bytes held since ``start_of_peak``."""
+    if device != 'cpu':
+        return torch.cuda.max_memory_allocated()
+    status = Path('/proc/self/status').read_text()
+    return int(status.split('VmHWM:')[1].split()[0]) * 1024
+
+
+def growth(memory: dict[str, float]) -> float:
+    """Exponent k of memory ~ cells^k, a least-squares line through the logarithms."""
+    sizes = np.log([float(cells) for cells in memory])
+    return float(np.polyfit(sizes, np.log(list(memory.values())), 1)[0])
 
 
 def table(header: list[str], rows: list[list[str]]) -> None:
@@ -142,12 +165,14 @@ def table(header: list[str], rows: list[list[str]]) -> None:
 def benchmark_losses(args: argparse.Namespace) -> None:
     """Print time and memory of the losses, dense beside ours."""
     rows = []
+    memory: dict[str, dict[str, float]] = {}
     context = multiprocessing.get_context('spawn')
     for cells in args.cells:
+        large = cells in ('15200', 'all') and args.device == 'cpu'
         for terms in ('L_Cos', 'L_NCE', 'L_NCE + L_Cos'):
             results = {}
             for name in ('dense', 'ours'):
-                rounds = 1 if name == 'dense' and cells > 10000 and args.device == 'cpu' else 3
+                rounds = 1 if name == 'dense' and large else 3
                 print(f'{cells} cells, {terms}, {name} ...', end='\r', flush=True)
                 with context.Pool(1) as pool:
                     results[name] = pool.apply(
@@ -155,9 +180,12 @@ def benchmark_losses(args: argparse.Namespace) -> None:
                     )
             (dense_s, dense_mb, dense_value), (our_s, our_mb, our_value) = results.values()
             assert abs(dense_value - our_value) < 1e-4 * max(1, abs(dense_value)), (cells, terms)
+            if cells != 'all':
+                memory.setdefault(terms, {})[cells] = our_mb
+            total = sum(h * w for h, w in MAPS[cells])
             rows.append(
                 [
-                    f'{cells:,}',
+                    f'{total:,}' + (' (all)' if cells == 'all' else ''),
                     terms,
                     f'{dense_s:.2f}',
                     f'{our_s:.2f}',
@@ -169,6 +197,9 @@ def benchmark_losses(args: argparse.Namespace) -> None:
             )
     header = ['cells', 'losses', 'dense s', 'ours s', 'ratio', 'dense MB', 'ours MB', 'ratio']
     table(header, rows)
+    for terms, by_cells in memory.items():
+        if len(by_cells) > 1:
+            print(f'our memory grows with cells to the power {growth(by_cells):.2f} ({terms})')
 
 
 def build_step_data(args: argparse.Namespace, preprocessor: torch.nn.Module) -> dict:
