@@ -8,8 +8,9 @@
 #   param_scheduler = _base_.transfer_param_scheduler
 #   custom_hooks = _base_.transfer_hooks
 #
-# Trained with --cfg-options load_from=CHECKPOINT, and refused without. Class
-# layers of another number of classes start anew; the log names them.
+# Trained with --cfg-options load_from=CHECKPOINT, and refused without; by mim
+# train mmpixcon, since mmdet's own tools do not know mmpixcon::. Class layers of
+# another number of classes start anew; the log names them.
 transfer_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
 transfer_epochs = 12
 transfer_train_cfg = dict(

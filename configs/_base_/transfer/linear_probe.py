@@ -7,5 +7,8 @@
 #   train_cfg = _base_.transfer_train_cfg
 #   param_scheduler = _base_.transfer_param_scheduler
 #   custom_hooks = _base_.transfer_hooks
+#
+# Where other layers depend on the number of classes too, as Faster R-CNN's boxes,
+# the run stops and names them; trainable=[...] in model lets them learn.
 _base_ = 'fine_tune.py'
 transfer_model = dict(type='mmpixcon.FrozenDetector')
