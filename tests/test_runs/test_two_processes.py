@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 NAMES = [
     'pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py',
     'pixcon/pixcon_detr_r18_1xb8-12e_scenes.py',
+    'pixcon/pixcon_dn-detr_r18_1xb8-12e_scenes.py',
 ]
 
 
@@ -35,6 +36,9 @@ def build(name: str, root: Path, work_dir: Path):
     cfg.model.alpha = 0.5
     # Stock DETR normalises its class loss by each process' own count.
     cfg.model.detector.bbox_head.sync_cls_avg_factor = True
+    if 'dn-' in name:
+        # Each process draws its own noise.
+        cfg.model.detector.dn_cfg.update(label_noise=0.0, box_noise=0.0)
     torch.manual_seed(0)
     model = MODELS.build(copy.deepcopy(cfg.model)).train()
     model.init_weights()
