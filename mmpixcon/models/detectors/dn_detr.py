@@ -59,10 +59,11 @@ class DNDETR(DenoisingMixin, DABDETR):
 
     DAB-DETR with :class:`DenoisingQueryGenerator`: in training, noisy copies of
     the ground truth stand before the matching queries. The content of matching
-    queries is learned and the same for all; ``num_patterns`` adds one learned
-    pattern to each copy of the queries. At test time it is DAB-DETR with
-    ``num_patterns`` (at least one) patterns of content: no denoising query
-    exists.
+    queries is learned and the same for all (the paper's "unknown" class, here
+    not a row of the class embedding, so that it outlives a change of classes);
+    ``num_patterns`` adds one learned pattern to each copy of the queries. At
+    test time it is DAB-DETR with ``num_patterns`` (at least one) patterns of
+    content: no denoising query exists.
 
     Args:
         dn_cfg (dict, optional): ``num_groups``, ``label_noise`` and
@@ -78,17 +79,17 @@ class DNDETR(DenoisingMixin, DABDETR):
 
     def _init_layers(self) -> None:
         super()._init_layers()
+        # One channel short, here and below: the last one is the indicator.
+        self.content_embedding = nn.Embedding(1, self.embed_dims - 1)
         if self.num_patterns > 0:
-            # One channel short: the last one is the indicator.
             self.patterns = nn.Embedding(self.num_patterns, self.embed_dims - 1)
 
     def matching_content(self) -> Tensor:
         """Content of matching queries, (patterns, C), at least one row."""
-        content = self.dn_query_generator.unknown_content()[None]
-        if self.num_patterns == 0:
-            return content
-        patterns = self.patterns.weight
-        return content + torch.cat([patterns, patterns.new_zeros(len(patterns), 1)], dim=1)
+        content = self.content_embedding.weight
+        if self.num_patterns > 0:
+            content = content + self.patterns.weight
+        return torch.cat([content, content.new_zeros(len(content), 1)], dim=1)
 
     def pre_decoder(
         self, memory: Tensor, batch_data_samples: OptSampleList = None

@@ -47,8 +47,7 @@ class DenoisingQueryGenerator(BaseModule):
     the same), its box noisy by up to ``box_noise`` times half a side in the
     centre and ``box_noise`` times a side in size. The content of a query is the
     embedding of its label, one channel short, and an indicator channel: 1 for
-    denoising, 0 for matching queries. Matching queries are embedded as an
-    unknown class.
+    denoising queries; matching queries, made by the detector, have 0 there.
 
     Matching queries do not see denoising ones, and a group does not see
     another. Images with fewer boxes are padded; nobody but themselves sees the
@@ -91,16 +90,7 @@ class DenoisingQueryGenerator(BaseModule):
         self.num_groups = num_groups
         self.label_noise = label_noise
         self.box_noise = box_noise
-        self.label_embedding = nn.Embedding(num_classes + 1, embed_dims - 1)
-
-    def unknown_content(self) -> Tensor:
-        """Content of a matching query.
-
-        Returns:
-            Tensor: (C, ), the unknown class and indicator 0.
-        """
-        unknown = self.label_embedding.weight[self.num_classes]
-        return torch.cat([unknown, unknown.new_zeros(1)])
+        self.label_embedding = nn.Embedding(num_classes, embed_dims - 1)
 
     def forward(self, batch_data_samples: SampleList) -> DenoisingQueries:
         """Make the denoising queries of a batch.
