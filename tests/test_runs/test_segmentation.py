@@ -10,6 +10,8 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmpixcon.utils.tool_config import make_resumable
+
 from ..conftest import shipped_config
 
 pytestmark = pytest.mark.slow
@@ -47,6 +49,8 @@ def trained(request, scenes_root, tmp_path_factory):
         train_cfg__max_epochs=1,
         experiment_name=work_dir.name,
     )
+    # As tools/train.py does.
+    make_resumable(cfg)
     Runner.from_cfg(cfg).train()
     return detector, str(work_dir / 'epoch_1.pth')
 

@@ -1,16 +1,17 @@
-"""Time and memory of PixCon's losses beside a dense version, and of a whole step.
+r"""Time and memory of PixCon's losses beside a dense version, and of a whole step.
 
     python tools/benchmarks/pixel_contrast.py            # losses, then a step
     python tools/benchmarks/pixel_contrast.py --only losses --cells 3800 all
-    python tools/benchmarks/pixel_contrast.py --only step --size 640 480
+    python tools/benchmarks/pixel_contrast.py --only step --size 1216 800 \
+        --config configs/pixcon/pixcon-all-level_deformable-detr_r50_4xb3-50e_coco.py
 
 Losses: one image, C = 256, forward and backward, geometry included; each row in
 a process of its own. 'all' is every level, strides 8 to 64, of an 800 x 1216
 image, summed. The dense version holds cells x cells and lets autograd work.
 Below stands the exponent with which memory grows with cells.
 
-Step: PixCon on Deformable DETR R50 from its shipped config beside its floor, the
-stock detector's step plus one forward without gradient of backbone and neck on
+Step: PixCon from a shipped config, Deformable DETR R50's if none is named, beside
+its floor, the stock detector's step plus one forward without gradient of backbone and neck on
 the momentum view; the two take turns.
 """
 
@@ -48,6 +49,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--only', choices=['losses', 'step'])
     parser.add_argument('--cells', nargs='+', choices=list(MAPS), default=list(MAPS))
+    parser.add_argument('--config', type=Path, default=CONFIG, help='PixCon config of the step')
     parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
     parser.add_argument('--batch', type=int, default=1, help='images of a step')
     parser.add_argument('--rounds', type=int, default=7, help='counted runs of each')
@@ -235,7 +237,7 @@ def benchmark_step(args: argparse.Namespace) -> None:
     from mmpixcon.registry import MODELS
 
     init_default_scope('mmpixcon')
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(args.config)
     cfg.model.detector.backbone.init_cfg = None
     torch.manual_seed(0)
     pixcon = MODELS.build(copy.deepcopy(cfg.model)).to(args.device).train()
@@ -270,7 +272,7 @@ def benchmark_step(args: argparse.Namespace) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for round_ in range(args.rounds + 1):
         for name, step in steps.items():
-            print(f'step {round_}/{args.rounds}, {name} ...  ', end='\r', flush=True)
+            print(f'step {round_}/{args.rounds}, {name} ...   ', end='\r', flush=True)
             start = time.perf_counter()
             step()
             if args.device != 'cpu':
@@ -283,7 +285,7 @@ def benchmark_step(args: argparse.Namespace) -> None:
         [name, f'{value:.3f}', f'{value / medians["floor"]:.3f}'] for name, value in medians.items()
     ]
     print(
-        f'Deformable DETR R50, {args.batch} x {args.size[0]} x {args.size[1]}, {args.device}, '
+        f'{args.config.stem}, {args.batch} x {args.size[0]} x {args.size[1]}, {args.device}, '
         f'median of {args.rounds}'
     )
     table(['step', 'seconds', 'to floor'], rows)
