@@ -219,6 +219,22 @@ def test_only_the_mask_head_learns(model):
     assert {id(p) for p in optimizer.state} == {id(p) for p in model.mask_head.parameters()}
 
 
+def test_the_head_learns_a_mask_for_each_object():
+    model = make_model('detr')
+    images, samples = make_samples()
+    optimizer = torch.optim.AdamW(model.mask_head.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = model.loss(images, copy.deepcopy(samples))['loss_mask']
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    print('LOSS', losses[::5], losses[-1])
+    assert losses[0] > 0.6
+    assert losses[-1] < 0.2
+
+
 def test_denoising_queries_stay_out():
     model = make_model('dino')
     images, samples = make_samples()

@@ -1,0 +1,135 @@
+"""Gathering, shuffled keys, bank and MoCo in two gloo processes equal one process."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.model import MMDistributedDataParallel
+
+from mmpixcon.models.contrast import MemoryBank, ShuffledKeys, gather_rows, gather_with_gradient
+
+from ..test_pretext.test_detco import detco, our_moco, sgd, views
+
+pytestmark = pytest.mark.slow
+FIXED = dict(type='mmdet.ResNet', depth=18, base_channels=8, out_indices=(3,), norm_eval=True)
+
+
+def global_loss(rows):
+    """Depends on every pair of rows."""
+    return (rows @ rows.T).exp().mean()
+
+
+def rows_of(rank: int | None):
+    torch.manual_seed(3)
+    rows = torch.randn(6, 4).double()
+    return rows if rank is None else rows[3 * rank : 3 * rank + 3]
+
+
+def step_of(name: str, rank: int | None):
+    """One step with half of the batch, or with all of it."""
+    torch.manual_seed(0)
+    if name == 'MoCo':
+        model = our_moco(backbone=FIXED)
+    else:
+        model = detco(backbone=dict(FIXED, out_indices=(0, 1, 2, 3)))
+    inputs = views(2 if name == 'MoCo' else 4, batch=4)
+    if rank is not None:
+        inputs = [x[2 * rank : 2 * rank + 2] for x in inputs]
+    wrapped = model if rank is None else MMDistributedDataParallel(model)
+    losses = wrapped(inputs, [], mode='loss')
+    total = sum(value for key, value in losses.items() if 'loss' in key)
+    optimizer = sgd(model)
+    total.backward()
+    optimizer.step()
+    return total.item(), {k: v.clone() for k, v in model.state_dict().items()}
+
+
+def worker(rank: int, port: int, folder: Path) -> None:
+    # Not importable beside mmcv 2.1 before mmpixcon is.
+    from mmselfsup.models.utils import GatherLayer
+
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
+    found = {}
+    # Gradients through gathered rows, averaged as DistributedDataParallel does.
+    for name, gather in (('ours', gather_with_gradient), ('dropped', GatherLayer.apply)):
+        rows = rows_of(rank).requires_grad_()
+        gathered = gather(rows)
+        if isinstance(gathered, tuple):
+            gathered = torch.cat(gathered)
+        global_loss(gathered).backward()
+        found[name] = rows.grad / 2
+    # Batches of unequal size.
+    uneven = torch.arange(5.0)[:, None] if rank == 0 else torch.arange(5.0, 7.0)[:, None]
+    gathered, own = gather_rows(uneven)
+    found['gathered'], found['own'] = gathered, gathered[own]
+    torch.manual_seed(rank)
+    images, patches = uneven.repeat(1, 2), uneven.repeat(1, 3) + 10
+    shuffled = ShuffledKeys(images, patches)
+    found['dealt'] = torch.cat([batch[:, :1] for batch in shuffled.batches], 1)
+    mine, everyones = shuffled.restore(shuffled.batches[0] * 2)
+    found['mine'], found['everyones'] = mine, everyones
+    torch.manual_seed(0)
+    bank = MemoryBank(10, 2)
+    bank.enqueue(everyones)
+    bank.enqueue(everyones)
+    found['bank'] = bank.keys
+    for name in ('MoCo', 'DetCo'):
+        found[name] = step_of(name, rank)
+    torch.save(found, folder / f'rank{rank}.pth')
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope='module')
+def ranks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('ranks')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    mp.spawn(worker, (port, folder), nprocs=2)
+    return [torch.load(folder / f'rank{r}.pth', weights_only=True) for r in range(2)]
+
+
+def test_gradients_through_gathered_rows_are_exact(ranks):
+    rows = rows_of(None).requires_grad_()
+    global_loss(rows).backward()
+    # Two processes' mean of a loss that both compute: half of each one's share.
+    ours = torch.cat([found['ours'] for found in ranks])
+    torch.testing.assert_close(ours, rows.grad, rtol=1e-9, atol=1e-12)
+    dropped = torch.cat([found['dropped'] for found in ranks])
+    assert (dropped - rows.grad).abs().max() > 0.1 * rows.grad.abs().max()
+
+
+def test_rows_of_unequal_batches(ranks):
+    for found, own in zip(ranks, (torch.arange(5.0), torch.arange(5.0, 7.0))):
+        assert found['gathered'].flatten().tolist() == list(range(7))
+        assert torch.equal(found['own'].flatten(), own)
+
+
+def test_keys_are_dealt_and_come_back(ranks):
+    dealt = torch.cat([found['dealt'] for found in ranks])
+    # The views of an image stay together, each is dealt once.
+    assert torch.equal(dealt[:, 1], dealt[:, 0] + 10)
+    assert sorted(dealt[:, 0].tolist()) == list(range(7))
+    assert dealt[:, 0].tolist() != list(range(7))
+    assert [len(found['dealt']) for found in ranks] == [5, 2]
+    for found, own in zip(ranks, (range(5), range(5, 7))):
+        assert found['mine'][:, 0].tolist() == [2 * i for i in own]
+        assert found['everyones'][:, 0].tolist() == [2 * i for i in range(7)]
+    assert torch.equal(ranks[0]['bank'], ranks[1]['bank'])
+    expected = [2.0 * i for i in (3, 4, 5, 6)]
+    assert ranks[0]['bank'][:4, 0].tolist() == expected
+
+
+@pytest.mark.parametrize('name', ['MoCo', 'DetCo'])
+def test_a_step_equals_one_process(ranks, name):
+    loss, weights = step_of(name, None)
+    assert sum(found[name][0] for found in ranks) / 2 == pytest.approx(loss, rel=1e-9)
+    for key, value in weights.items():
+        for found in ranks:
+            torch.testing.assert_close(found[name][1][key], value, rtol=1e-7, atol=1e-9, msg=key)

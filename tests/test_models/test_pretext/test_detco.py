@@ -1,0 +1,221 @@
+"""MoCo against mmselfsup's, step after step; DetCo's heads, banks and errors."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.registry import init_default_scope
+
+from mmpixcon.models.contrast import MemoryBank
+from mmpixcon.registry import MODELS
+
+BACKBONE = dict(type='mmdet.ResNet', depth=18, base_channels=8, out_indices=(3,))
+STAGES = [8, 16, 32, 64]
+NECK = dict(
+    type='mmselfsup.MoCoV2Neck',
+    in_channels=64,
+    hid_channels=16,
+    out_channels=8,
+    with_avg_pool=True,
+)
+
+
+def build(cfg):
+    init_default_scope('mmselfsup')
+    return MODELS.build(copy.deepcopy(cfg)).double().train()
+
+
+def stock_moco(queue_len=24):
+    return build(
+        dict(
+            type='mmselfsup.MoCo',
+            backbone=BACKBONE,
+            neck=NECK,
+            head=dict(
+                type='mmselfsup.ContrastiveHead',
+                loss=dict(type='mmcls.CrossEntropyLoss'),
+                temperature=0.2,
+            ),
+            queue_len=queue_len,
+            feat_dim=8,
+            momentum=0.9,
+        )
+    )
+
+
+def our_moco(**options):
+    cfg = dict(type='mmpixcon.MoCo', backbone=BACKBONE, neck=NECK, queue_len=24, momentum=0.9)
+    return build(cfg | options)
+
+
+def detco(backbone=None, momentum=0.9, **head):
+    settings = dict(
+        type='mmpixcon.MultiLevelContrastHead',
+        in_channels=STAGES,
+        hidden_channels=16,
+        out_channels=8,
+        num_patches=4,
+        queue_len=24,
+    )
+    backbone = backbone or dict(BACKBONE, out_indices=(0, 1, 2, 3))
+    return build(
+        dict(type='mmpixcon.DetCo', backbone=backbone, head=settings | head, momentum=momentum)
+    )
+
+
+def views(count=2, batch=4):
+    shapes = [(batch, 3, 32, 32)] * 2 + [(batch, 4, 3, 16, 16)] * 2
+    return [torch.randn(shape).double() for shape in shapes[:count]]
+
+
+def sgd(model):
+    return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.05)
+
+
+@pytest.mark.parametrize('kind', ['MoCo', 'DetCo'])
+def test_twenty_steps_of_mmselfsups_moco(kind, monkeypatch):
+    stock = stock_moco()
+    # One process: dealing the batch anew only changes the order of sums.
+    monkeypatch.setattr('mmselfsup.models.algorithms.moco.batch_shuffle_ddp', lambda x: (x, None))
+    monkeypatch.setattr('mmselfsup.models.algorithms.moco.batch_unshuffle_ddp', lambda x, i: x)
+    if kind == 'MoCo':
+        ours = our_moco()
+        bank = ours.bank
+        mlp = ours.neck.mlp
+    else:
+        ours = detco(weights=(0, 0, 0, 1), temperatures=dict(gg=0.2))
+        assert list(ours.head.banks) == ['gg'] and list(ours.head.banks['gg']) == ['3']
+        bank = ours.head.banks['gg']['3']
+        mlp = ours.head.projectors['gg']['3'].mlp
+    ours.backbone.load_state_dict(stock.backbone.state_dict())
+    mlp.load_state_dict(stock.neck.mlp.state_dict())
+    ours.momentum_encoder.synchronize(**ours.online_encoder)
+    bank.keys.copy_(stock.queue.T)
+    optimizers = sgd(stock), sgd(ours)
+    for _ in range(20):
+        inputs = views()
+        gradients = []
+        values = []
+        for model, optimizer in zip((stock, ours), optimizers):
+            losses = model.loss([x.clone() for x in inputs], [])
+            total = sum(v for k, v in losses.items() if 'loss' in k)
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+            values.append(total.detach())
+            neck = stock.neck.mlp if model is stock else mlp
+            learning = [*model.backbone.parameters(), *neck.parameters()]
+            gradients.append([p.grad for p in learning])
+        torch.testing.assert_close(values[0], values[1], rtol=1e-9, atol=1e-9)
+        for a, b in zip(*gradients):
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(stock.queue.T, bank.keys, rtol=1e-8, atol=1e-9)
+        assert stock.queue_ptr.item() == bank.pointer.item()
+    stock_keys = stock.encoder_k.module[0].state_dict()
+    for name, value in ours.momentum_encoder.backbone.state_dict().items():
+        torch.testing.assert_close(value, stock_keys[name], rtol=1e-7, atol=1e-9)
+
+
+def test_terms_are_the_papers():
+    model = detco()
+    head, inputs = model.head, views(4)
+    with torch.no_grad():
+        maps = model.backbone(inputs[0]), model.backbone(inputs[2].flatten(0, 1))
+        keys_of = model.momentum_encoder
+        key_maps = keys_of.backbone(inputs[1]), keys_of.backbone(inputs[3].flatten(0, 1))
+    banks = {k: {i: b.keys.clone() for i, b in by.items()} for k, by in head.banks.items()}
+
+    def embed(mlp, pooled):
+        return F.normalize(mlp([pooled])[0], dim=1)
+
+    def pool_patches(x):
+        # Image by image, patch by patch.
+        rows = [torch.cat([x[4 * n + p].mean((1, 2)) for p in range(4)]) for n in range(4)]
+        return torch.stack(rows)
+
+    expected = {}
+    for i, weight in enumerate((0.1, 0.4, 0.7, 1.0)):
+        global_q, global_k = maps[0][i].mean((2, 3)), key_maps[0][i].mean((2, 3))
+        local_q, local_k = pool_patches(maps[1][i]), pool_patches(key_maps[1][i])
+        key = {
+            'gg': embed(keys_of.projectors['gg'][str(i)], global_k),
+            'll': embed(keys_of.projectors['ll'][str(i)], local_k),
+        }
+        key['gl'] = key['gg']
+        for kind, source, tau in (
+            ('gg', global_q, 0.2),
+            ('gl', local_q, 0.5),
+            ('ll', local_q, 0.2),
+        ):
+            q = embed(head.projectors[kind][str(i)], source)
+            bank = banks['ll' if kind == 'll' else 'gg'][str(i)]
+            logits = torch.cat([(q * key[kind]).sum(1, keepdim=True), q @ bank.T], 1) / tau
+            zero = torch.zeros(4, dtype=torch.long)
+            expected[f'loss_{kind}_{i}'] = weight * F.cross_entropy(logits, zero)
+    losses = model.loss([x.clone() for x in inputs], [])
+    assert set(losses) == set(expected) | {'feature_std'} and len(expected) == 12
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value, rtol=1e-9, atol=1e-9)
+    sum(v for k, v in losses.items() if 'loss' in k).backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+def test_a_bank_of_its_own_for_gl_would_hold_the_same_keys():
+    model = detco()
+    own = MemoryBank(24, 8).double()
+    keys = []
+    original = model.head.enqueue
+
+    def enqueue(found):
+        keys.append(found['gg'][3])
+        own.enqueue(found['gg'][3])
+        original(found)
+
+    model.head.enqueue = enqueue
+    for _ in range(6):
+        model.loss(views(4), [])
+    assert torch.equal(own.keys, model.head.banks['gg']['3'].keys)
+    assert torch.equal(own.keys, torch.cat(keys))
+
+
+@pytest.mark.parametrize(
+    ('options', 'names'),
+    [
+        (dict(temperatures=dict(gg=0.2)), {'gg'}),
+        (dict(temperatures=dict(gg=0.2, gl=0.5)), {'gg', 'gl'}),
+        (dict(weights=(1, 1, 1, 1), normalize_weights=True), {'gg', 'gl', 'll'}),
+    ],
+)
+def test_ablations(options, names):
+    model = detco(**options)
+    losses = model.loss(views(4 if len(names) > 1 else 2), [])
+    assert {name.split('_')[1] for name in losses if 'loss' in name} == names
+    if 'normalize_weights' in options:
+        assert model.head.weights == dict.fromkeys(range(4), 0.25)
+
+
+def test_one_bank_for_all_stages():
+    model = detco(share_bank=True)
+    assert [list(by) for by in model.head.banks.values()] == [['all'], ['all']]
+    model.loss(views(4), [])
+    # Four stages of four keys.
+    assert model.head.banks['gg']['all'].pointer.item() == 16
+
+
+def test_errors_name_the_key():
+    with pytest.raises(ValueError, match=r'head.in_channels = .* one of each for every stage'):
+        detco(weights=(1, 1))
+    with pytest.raises(ValueError, match='gl needs the keys of gg'):
+        detco(temperatures=dict(gl=0.5))
+    with pytest.raises(ValueError, match='none negative, one positive'):
+        detco(weights=(0, 0, 0, 0))
+    with pytest.raises(ValueError, match='backbone gives 2 stages, the head has weights for 4'):
+        detco(backbone=dict(BACKBONE, out_indices=(2, 3))).loss(views(4), [])
+    with pytest.raises(ValueError, match=r'gives 2 views; .* and two local ones \(JigsawView\)'):
+        detco().loss(views(2), [])
+    model = detco()
+    with pytest.raises(ValueError, match=r'memory bank head\.banks\.gg\.0 of'):
+        detco(queue_len=12).load_state_dict(model.state_dict())
