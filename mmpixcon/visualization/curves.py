@@ -65,3 +65,26 @@ def draw_curves(
         axes.grid(alpha=0.3)
         axes.legend()
     return figure
+
+
+def draw_comparison(results: dict[str, list[float]], label: str) -> Figure:
+    """Draw the runs of several models: a point a seed, a bar their mean.
+
+    Args:
+        results (dict[str, list[float]]): Values of each model's runs.
+        label (str): What they are, at the axis.
+
+    Returns:
+        Figure: To be saved with ``savefig``.
+    """
+    figure = Figure(figsize=(7, 0.6 + 0.45 * len(results)), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    rows = np.arange(len(results))
+    axes.barh(rows, [np.mean(values) for values in results.values()], color='lightsteelblue')
+    for row, values in zip(rows, results.values()):
+        axes.plot(values, np.full(len(values), row), 'o', color='midnightblue', markersize=4)
+    axes.set_yticks(rows, list(results))
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    return figure

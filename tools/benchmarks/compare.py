@@ -6,7 +6,7 @@ r"""Train several configs over several seeds, evaluate, and print one table.
         --seeds 0 1 2 --work-dir work_dirs/compare
 
 Mean and standard deviation (n - 1) over seeds of COCO's metrics, and the
-difference of the first config's mean. A finished run is not done again, an
+difference of the first config's mean; also as results.md, .json and .png. A finished run is not done again, an
 interrupted one resumes; both as long as its resolved config is the same.
 """
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
-from mmpixcon.visualization.curves import read_scalars
+from mmpixcon.visualization.curves import draw_comparison, read_scalars
 
 TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
 METRICS = dict(
@@ -159,6 +159,8 @@ def main() -> None:
     text = table(results)
     args.work_dir.mkdir(parents=True, exist_ok=True)
     (args.work_dir / 'results.md').write_text(text + '\n')
+    aps = {name: [100 * run['AP'] for run in runs] for name, runs in results.items()}
+    draw_comparison(aps, 'AP, a point a seed').savefig(args.work_dir / 'results.png', dpi=120)
     (args.work_dir / 'results.json').write_text(json.dumps(results, indent=1))
     print(text)
 
