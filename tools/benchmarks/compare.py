@@ -6,8 +6,9 @@ r"""Train several configs over several seeds, evaluate, and print one table.
         --seeds 0 1 2 --work-dir work_dirs/compare
 
 Mean and standard deviation (n - 1) over seeds of COCO's metrics, and the
-difference of the first config's mean; also as results.md, .json and .png. A finished run is not done again, an
-interrupted one resumes; both as long as its resolved config is the same.
+difference of the first config's mean; also as results.md, results.json and
+results.png. A finished run is not done again, an interrupted one resumes; both
+as long as its resolved config is the same.
 """
 
 from __future__ import annotations

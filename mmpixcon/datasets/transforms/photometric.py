@@ -1,4 +1,4 @@
-"""Color transforms on uint8 BGR images, through OpenCV and look-up tables.
+"""Color transforms on uint8 BGR images, through OpenCV.
 
 They change no geometry. Distributions are those of BYOL and MoCo v2.
 """
@@ -14,11 +14,8 @@ from mmcv.transforms.utils import cache_randomness
 
 from mmpixcon.registry import TRANSFORMS
 
-_LEVELS = np.arange(256, dtype=np.float32)
-
-
-def _table(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+# ITU-R 601 luma of blue, green, red.
+_LUMA = (0.114, 0.587, 0.299)
 
 
 def _gray(img: np.ndarray) -> np.ndarray:
@@ -27,13 +24,13 @@ def _gray(img: np.ndarray) -> np.ndarray:
 
 def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
     """Multiply a (H, W, 3) uint8 image by a factor, saturating."""
-    return cv2.LUT(img, _table(_LEVELS * factor))
+    return cv2.convertScaleAbs(img, alpha=factor)
 
 
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
     """Scale the distance of a (H, W, 3) uint8 image from its mean gray."""
-    mean = round(float(_gray(img).mean()))
-    return cv2.LUT(img, _table(mean + (_LEVELS - mean) * factor))
+    mean = round(float(np.dot(cv2.mean(img)[:3], _LUMA)))
+    return cv2.addWeighted(img, factor, img, 0, (1 - factor) * mean)
 
 
 def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
@@ -44,9 +41,9 @@ def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
 
 def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
     """Rotate the hue of a (H, W, 3) uint8 image by a share of the circle, -0.5 to 0.5."""
-    hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV_FULL)
-    table = ((np.arange(256) + round(shift * 256)) % 256).astype(np.uint8)
-    hsv[..., 0] = cv2.LUT(hsv[..., 0], table)
+    hue, saturation, value = cv2.split(cv2.cvtColor(img, cv2.COLOR_BGR2HSV_FULL))
+    turned = ((np.arange(256) + round(shift * 256)) % 256).astype(np.uint8)
+    hsv = cv2.merge((cv2.LUT(hue, turned), saturation, value))
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
 
 
@@ -195,5 +192,6 @@ class RandomSolarize(_WithProbability):
 
     def apply(self, img: np.ndarray) -> np.ndarray:
         """Solarize a (H, W, 3) uint8 image."""
-        table = np.where(self.threshold <= _LEVELS, 255 - _LEVELS, _LEVELS)
+        levels = np.arange(256)
+        table = np.where(levels < self.threshold, levels, 255 - levels)
         return cv2.LUT(img, table.astype(np.uint8))

@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
-from mmdet.datasets.transforms import MultiBranch, PackDetInputs, RandomFlip
+from mmdet.datasets.transforms import MultiBranch, PackDetInputs
 from mmengine.registry import DefaultScope
 
 from mmpixcon.registry import TRANSFORMS
@@ -59,8 +59,8 @@ class MomentumView(BaseTransform):
                     scale=(scale[1], scale[0]),
                     crop_ratio_range=crop_ratio_range,
                     aspect_ratio_range=aspect_ratio_range,
+                    flip_prob=flip_prob,
                 ),
-                RandomFlip(prob=flip_prob),
                 ColorJitter(**(color_jitter or {})),
                 RandomGrayscale(grayscale_prob),
                 RandomGaussianBlur(prob=blur_prob),
