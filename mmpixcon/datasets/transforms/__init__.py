@@ -2,11 +2,15 @@
 
 from .geometry import RandomResizedCrop, refuse_unrecorded_geometry
 from .photometric import ColorJitter, RandomGaussianBlur, RandomGrayscale, RandomSolarize
+from .pretext_views import ContrastViews, JigsawView, PackViews
 from .views import MomentumView, PixelContrastViews
 
 __all__ = [
     'ColorJitter',
+    'ContrastViews',
+    'JigsawView',
     'MomentumView',
+    'PackViews',
     'PixelContrastViews',
     'RandomGaussianBlur',
     'RandomGrayscale',

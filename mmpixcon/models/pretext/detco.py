@@ -57,6 +57,16 @@ class DetCo(BaseModel):
         """The backbone's maps of the first view, (N, C_i, h, w) each."""
         return self.backbone(inputs[0])
 
+    def queries(self, inputs: list[Tensor]) -> dict[str, dict[int, Tensor]]:
+        """Unit vectors of the first views, for each kind and stage (N, C)."""
+        return self.head.embed(self.head.projectors, *self._maps(self.backbone, inputs[0::2]))
+
+    @torch.no_grad()
+    def keys(self, *views: Tensor) -> dict[str, dict[int, Tensor]]:
+        """Unit vectors of the second views, by the momentum encoder."""
+        average = self.momentum_encoder
+        return self.head.embed(average.projectors, *self._maps(average.backbone, views))
+
     def loss(
         self, inputs: list[Tensor], data_samples: list[SelfSupDataSample]
     ) -> dict[str, Tensor]:
@@ -81,18 +91,13 @@ class DetCo(BaseModel):
                 f'the pipeline gives {len(inputs)} views; the head needs two global ones'
                 + (' and two local ones (JigsawView)' if self.head.uses_local else '')
             )
-        queries = self.head.embed(self.head.projectors, *self._maps(self.backbone, inputs[0::2]))
-        with torch.no_grad():
-            self.momentum_encoder.update(**self.online_encoder)
-            shuffled = ShuffledKeys(*inputs[1::2])
-            average = self.momentum_encoder
-            found = self.head.embed(
-                average.projectors, *self._maps(average.backbone, shuffled.batches)
-            )
-            restored = {
-                kind: {i: shuffled.restore(key) for i, key in by_stage.items()}
-                for kind, by_stage in found.items()
-            }
+        queries = self.queries(inputs)
+        self.momentum_encoder.update(**self.online_encoder)
+        shuffled = ShuffledKeys(*inputs[1::2])
+        restored = {
+            kind: {i: shuffled.restore(key) for i, key in by_stage.items()}
+            for kind, by_stage in self.keys(*shuffled.batches).items()
+        }
         own, everyones = (
             {kind: {i: pair[n] for i, pair in by.items()} for kind, by in restored.items()}
             for n in (0, 1)

@@ -64,6 +64,15 @@ class MoCo(BaseModel):
         """The backbone's maps of the first view, (N, C, h, w) each."""
         return self.backbone(inputs[0])
 
+    def queries(self, inputs: list[Tensor]) -> Tensor:
+        """Unit vectors of the first view, (N, C)."""
+        return F.normalize(self.neck(self.backbone(inputs[0]))[0], dim=1)
+
+    @torch.no_grad()
+    def keys(self, *views: Tensor) -> Tensor:
+        """Unit vectors of the second view, (N, C), by the momentum encoder."""
+        return F.normalize(self.momentum_encoder(views[0])[0], dim=1)
+
     def loss(
         self, inputs: list[Tensor], data_samples: list[SelfSupDataSample]
     ) -> dict[str, Tensor]:
@@ -77,12 +86,10 @@ class MoCo(BaseModel):
             dict: ``loss``, and ``feature_std``: the queries' deviation, 1 if
             they point everywhere, 0 if they collapsed.
         """
-        query = F.normalize(self.neck(self.backbone(inputs[0]))[0], dim=1)
-        with torch.no_grad():
-            self.momentum_encoder.update(**self.online_encoder)
-            shuffled = ShuffledKeys(inputs[1])
-            keys = F.normalize(self.momentum_encoder(shuffled.batches[0])[0], dim=1)
-            key, everyones = shuffled.restore(keys)
+        query = self.queries(inputs)
+        self.momentum_encoder.update(**self.online_encoder)
+        shuffled = ShuffledKeys(inputs[1])
+        key, everyones = shuffled.restore(self.keys(*shuffled.batches))
         loss = self.loss_contrast(query, key, self.bank.keys)
         self.bank.enqueue(everyones)
         return dict(loss=loss, feature_std=spread(query))
