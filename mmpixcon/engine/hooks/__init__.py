@@ -1,7 +1,13 @@
 """Hooks of mmpixcon."""
 
+from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .require_checkpoint_hook import RequireCheckpointHook
 
-__all__ = ['PixelContrastHook', 'PlainCheckpointHook', 'RequireCheckpointHook']
+__all__ = [
+    'ObjectKNNHook',
+    'PixelContrastHook',
+    'PlainCheckpointHook',
+    'RequireCheckpointHook',
+]

@@ -1,0 +1,108 @@
+"""k-nearest-neighbour classification, and its hook on objects of scenes."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmpixcon.engine.hooks import ObjectKNNHook
+from mmpixcon.evaluation import knn, knn_scores
+from mmpixcon.registry import MODELS
+
+CLASSES = ('disc', 'triangle', 'ring', 'cross')
+
+
+def reference(queries, memory, labels, num_classes, k, temperature):
+    """Neighbour by neighbour."""
+    rows = []
+    for query in queries:
+        order = sorted(range(len(memory)), key=lambda j: -float(query @ memory[j]))[:k]
+        votes = [0.0] * num_classes
+        for j in order:
+            votes[int(labels[j])] += math.exp(float(query @ memory[j]) / temperature)
+        rows.append([vote / sum(votes) for vote in votes])
+    return torch.tensor(rows, dtype=queries.dtype)
+
+
+@pytest.mark.parametrize(('k', 'temperature'), [(1, 0.07), (5, 0.07), (30, 0.5)])
+def test_scores_are_the_votes_of_the_nearest(k, temperature, monkeypatch):
+    monkeypatch.setattr(knn, 'BLOCK_ELEMENTS', 40)
+    queries = F.normalize(torch.randn(7, 4, dtype=torch.float64), dim=1)
+    memory = F.normalize(torch.randn(12, 4, dtype=torch.float64), dim=1)
+    labels = torch.randint(3, (12,))
+    scores = knn_scores(queries, memory, labels, 3, k, temperature)
+    expected = reference(queries, memory, labels, 3, k, temperature)
+    torch.testing.assert_close(scores, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(scores.sum(1), torch.ones(7, dtype=torch.float64))
+
+
+def test_no_labelled_features_is_an_error():
+    with pytest.raises(ValueError, match='needs labelled features'):
+        knn_scores(torch.ones(1, 2), torch.ones(0, 2), torch.ones(0, dtype=torch.long), 2)
+
+
+def loader(root, split, indices, classes=CLASSES):
+    return dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(
+            type='CocoDataset',
+            data_root=str(root),
+            ann_file=f'annotations/{split}.json',
+            data_prefix=dict(img=f'{split}/'),
+            metainfo=dict(classes=classes),
+            indices=indices,
+            test_mode=True,
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='LoadAnnotations', with_bbox=True),
+                dict(type='PackDetInputs'),
+            ],
+        ),
+    )
+
+
+class Oracle(torch.nn.Module):
+    """A map that knows nothing but brightness."""
+
+    def forward(self, images):
+        return (torch.cat([images, images.mean(1, keepdim=True)], 1)[:, :, ::4, ::4],)
+
+
+def runner():
+    model = torch.nn.Module()
+    model.backbone = Oracle()
+    model.data_preprocessor = MODELS.build(
+        dict(
+            type='mmselfsup.SelfSupDataPreprocessor',
+            mean=(123.675, 116.28, 103.53),
+            std=(58.395, 57.12, 57.375),
+            bgr_to_rgb=True,
+        )
+    )
+    return SimpleNamespace(model=model.train())
+
+
+def test_objects_recognise_themselves(scenes_root):
+    both = loader(scenes_root, 'train', 6)
+    run = runner()
+    found = ObjectKNNHook(memory=both, query=both, k=1).measure(run)
+    assert found['top1'] == 1.0
+    assert 0.2 < found['majority'] < 0.8
+    assert run.model.training
+    other = ObjectKNNHook(memory=both, query=loader(scenes_root, 'val', 4)).measure(run)
+    assert 0 <= other['top1'] < 1
+
+
+def test_bad_settings(scenes_root):
+    train = loader(scenes_root, 'train', 2)
+    with pytest.raises(ValueError, match='interval = 0 and k = 20 must be at least 1'):
+        ObjectKNNHook(train, train, interval=0)
+    other = loader(scenes_root, 'val', 2, classes=('disc', 'ring'))
+    with pytest.raises(ValueError, match=r'memory has classes .* query .*; set the same metainfo'):
+        ObjectKNNHook(train, other).measure(runner())
