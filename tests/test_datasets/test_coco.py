@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmpixcon.datasets.coco import RobustCocoDataset, UnreadableImageError
+from mmpixcon.datasets.coco import RobustCocoDataset
+from mmpixcon.datasets.unreadable import UnreadableImageError
 
 NUMBER = 10
 
@@ -104,7 +105,7 @@ def test_another_order_of_classes_is_refused(root: Path) -> None:
 def test_bad_images_are_skipped_and_counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(
-        'mmpixcon.datasets.coco.print_log', lambda message, **_: warnings.append(message)
+        'mmpixcon.datasets.unreadable.print_log', lambda message, **_: warnings.append(message)
     )
     damage(root, 2, 5, 7)
     data = dataset(root, max_bad_share=0.3)

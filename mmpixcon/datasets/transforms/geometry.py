@@ -104,8 +104,9 @@ def resize_antialiased(img: np.ndarray, size: tuple[int, int], interpolation: st
     """
     # As a batch whose channels are innermost, the layout that torch has a fast path for.
     batch = torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1)[None]
-    resized = F.interpolate(batch, size, mode=interpolation, antialias=True)
-    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
+    planes = F.interpolate(batch, size, mode=interpolation, antialias=True)[0]
+    # What comes out is planar; OpenCV interleaves it faster than a transposed copy.
+    return cv2.merge(list(planes.numpy()))
 
 
 @TRANSFORMS.register_module()
