@@ -1,0 +1,116 @@
+"""Attention maps and retrieval of checkpoints of any kind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmpixcon.registry import MODELS
+from mmpixcon.utils.backbones import find_images, load_backbone, read_square
+from mmpixcon.visualization.feature_maps import attention_map, overlay
+
+from ..conftest import CONFIGS, ROOT
+
+STOCK = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
+PIXCON = CONFIGS / 'pixcon' / 'pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
+
+
+def test_attention_is_the_mean_over_channels():
+    feature = torch.randn(5, 2, 3)
+    mean = feature.numpy().mean(0)
+    expected = (mean - mean.min()) / (mean.max() - mean.min())
+    np.testing.assert_allclose(attention_map(feature, (2, 3)), expected, atol=1e-6)
+    large = attention_map(feature, (8, 12))
+    assert large.shape == (8, 12) and large.min() >= 0 and large.max() <= 1
+    # Half-pixel centres: the corners are the corner cells.
+    np.testing.assert_allclose(large[0, 0], expected[0, 0], atol=1e-6)
+    assert not attention_map(torch.ones(5, 2, 3), (4, 4)).any()
+
+
+def test_overlay_is_red_where_active():
+    image = np.full((2, 2, 3), 100, np.uint8)
+    heat = np.array([[0.0, 1.0], [0.5, 1.0]])
+    blue, _, red = overlay(image, heat)[0, 1].tolist()
+    assert red > blue
+    blue, _, red = overlay(image, heat)[0, 0].tolist()
+    assert blue > red
+    assert np.array_equal(overlay(image, heat, strength=0.0), image)
+
+
+@pytest.fixture(scope='module')
+def saved(tmp_path_factory):
+    """Checkpoints of the stock detector, of PixCon's and of the backbone alone."""
+    folder = tmp_path_factory.mktemp('checkpoints')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(PIXCON).model)
+    model.init_weights()
+    torch.save(dict(state_dict=model.state_dict()), folder / 'pixcon.pth')
+    torch.save(dict(state_dict=model.detector.state_dict()), folder / 'stock.pth')
+    torch.save(model.detector.backbone.state_dict(), folder / 'backbone.pth')
+    return folder, model.detector.eval()
+
+
+@pytest.mark.parametrize('name', ['pixcon', 'stock', 'backbone'])
+@pytest.mark.parametrize('config', [STOCK, PIXCON], ids=['stock', 'pixcon'])
+def test_the_backbone_of_any_checkpoint(name, config, saved, scenes_root):
+    folder, detector = saved
+    loaded = load_backbone(config, folder / f'{name}.pth')
+    assert not loaded.backbone.training
+    image = cv2.imread(str(find_images([scenes_root / 'train'])[0]))
+    mean, std = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    rgb = (image[..., ::-1] - np.array(mean)) / np.array(std)
+    with torch.no_grad():
+        expected = detector.backbone(torch.from_numpy(rgb).float().permute(2, 0, 1)[None])
+    for a, b in zip(loaded.maps(image[None]), expected):
+        torch.testing.assert_close(a, b)
+
+
+def test_what_is_missing_is_named(saved, tmp_path, scenes_root):
+    folder, _ = saved
+    with pytest.raises(FileNotFoundError, match=r'config nowhere\.py does not exist'):
+        load_backbone('nowhere.py', folder / 'stock.pth')
+    with pytest.raises(FileNotFoundError, match=r'checkpoint nowhere\.pth does not exist'):
+        load_backbone(STOCK, 'nowhere.pth')
+    torch.save(dict(other=torch.zeros(1)), tmp_path / 'other.pth')
+    with pytest.raises(RuntimeError, match=r'other\.pth'):
+        load_backbone(STOCK, tmp_path / 'other.pth')
+    (tmp_path / 'empty.py').write_text('model = dict()')
+    with pytest.raises(KeyError, match=r'neither model\.backbone nor'):
+        load_backbone(tmp_path / 'empty.py', folder / 'stock.pth')
+    with pytest.raises(FileNotFoundError, match='no images in'):
+        find_images([folder])
+    (tmp_path / 'broken.jpg').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'broken\.jpg cannot be read as an image'):
+        read_square(tmp_path / 'broken.jpg', 32)
+    assert len(find_images([scenes_root / 'train'], limit=3)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('tool', ['attention_maps', 'retrieval'])
+def test_tools_draw(tool, saved, scenes_root, tmp_path):
+    folder, _ = saved
+    script = ROOT / 'tools' / 'analysis_tools' / f'{tool}.py'
+    out = tmp_path / 'out' / 'picture.png'
+    command = [sys.executable, str(script), str(scenes_root / 'train'), '--size', '64']
+    if tool == 'retrieval':
+        extra = ['--config', STOCK, '--checkpoint', folder / 'stock.pth', '--queries', '2']
+    else:
+        extra = [
+            *('--model', f'stock={STOCK},{folder / "stock.pth"}'),
+            *('--model', f'PixCon={PIXCON},{folder / "pixcon.pth"}', '--num', '2'),
+        ]
+    run = subprocess.run(
+        [*command, '--out', str(out), *map(str, extra)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    height, width = cv2.imread(str(out)).shape[:2]
+    assert width > height > 300
