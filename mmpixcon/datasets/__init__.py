@@ -2,3 +2,4 @@
 
 from .coco import RobustCocoDataset  # noqa: F401
 from .transforms import *  # noqa: F403
+from .unlabelled import UnlabelledDataset  # noqa: F401
