@@ -13,7 +13,8 @@ from mmpixcon.registry import DATASETS, MODELS
 
 from ..conftest import CONFIGS, ROOT
 
-METHODS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
+METHODS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name not in ('_base_', 'finetune'))
+FINETUNE = sorted(CONFIGS.glob('finetune/*.py'))
 FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]
 DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
 # alpha, beta; the divisor of each level, coarsest 9, twice that for twice the cells a side.
@@ -97,3 +98,24 @@ def test_full_dn_config_builds_with_the_papers_settings(path):
     assert optimizer.clip_grad.max_norm == 0.1
     assert list(optimizer.paramwise_cfg.custom_keys) == ['backbone']
     assert cfg.param_scheduler[0].milestones == [40 if '-50e_' in path.stem else 11]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', FINETUNE, ids=lambda path: path.stem)
+def test_finetuning_takes_a_backbone_and_lasts_as_its_name_says(path):
+    cfg = Config.fromfile(path)
+    iterations = 1000 * int(path.stem.split('xb2-')[1].split('k_')[0])
+    assert cfg.train_cfg.max_iters == iterations
+    assert cfg.train_cfg.type == 'mmpixcon.ResumableIterBasedTrainLoop'
+    warm_up, steps = cfg.param_scheduler
+    assert not steps.by_epoch and warm_up.end < steps.milestones[0]
+    assert steps.milestones[-1] < steps.end == iterations
+    assert cfg.optim_wrapper.optimizer.lr == (0.01 if 'retinanet' in path.stem else 0.02)
+    assert cfg.train_dataloader.batch_size == 2 and cfg.auto_scale_lr.base_batch_size == 16
+    pretrained = cfg.model.backbone.init_cfg
+    assert (pretrained.type, pretrained.prefix) == ('Pretrained', 'backbone.')
+    # All of the backbone learns, batch norm included.
+    assert cfg.model.backbone.frozen_stages == -1 and not cfg.model.backbone.norm_eval
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    assert all(p.requires_grad for p in model.backbone.parameters())

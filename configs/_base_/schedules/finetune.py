@@ -1,0 +1,61 @@
+# Iteration schedules of fine-tuning, 16 images a step (8 GPUs x 2): pieces, named
+# finetune_*, that a config assigns. The rate falls to a tenth after 2/3 and 8/9 of the
+# iterations, as detectron2's 1x and 2x do (60k and 80k of 90k, 120k and 160k of 180k).
+finetune_imports = dict(
+    # The second registers the C4 head's extra norm; it needs the first.
+    imports=['mmpixcon', 'mmselfsup.models.utils.res_layer_extra_norm'],
+    allow_failed_imports=False,
+)
+finetune_hooks = [dict(type='mmpixcon.PlainCheckpointHook')]
+finetune_loader = dict(sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
+finetune_log_processor = dict(by_epoch=False)
+finetune_default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=3))
+finetune_warm_up = dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=1000)
+finetune_12k = dict(
+    train_cfg=dict(
+        _delete_=True,
+        type='mmpixcon.ResumableIterBasedTrainLoop',
+        max_iters=12000,
+        val_interval=12000,
+    ),
+    param_scheduler=[
+        finetune_warm_up,
+        dict(type='MultiStepLR', by_epoch=False, begin=0, end=12000, milestones=[8000, 10667]),
+    ],
+)
+finetune_24k = dict(
+    train_cfg=dict(
+        _delete_=True,
+        type='mmpixcon.ResumableIterBasedTrainLoop',
+        max_iters=24000,
+        val_interval=4000,
+    ),
+    param_scheduler=[
+        dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
+        dict(type='MultiStepLR', by_epoch=False, begin=0, end=24000, milestones=[18000, 22000]),
+    ],
+)
+finetune_90k = dict(
+    train_cfg=dict(
+        _delete_=True,
+        type='mmpixcon.ResumableIterBasedTrainLoop',
+        max_iters=90000,
+        val_interval=15000,
+    ),
+    param_scheduler=[
+        finetune_warm_up,
+        dict(type='MultiStepLR', by_epoch=False, begin=0, end=90000, milestones=[60000, 80000]),
+    ],
+)
+finetune_180k = dict(
+    train_cfg=dict(
+        _delete_=True,
+        type='mmpixcon.ResumableIterBasedTrainLoop',
+        max_iters=180000,
+        val_interval=30000,
+    ),
+    param_scheduler=[
+        finetune_warm_up,
+        dict(type='MultiStepLR', by_epoch=False, begin=0, end=180000, milestones=[120000, 160000]),
+    ],
+)
