@@ -89,8 +89,9 @@ def refuse_unrecorded_geometry(transforms: object, where: str) -> None:
 
 
 def resize_antialiased(img: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """Resize as PIL does, which widens the filter where it shrinks; within one level of it.
+    """Resize as PIL does, which widens the filter where it shrinks.
 
+    Within one level of PIL, but for cubic overshoot at black and white.
     OpenCV's linear and cubic filters read a fixed number of pixels, so they
     alias where they shrink; its area filter does not, but takes longer.
 
