@@ -4,7 +4,8 @@ _base_ = [
     '../_base_/datasets/scenes.py',
     '../_base_/sizes/deformable-detr_r18.py',
 ]
-model = dict(detector=_base_.small_detector)
+# The small images' finest level, stride 16: at 32 they have 5 x 4 cells.
+model = dict(detector=_base_.small_detector, memory_level=0)
 model['detector'].bbox_head.num_classes = _base_.small_num_classes
 
 train_dataloader = _base_.small_train_dataloader

@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmpixcon.registry import DATASETS, MODELS
 from mmpixcon.utils.tool_config import make_resumable
 
-from ..conftest import shipped_config
+from ..conftest import CONFIGS, shipped_config
 
 pytestmark = pytest.mark.slow
 
@@ -129,3 +132,39 @@ def test_a_checkpoint_of_pixcon_fits(scenes_root, tmp_path):
             assert torch.equal(value, after[key]), key
     assert not any(key.startswith('pixcon.') for key in after)
     assert math.isfinite(runner.message_hub.get_scalar('train/loss_mask').current())
+
+
+@pytest.mark.parametrize(('detector', 'level'), [('detr', 0), ('deformable-detr', 2)])
+def test_the_full_config_brings_masks_through_its_pipeline(detector, level, scenes_root):
+    cfg = Config.fromfile(CONFIGS / f'segmentation/query-mask_{detector}_r50_4xb3-15e_coco.py')
+    assert cfg.val_evaluator.metric == cfg.test_evaluator.metric == ['bbox', 'segm']
+    dataset = cfg.train_dataloader.dataset
+    dataset.update(
+        data_root=str(scenes_root),
+        ann_file='annotations/train.json',
+        data_prefix=dict(img='train/'),
+        metainfo=dict(classes=('disc', 'triangle', 'ring', 'cross')),
+    )
+    dataset = DATASETS.build(dataset)
+    np.random.seed(0)
+    shapes, shares = set(), []
+    for index in range(8):
+        sample = dataset[index % 4]['data_samples']
+        truth = sample.gt_instances
+        assert (truth.masks.height, truth.masks.width) == sample.img_shape
+        shapes.add(sample.img_shape)
+        # The mask moved with the box; a crop may leave it less than the box.
+        for box, mask in zip(truth.bboxes.tensor.numpy(), truth.masks.masks):
+            rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+            assert len(rows) > 0
+            low = np.array([columns[0], rows[0]])
+            high = np.array([columns[-1] + 1, rows[-1] + 1])
+            slack = 0.02 * max(sample.img_shape)
+            assert (low > box[:2] - slack).all() and (high < box[2:] + slack).all()
+            shares.append(((high - low) / (box[2:] - box[:2])).min())
+    assert np.median(shares) > 0.95
+    assert len(shapes) > 1
+    model = MODELS.build(cfg.model)
+    assert model.memory_level == level
+    assert model.mask_head.fpn_channels == (1024, 512, 256)
+    assert not any(p.requires_grad for p in model.detector.parameters())
