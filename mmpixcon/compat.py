@@ -8,6 +8,7 @@ with, are imported while mmcv reports a version that they accept.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from importlib.metadata import PackageNotFoundError, version
 from typing import Callable
 
@@ -89,6 +90,27 @@ def import_mmselfsup() -> None:
             importlib.import_module(package)
     finally:
         mmcv.__version__ = real
+    _forget_missing_locations()
+
+
+def _forget_missing_locations() -> None:
+    """Keep mmengine from importing modules that mmselfsup names and does not have.
+
+    mmselfsup 1.0.0 says that its runners and loops are in
+    ``mmselfsup.engine.runner``, which is not there: any run in its scope would
+    stop at the first loop that is looked up.
+    """
+    from mmengine.registry import Registry
+
+    registries = importlib.import_module('mmselfsup.registry')
+    for registry in vars(registries).values():
+        if isinstance(registry, Registry) and registry.scope == 'mmselfsup':
+            missing = [
+                location
+                for location in registry._locations
+                if importlib.util.find_spec(location) is None
+            ]
+            registry._imported = registry._imported or bool(missing)
 
 
 def register_package() -> None:

@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 import yaml
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmpixcon.registry import DATASETS, MODELS
 
 from ..conftest import CONFIGS, ROOT
 
-METHODS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name not in ('_base_', 'finetune'))
+PRETRAIN = sorted(p for folder in ('moco', 'detco') for p in CONFIGS.glob(f'{folder}/*.py'))
+METHODS = sorted(
+    p
+    for p in CONFIGS.glob('*/*.py')
+    if p.parent.name not in ('_base_', 'finetune') and p not in PRETRAIN
+)
 FINETUNE = sorted(CONFIGS.glob('finetune/*.py'))
 FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]
 DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
@@ -51,7 +57,8 @@ def test_metafile_lists_every_config():
         for model in yaml.safe_load((ROOT / metafile).read_text())['Models']:
             assert (ROOT / model['Config']).stem == model['Name']
             listed.add(ROOT / model['Config'])
-    assert listed == {p for p in METHODS if p.parent.name not in ('stock', 'transfer')}
+    recipes = ('stock', 'transfer')
+    assert listed == {p for p in METHODS if p.parent.name not in recipes} | set(PRETRAIN)
 
 
 @pytest.mark.slow
@@ -119,3 +126,51 @@ def test_finetuning_takes_a_backbone_and_lasts_as_its_name_says(path):
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
     assert all(p.requires_grad for p in model.backbone.parameters())
+
+
+@pytest.mark.parametrize('path', PRETRAIN, ids=lambda path: path.stem)
+def test_pretraining_config_says_what_its_name_says(path):
+    cfg = Config.fromfile(path)
+    backbone = cfg.model.backbone
+    if 'swin' not in path.stem:
+        assert f'_r{backbone.depth}_' in path.stem
+    gpus, batch = path.stem.split('_')[2].split('-')[0].split('xb')
+    assert cfg.train_dataloader.batch_size == int(batch)
+    assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch)
+    epochs = cfg.train_cfg.max_epochs
+    assert f'-{epochs}e_' in path.stem
+    (schedule,) = cfg.param_scheduler
+    assert (schedule.T_max, schedule.end) == (epochs, epochs)
+    small = backbone.get('depth') == 18 and 'imagenet' not in path.stem
+    views = cfg.train_dataloader.dataset.pipeline[1].views
+    assert [view[0].scale for view in views[:2]] == [96 if small else 224] * 2
+    if path.parent.name == 'moco':
+        assert cfg.model.queue_len == (1024 if small else 65536)
+        return
+    head = cfg.model.head
+    weights = {'detco-w0001': (0, 0, 0, 1), 'detco-w1111': (1, 1, 1, 1)}
+    variant = path.stem.split('_')[0]
+    assert tuple(head.weights) == weights.get(variant.removesuffix('-norm'), (0.1, 0.4, 0.7, 1))
+    assert head.get('normalize_weights', False) == variant.endswith('-norm')
+    assert head.get('share_bank', False) == (variant == 'detco-shared-bank')
+    kinds = {'detco-gg': ['gg'], 'detco-gg-gl': ['gg', 'gl']}.get(variant, ['gg', 'gl', 'll'])
+    assert sorted(head.temperatures) == kinds
+    assert len(views) == (2 if kinds == ['gg'] else 4)
+    assert cfg.optim_wrapper.optimizer.lr == (
+        0.03 if small else 1e-3 if 'swin' in variant + path.stem else 0.06
+    )
+    # RGB once: by the packing where there are patches, else by the preprocessor.
+    packs_rgb = cfg.train_dataloader.dataset.pipeline[2].get('to_rgb', False)
+    assert packs_rgb != cfg.model.data_preprocessor.bgr_to_rgb
+
+
+def test_weights_0001_and_gg_alone_are_mocos_size():
+    init_default_scope('mmselfsup')
+    detco = Config.fromfile(CONFIGS / 'detco' / 'detco-gg_r50_8xb32-50e_imagenet.py').model
+    moco = Config.fromfile(CONFIGS / 'moco' / 'mocov2_r50_8xb32-200e_imagenet.py').model
+    detco.head.weights, detco.head.queue_len, moco.queue_len = (0, 0, 0, 1), 8, 8
+    sizes = [
+        sum(p.numel() for p in MODELS.build(cfg).parameters() if p.requires_grad)
+        for cfg in (detco, moco)
+    ]
+    assert sizes[0] == sizes[1]

@@ -1,0 +1,138 @@
+"""Pretraining from the shipped small configs, and on to a stock detector."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmpixcon.registry import MODELS
+
+from ..conftest import CONFIGS
+
+pytestmark = pytest.mark.slow
+NAMES = ['moco/mocov2_r18_1xb32-100e', 'detco/detco_r18_1xb32-100e']
+
+
+def quick(name: str, root: Path, work_dir: Path, **options: object) -> Config:
+    """A shipped small config for two epochs of two iterations."""
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False, batch_size=4)
+    cfg.train_dataloader.dataset.update(data_root=str(root), indices=8)
+    cfg.train_cfg.max_epochs = 2
+    cfg.default_hooks.checkpoint.interval = 1
+    cfg.default_hooks.logger.interval = 1
+    cfg.work_dir = str(work_dir)
+    cfg.randomness = dict(seed=0)
+    # A visualizer lives as long as the process, under its name.
+    cfg.visualizer.name = str(work_dir)
+    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
+    return cfg
+
+
+def scalars(runner, name):
+    return list(runner.message_hub.get_scalar(f'train/{name}').data[0])
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('data', ['scenes', 'bccd'])
+def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
+    root = dict(scenes=scenes_root, bccd=bccd_root)[data]
+    runner = Runner.from_cfg(quick(f'{name}_{data}', root, tmp_path))
+    runner.train()
+    assert runner.iter == 4
+    model = runner.model
+    if 'moco' in name:
+        # At the start both views of an image look alike: between certain and a guess among
+        # 1 + 1024 keys.
+        assert 1 < scalars(runner, 'loss')[0] < torch.tensor(1025.0).log()
+        assert model.bank.pointer.item() == 16
+    else:
+        terms = [f'loss_{kind}_{i}' for kind in ('gg', 'gl', 'll') for i in range(4)]
+        first = [scalars(runner, term)[0] for term in terms]
+        assert sum(first) == pytest.approx(scalars(runner, 'loss')[0], rel=1e-4)
+        assert {b.pointer.item() for by in model.head.banks.values() for b in by.values()} == {16}
+        assert list(model.head.banks) == ['gg', 'll']
+    assert all(0 < value < 1.1 for value in scalars(runner, 'feature_std'))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_resumed_run_ends_where_the_uninterrupted_one_does(name, scenes_root, tmp_path):
+    name = f'{name}_scenes'
+    whole = Runner.from_cfg(quick(name, scenes_root, tmp_path / 'a'))
+    whole.train()
+    cfg = quick(name, scenes_root, tmp_path / 'b')
+    cfg.load_from, cfg.resume = str(tmp_path / 'a' / 'epoch_1.pth'), True
+    torch.load(cfg.load_from, weights_only=True)
+    resumed = Runner.from_cfg(cfg)
+    resumed.train()
+    expected = whole.model.state_dict()
+    for key, value in resumed.model.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_stock_detector_reads_the_checkpoint(name, scenes_root, tmp_path):
+    runner = Runner.from_cfg(quick(f'{name}_scenes', scenes_root, tmp_path))
+    runner.train()
+    cfg = Config.fromfile(CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-24e_bccd.py')
+    cfg.model.backbone.init_cfg = dict(
+        type='Pretrained', checkpoint=str(tmp_path / 'epoch_2.pth'), prefix='backbone.'
+    )
+    detector = MODELS.build(cfg.model)
+    detector.init_weights()
+    pretrained = runner.model.backbone.state_dict()
+    for key, value in detector.backbone.state_dict().items():
+        assert torch.equal(value, pretrained[key]), key
+
+
+def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
+    cfg = quick('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
+    loader = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(
+            type='mmdet.CocoDataset',
+            data_root=str(scenes_root),
+            ann_file='annotations/val.json',
+            data_prefix=dict(img='val/'),
+            metainfo=dict(classes=('disc', 'triangle', 'ring', 'cross')),
+            test_mode=True,
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='mmdet.LoadAnnotations', with_bbox=True),
+                dict(type='mmdet.PackDetInputs'),
+            ],
+        ),
+    )
+    hook = dict(type='mmpixcon.ObjectKNNHook', memory=loader, query=loader, interval=1, k=1)
+    cfg.custom_hooks.append(hook)
+    runner = Runner.from_cfg(copy.deepcopy(cfg))
+    runner.train()
+    # Each object's nearest is itself.
+    assert list(runner.message_hub.get_scalar('val/object_knn_top1').data[0]) == [1.0, 1.0]
+    log = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
+    assert 'object_knn_top1' in log and 'object_knn_majority' in log
+
+
+def test_autocast_and_accumulation_train(scenes_root, tmp_path):
+    cfg = quick('detco/detco_r18_1xb32-100e_scenes', scenes_root, tmp_path)
+    cfg.optim_wrapper.accumulative_counts = 2
+    runner = Runner.from_cfg(cfg)
+    model = runner.model
+    original = model.loss
+
+    def loss(*args):
+        # As AmpOptimWrapper, which needs a GPU.
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            return original(*args)
+
+    model.loss = loss
+    runner.train()
+    assert all(torch.tensor(scalars(runner, 'loss')).isfinite())
+    assert model.head.banks['gg']['0'].keys.dtype == torch.float32
