@@ -14,7 +14,7 @@ from mmpixcon.registry import MODELS
 
 from ..contrast import MomentumEncoder, PixelPairs, ViewGrid
 from ..task_modules import NonFiniteError
-from .wrapper import DetectorWrapper
+from .wrapper import DetectorWrapper, picked_up
 
 DETECTION, MOMENTUM = 'detection', 'momentum'
 
@@ -215,29 +215,18 @@ class PixelContrastDetector(DetectorWrapper):
                 'with dict(type="mmpixcon.PixelContrastViews", detection=[...], momentum=dict(...))'
             )
         samples = batch_data_samples[DETECTION]
-        picked: dict[str, object] = {}
         parts = {'maps': self.detector.neck}
         if self._uses_cos and self.predictor is None:
             parts['memory'] = self.detector.encoder
-
-        def pick(name: str):
-            def hook(module: torch.nn.Module, args: tuple, output: object) -> None:
-                picked[name] = output
-
-            return hook
-
-        handles = [part.register_forward_hook(pick(name)) for name, part in parts.items()]
-        try:
+        with picked_up(parts) as picked:
             losses = self.detector.loss(batch_inputs[DETECTION], samples)
-        finally:
-            for handle in handles:
-                handle.remove()
+        outputs = {name: output for name, (_, output) in picked.items()}
         if self.alpha > 0 or self._uses_cos:
             keys = self.momentum_encoder(batch_inputs[MOMENTUM])
             losses.update(
                 self._contrast(
-                    picked['maps'],
-                    picked.get('memory'),
+                    outputs['maps'],
+                    outputs.get('memory'),
                     keys,
                     self._grids(batch_inputs, batch_data_samples),
                 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from mmpixcon.registry import MODELS
 
 from .frozen import freeze
-from .wrapper import DetectorWrapper
+from .wrapper import DetectorWrapper, picked_up
 
 # Side in pixels of the image that sizes and channels of maps are read from.
 PROBE_SIZE = 128
@@ -226,7 +225,7 @@ class QuerySegmentor(DetectorWrapper):
         Its detections go into the samples.
         """
         parts = self._parts() | dict(memory=self.detector.encoder, head=self.detector.bbox_head)
-        with _picked_up(parts) as picked:
+        with picked_up(parts) as picked:
             self.detector.predict(batch_inputs, batch_data_samples, rescale=rescale)
         levels, maps = self._maps(picked)
         (hidden_states, *_), (scores, boxes) = picked['head']
@@ -285,7 +284,7 @@ class QuerySegmentor(DetectorWrapper):
     def _probe(self) -> tuple[Sequence[Tensor], tuple[Tensor, ...]]:
         """Maps of a small empty image, for their shapes."""
         like = next(self.detector.parameters())
-        with _picked_up(self._parts()) as picked:
+        with picked_up(self._parts()) as picked:
             self.detector.extract_feat(like.new_zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
         return self._maps(picked)
 
@@ -332,32 +331,6 @@ class QuerySegmentor(DetectorWrapper):
                 'head that keeps the best scores, as that of DETR'
             )
         return (told.bboxes[:, 0] / sample.img_shape[1] * len(number)).long()
-
-
-@contextmanager
-def _picked_up(parts: Mapping[str, nn.Module]) -> Iterator[dict[str, tuple]]:
-    """Keep the inputs and the output of modules while they run.
-
-    Args:
-        parts (Mapping[str, nn.Module]): The modules by name.
-
-    Yields:
-        dict: ``(inputs, output)`` of the last call of each, by name.
-    """
-    picked: dict[str, tuple] = {}
-
-    def pick(name: str):
-        def hook(module: nn.Module, args: tuple, output: object) -> None:
-            picked[name] = args, output
-
-        return hook
-
-    handles = [part.register_forward_hook(pick(name)) for name, part in parts.items()]
-    try:
-        yield picked
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _padding(samples: SampleList, batch_inputs: Tensor, size: Sequence[int]) -> Tensor:

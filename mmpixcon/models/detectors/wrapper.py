@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
@@ -142,3 +144,29 @@ def _to_stock_keys(
     for name in list(metadata):
         if name == inner[:-1] or name.startswith(inner):
             metadata[(prefix + name[len(inner) :]).rstrip('.')] = metadata[name]
+
+
+@contextmanager
+def picked_up(parts: Mapping[str, nn.Module]) -> Iterator[dict[str, tuple]]:
+    """Keep the inputs and the output of modules while they run.
+
+    Args:
+        parts (Mapping[str, nn.Module]): The modules by name.
+
+    Yields:
+        dict: ``(inputs, output)`` of the last call of each, by name.
+    """
+    picked: dict[str, tuple] = {}
+
+    def pick(name: str):
+        def hook(module: nn.Module, args: tuple, output: object) -> None:
+            picked[name] = args, output
+
+        return hook
+
+    handles = [part.register_forward_hook(pick(name)) for name, part in parts.items()]
+    try:
+        yield picked
+    finally:
+        for handle in handles:
+            handle.remove()
