@@ -212,7 +212,7 @@ def build_step_data(args: argparse.Namespace, preprocessor: torch.nn.Module) -> 
     shapes = [(3, height, width)] * args.batch
     branches = {}
     for seed, branch in enumerate(('detection', 'momentum')):
-        packed = demo_mm_inputs(args.batch, shapes, num_items=[8] * args.batch, num_classes=80)
+        packed = demo_mm_inputs(args.batch, shapes, num_items=[8] * args.batch, num_classes=2)
         generator = torch.Generator().manual_seed(seed)
         packed['inputs'] = [
             torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8) for shape in shapes

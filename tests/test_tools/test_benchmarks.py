@@ -1,0 +1,58 @@
+"""The benchmarks run and print their tables; what they measure is no test."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ..conftest import CONFIGS, ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def run(name, *arguments):
+    command = [sys.executable, str(ROOT / 'tools' / 'benchmarks' / name), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_pixel_losses_agree_with_dense_ones():
+    # The tool compares the values itself.
+    out = run('pixel_contrast.py', '--only', 'losses', '--cells', '950')
+    assert len(re.findall(r'^ *950 +L_', out, re.MULTILINE)) == 3, out
+
+
+def test_growth_is_the_exponent():
+    spec = importlib.util.spec_from_file_location(
+        'pixel_contrast', ROOT / 'tools' / 'benchmarks' / 'pixel_contrast.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    cells = (950, 3800, 15200)
+    assert module.growth({str(n): 3.0 * n**1.5 for n in cells}) == pytest.approx(1.5)
+    assert sum(h * w for h, w in module.MAPS['all']) == 20197
+
+
+def test_pixel_contrast_step_of_a_config():
+    config = CONFIGS / 'pixcon' / 'pixcon-two-level_deformable-detr_r18_1xb8-12e_scenes.py'
+    out = run('pixel_contrast.py', '--only', 'step', '--size', 160, 128, '--rounds', 1,
+              '--config', config)  # fmt: skip
+    assert re.search(r'^pixcon +[\d.]+ +[\d.]+$', out, re.MULTILINE), out
+
+
+def test_pretext_step():
+    configs = [CONFIGS / f'{m}_r18_1xb32-100e_scenes.py' for m in ('moco/mocov2', 'detco/detco')]
+    out = run('pretext_step.py', *configs, '--batch', 2, '--size', 64, '--patch', 28,
+              '--rounds', 1)  # fmt: skip
+    for name in ('mocov2_r18_1xb32-100e_scenes', 'detco_r18_1xb32-100e_scenes', 'MoCo v2'):
+        assert re.search(rf'{name} +[\d.]+ +[\d.]+ +[\d.]+ ', out), out
+
+
+def test_pipelines(bccd_root):
+    out = run('pipelines.py', '--number', 2, '--rounds', 1)
+    assert 'MoCo v2' in out and 'DetCo' in out and 'floor' in out
