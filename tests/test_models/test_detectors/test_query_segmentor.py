@@ -10,12 +10,15 @@ import torch
 import torch.nn.functional as F
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.optim import OptimWrapper
 from mmengine.runner.checkpoint import load_state_dict as mmengine_load
 from mmengine.structures import InstanceData
 
 from mmpixcon.registry import MODELS
+
+from ...conftest import CONFIGS
 
 STOCK = {
     'detr': 'detr/detr_r50_8xb2-150e_coco.py',
@@ -24,6 +27,8 @@ STOCK = {
     'deformable': 'deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
     'two-stage': 'deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco.py',
     'dino': 'dino/dino-4scale_r50_8xb2-12e_coco.py',
+    'dn': CONFIGS / 'dn_detr' / 'dn-detr_r50_4xb3-50e_coco.py',
+    'dn-deformable': CONFIGS / 'dn_detr' / 'dn-deformable-detr_r50_4xb3-50e_coco.py',
 }
 INPUT = (96, 128)
 SHAPES = ((96, 100), (80, 128))
@@ -31,7 +36,10 @@ SHAPES = ((96, 100), (80, 128))
 
 def small_detector(name):
     """A stock detector with fewer layers, channels and queries."""
-    cfg = get_config(f'mmdet::{STOCK[name]}').model
+    source = STOCK[name]
+    cfg = (
+        get_config(f'mmdet::{source}') if isinstance(source, str) else Config.fromfile(source)
+    ).model
     cfg.update(num_queries=20, test_cfg=dict(max_per_img=12))
     cfg.backbone.update(depth=18, base_channels=16, frozen_stages=-1, norm_eval=False)
     # Batch norm that would learn and count, were it not frozen.
