@@ -190,19 +190,15 @@ class QueryMaskHead(BaseModule):
         """
         counts = [len(query) for query in queries]
         attention = self.attention(queries, memory, padding)
-        image = torch.repeat_interleave(
-            torch.arange(len(counts), device=memory.device),
-            torch.tensor(counts, device=memory.device),
-        )
         first, second, *blocks = self.blocks
         # The memory's share of the first convolution is the same for all
         # queries of an image: a third of the head's work, done once.
         parts = first.conv.weight.split([memory.shape[1], attention.shape[1]], dim=1)
         shared, own = (F.conv2d(x, w, padding=1) for x, w in zip((memory, attention), parts))
-        x = second(first.activate(first.norm(shared[image] + own)))
+        x = second(first.activate(first.norm(_for_queries(shared, counts) + own)))
         for adapter, feature, block in zip(self.adapters, maps, blocks):
-            x = F.interpolate(x, feature.shape[2:], mode='nearest') + adapter(feature)[image]
-            x = block(x)
+            x = F.interpolate(x, feature.shape[2:], mode='nearest')
+            x = block(x + _for_queries(adapter(feature), counts))
         return self.out(x).squeeze(1).split(counts)
 
     def loss(self, logits: Tensor, masks: Tensor, avg_factor: float) -> Tensor:
@@ -256,6 +252,15 @@ class QueryMaskHead(BaseModule):
             logits = _resize(logits.float(), input_shape)[:, :height, :width]
             mask.copy_(_resize(logits, out_shape) > 0)
         return masks
+
+
+def _for_queries(maps: Tensor, counts: Sequence[int]) -> Tensor:
+    """Repeat each of N maps for the queries of its image, (sum of counts, C, h, w).
+
+    Not by an index: its gradient would be summed in an order that depends on
+    the threads, and a resumed run would not end where the uninterrupted does.
+    """
+    return torch.cat([part.expand(n, -1, -1, -1) for part, n in zip(maps.split(1), counts)])
 
 
 def _resize(maps: Tensor, size: Sequence[int]) -> Tensor:
