@@ -62,7 +62,7 @@ def test_scenes(detector, scenes_root, tmp_path):
         assert len(scalars(runner, f'train/pixcon/l{level}_{stat}')) == 4
 
 
-@pytest.mark.parametrize('detector', DETECTORS)
+@pytest.mark.parametrize('detector', [*DETECTORS, 'dn-detr_r18', 'dn-deformable-detr_r18'])
 def test_bccd(detector, bccd_root, tmp_path):
     cfg = quick(
         f'pixcon/pixcon_{detector}_1xb8-24e_bccd.py',
