@@ -21,21 +21,30 @@ def run(name, *arguments):
     return done.stdout
 
 
-def test_pixel_losses_agree_with_dense_ones():
-    # The tool compares the values itself.
-    out = run('pixel_contrast.py', '--only', 'losses', '--cells', '950')
-    assert len(re.findall(r'^ *950 +L_', out, re.MULTILINE)) == 3, out
-
-
-def test_growth_is_the_exponent():
+@pytest.fixture(scope='module')
+def pixel_contrast():
     spec = importlib.util.spec_from_file_location(
         'pixel_contrast', ROOT / 'tools' / 'benchmarks' / 'pixel_contrast.py'
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize('terms', ['L_Cos', 'L_NCE', 'L_NCE + L_Cos'])
+def test_pixel_losses_agree_with_dense_ones(pixel_contrast, terms):
+    found = {
+        name: pixel_contrast.measure_loss((name, terms, '950', 'cpu', 1))
+        for name in ('dense', 'ours')
+    }
+    assert found['ours'][2] == pytest.approx(found['dense'][2], abs=1e-5)
+    assert all(seconds > 0 for seconds, _, _ in found.values())
+
+
+def test_growth_is_the_exponent(pixel_contrast):
     cells = (950, 3800, 15200)
-    assert module.growth({str(n): 3.0 * n**1.5 for n in cells}) == pytest.approx(1.5)
-    assert sum(h * w for h, w in module.MAPS['all']) == 20197
+    assert pixel_contrast.growth({str(n): 3.0 * n**1.5 for n in cells}) == pytest.approx(1.5)
+    assert sum(h * w for h, w in pixel_contrast.MAPS['all']) == 20197
 
 
 def test_pixel_contrast_step_of_a_config():
