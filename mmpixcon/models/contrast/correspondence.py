@@ -33,15 +33,47 @@ def transform_points(points: Tensor, homography: Tensor) -> Tensor:
     """Map points through a homography.
 
     Args:
-        points (Tensor): (..., 2) points (x, y) in pixels.
-        homography (Tensor): (3, 3).
+        points (Tensor): (..., n, 2) points (x, y) in pixels.
+        homography (Tensor): (3, 3), or (..., 3, 3), one for each n points.
 
     Returns:
-        Tensor: (..., 2). A point on the horizon comes out as inf or NaN, which
-        no later comparison takes for a match.
+        Tensor: (..., n, 2). A point on the horizon comes out as inf or NaN,
+        which no later comparison takes for a match.
     """
-    mapped = points @ homography[:, :2].T + homography[:, 2]
+    mapped = points @ homography[..., :2].mT + homography[..., None, :, 2]
     return mapped[..., :2] / mapped[..., 2:]
+
+
+def cell_centres(map_shape: tuple[int, int], input_shape: tuple[int, int]) -> Tensor:
+    """Centres of the cells of a map that covers a view.
+
+    Args:
+        map_shape (tuple[int, int]): (h, w), cells.
+        input_shape (tuple[int, int]): (H, W), pixels.
+
+    Returns:
+        Tensor: (h * w, 2) in pixels of the view, row by row, float64.
+    """
+    (h, w), (height, width) = map_shape, input_shape
+    y = (torch.arange(h, dtype=torch.float64) + 0.5) * (height / h)
+    x = (torch.arange(w, dtype=torch.float64) + 0.5) * (width / w)
+    return torch.stack([x.expand(h, w), y[:, None].expand(h, w)], dim=-1).reshape(-1, 2)
+
+
+def check_homographies(matrices: Tensor) -> None:
+    """Refuse homographies that cannot be inverted.
+
+    Args:
+        matrices (Tensor): (..., 3, 3) float64, not on a device that has to wait.
+
+    Raises:
+        ValueError: One is not a finite, invertible 3 x 3 matrix.
+    """
+    if matrices.shape[-2:] != (3, 3) or not torch.isfinite(matrices).all():
+        raise ValueError(f'homography_matrix must be a finite 3 x 3 matrix, got {matrices}')
+    singular = torch.linalg.det(matrices).abs() < 1e-12
+    if singular.any():
+        raise ValueError(f'homography_matrix is not invertible: {matrices[singular].tolist()}')
 
 
 @dataclass(frozen=True)
@@ -68,19 +100,13 @@ class ViewGrid:
     def __post_init__(self) -> None:
         """Bring the homography to float64 and check it."""
         matrix = torch.as_tensor(np.asarray(self.homography, dtype=np.float64))
-        if matrix.shape != (3, 3) or not torch.isfinite(matrix).all():
-            raise ValueError(f'homography_matrix must be a finite 3 x 3 matrix, got {matrix}')
-        if abs(torch.linalg.det(matrix).item()) < 1e-12:
-            raise ValueError(f'homography_matrix is not invertible: {matrix.tolist()}')
+        check_homographies(matrix)
         object.__setattr__(self, 'homography', matrix)
 
     @cached_property
     def centres(self) -> Tensor:
         """Cell centres in view pixels, (h * w, 2), row by row."""
-        (h, w), (height, width) = self.map_shape, self.input_shape
-        y = (torch.arange(h, dtype=torch.float64) + 0.5) * (height / h)
-        x = (torch.arange(w, dtype=torch.float64) + 0.5) * (width / w)
-        return torch.stack([x.expand(h, w), y[:, None].expand(h, w)], dim=-1).reshape(-1, 2)
+        return cell_centres(self.map_shape, self.input_shape)
 
     @cached_property
     def raw_centres(self) -> Tensor:
