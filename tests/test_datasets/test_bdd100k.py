@@ -14,7 +14,7 @@ from mmengine.config import Config
 from PIL import Image
 from pycocotools.coco import COCO
 
-from mmpixcon.datasets import bdd100k
+from mmpixcon.datasets import bdd100k_labels
 from mmpixcon.datasets.bdd100k import CLASSES, BDDSummary, convert
 from mmpixcon.datasets.coco import RobustCocoDataset
 
@@ -321,7 +321,7 @@ def test_a_long_list_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.Monke
     labels = write(tmp_path, 'list of 2018', FRAMES)
     _, expected = run(labels, tmp_path / 'whole.json')
     for chunk in (1, 2, 3, 7, 64, 1000):
-        monkeypatch.setattr(bdd100k, '_CHUNK', chunk)
+        monkeypatch.setattr(bdd100k_labels, '_CHUNK', chunk)
         _, content = run(labels, tmp_path / f'{chunk}.json')
         assert content == expected
 
@@ -383,10 +383,10 @@ def test_bad_lists_are_refused(case: str, tmp_path: Path) -> None:
 def test_corruption_is_found_without_reading_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bdd100k, '_CHUNK', 1 << 10)
-    monkeypatch.setattr(bdd100k, '_CUT_OFF', 1 << 8)
+    monkeypatch.setattr(bdd100k_labels, '_CHUNK', 1 << 10)
+    monkeypatch.setattr(bdd100k_labels, '_CUT_OFF', 1 << 8)
     shown = []
-    monkeypatch.setattr(bdd100k.Progress, 'show', lambda self, done: shown.append(done))
+    monkeypatch.setattr(bdd100k_labels.Progress, 'show', lambda self, done: shown.append(done))
     path = tmp_path / 'bad.json'
     path.write_text('[{"name": oops, "labels": []}' + ', {"name": "a.jpg"}' * 10**5 + ']')
     with pytest.raises(ValueError, match=r"near '\{\"name\": oops"):
