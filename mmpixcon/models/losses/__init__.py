@@ -3,5 +3,13 @@
 from .info_nce_loss import InfoNCELoss
 from .pixel_cosine_loss import PixelCosineLoss
 from .pixel_nce_loss import PixelNCELoss
+from .point_affinity_loss import PointAffinityLoss
+from .point_region_contrast_loss import PointRegionContrastLoss
 
-__all__ = ['InfoNCELoss', 'PixelCosineLoss', 'PixelNCELoss']
+__all__ = [
+    'InfoNCELoss',
+    'PixelCosineLoss',
+    'PixelNCELoss',
+    'PointAffinityLoss',
+    'PointRegionContrastLoss',
+]

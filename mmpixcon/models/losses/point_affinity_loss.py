@@ -1,0 +1,109 @@
+"""L_a, the point affinity distillation of PLRC."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmpixcon.registry import MODELS
+
+from .affinities import affinities, check_points
+
+STRATEGIES = (1, 2, 3)
+
+
+@MODELS.register_module()
+class PointAffinityLoss(nn.Module):
+    r"""Distils soft affinities of points from the momentum encoder.
+
+    Equation (4) of PLRC ("Point-Level Region Contrast for Object Detection
+    Pre-Training"), with the affinities of equation (3) over all keys:
+
+    .. math::
+        L_a = -\sum_{i,k} A^{teacher}_{ik}(\tau_t) \log A^{student}_{ik}(\tau_s)
+
+    The mean over the points of an image, then over images; as a sum over points,
+    as printed, it would outweigh L_c some hundred times. An image without
+    points counts with 0, which stays in the graph.
+
+    k are the momentum encoder's points of the second view throughout. The
+    strategies (section 4.5.2) differ in what i is:
+
+    1. Teacher A_{i'k'}, i' a point of the *second* view that was drawn for the
+       same region as i; student A_{ik'}. No extra forward pass.
+    2. The two exchange roles: teacher A_{ik'}, student A_{i'k'}. Nothing in
+       A_{i'k'} learns, so the gradient goes through the teacher.
+    3. As 1, but i' is point i itself, in the first view, by the momentum
+       encoder, which has to see that view too.
+
+    Args:
+        strategy (int): 1, 2 or 3. Defaults to 1.
+        teacher_temperature (float): tau_t. Defaults to 0.07.
+        student_temperature (float): tau_s. Defaults to 0.1.
+
+    Raises:
+        ValueError: The strategy is unknown, or a temperature is not positive.
+    """
+
+    def __init__(
+        self,
+        strategy: int = 1,
+        teacher_temperature: float = 0.07,
+        student_temperature: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if strategy not in STRATEGIES:
+            raise ValueError(
+                f'affinity_loss.strategy = {strategy!r}: choose 1, 2 or 3 (section 4.5.2 of PLRC)'
+            )
+        if not (teacher_temperature > 0 and student_temperature > 0):
+            raise ValueError(
+                f'affinity_loss: teacher_temperature = {teacher_temperature} and '
+                f'student_temperature = {student_temperature} must be positive'
+            )
+        self.strategy = strategy
+        self.teacher_temperature = teacher_temperature
+        self.student_temperature = student_temperature
+
+    @property
+    def needs_first_view(self) -> bool:
+        """Whether the momentum encoder must see the first view too."""
+        return self.strategy == 3
+
+    def forward(
+        self, points: Tensor, momentum: Tensor, valid: Tensor, pool: Tensor, pool_valid: Tensor
+    ) -> Tensor:
+        """Compute the loss, in full precision under autocast.
+
+        Args:
+            points (Tensor): Unit rows p_i, (N, n, C).
+            momentum (Tensor): Unit rows p_{i'}, (N, n, C); no gradient.
+            valid (Tensor): (N, n) bool, whether i is a point.
+            pool (Tensor): Unit rows p'_k, (N, M, C), the keys of each image, or
+                (1, M, C), of all; no gradient.
+            pool_valid (Tensor): (N, M) or (1, M) bool, whether these are keys.
+
+        Returns:
+            Tensor: Scalar. float64 stays float64, everything else is computed
+            in float32.
+
+        Raises:
+            ValueError: Shapes do not fit.
+        """
+        check_points(points, momentum, pool, pool_valid)
+        if momentum.shape != points.shape or valid.shape != points.shape[:2]:
+            raise ValueError(
+                f'points {tuple(points.shape)}, momentum {tuple(momentum.shape)} and valid '
+                f'{tuple(valid.shape)} do not fit'
+            )
+        dtype = points.dtype if points.dtype == torch.float64 else torch.float32
+        with torch.autocast(points.device.type, enabled=False):
+            points, momentum, pool = (x.to(dtype) for x in (points, momentum.detach(), pool))
+            grouped = [x.reshape(len(pool), -1, x.shape[2]) for x in (momentum, points)]
+            teacher, student = reversed(grouped) if self.strategy == 2 else grouped
+            # -sum_k A_ik log A_ik = log Z_i - s_i . sum_k A_ik k_k / tau_s.
+            target = affinities(teacher, pool, pool_valid, self.teacher_temperature)[1]
+            log_z = affinities(student, pool, pool_valid, self.student_temperature)[0]
+            entropy = log_z - (student * target).sum(2) / self.student_temperature
+            entropy = entropy.view(valid.shape) * valid
+            return (entropy.sum(1) / valid.sum(1).clamp(min=1)).mean()

@@ -1,0 +1,76 @@
+"""L_c, the point-level region contrast of PLRC."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmpixcon.registry import MODELS
+
+from .affinities import affinities, check_points
+
+
+@MODELS.register_module()
+class PointRegionContrastLoss(nn.Module):
+    r"""Contrasts each point with those of its region in the other view, and with all others.
+
+    Equation (2) of PLRC ("Point-Level Region Contrast for Object Detection
+    Pre-Training"), averaged over the C positive pairs of an image, then over
+    images:
+
+    .. math::
+        L_c = -\frac{1}{C} \sum_{a_i = a_k} \log
+            \frac{\exp(p_i \cdot p'_k / \tau)}{\sum_j \exp(p_i \cdot p'_j / \tau)}
+
+    j runs over all keys, positives included, as printed. An image without a
+    positive pair is skipped: it counts with 0, which stays in the graph. Keys
+    take no gradient.
+
+    Args:
+        temperature (float): tau. Defaults to 0.1.
+
+    Raises:
+        ValueError: The temperature is not positive.
+    """
+
+    def __init__(self, temperature: float = 0.1) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f'point_loss.temperature must be positive, got {temperature}')
+        self.temperature = temperature
+
+    def forward(
+        self, points: Tensor, keys: Tensor, positive: Tensor, pool: Tensor, pool_valid: Tensor
+    ) -> Tensor:
+        """Compute the loss, in full precision under autocast.
+
+        Args:
+            points (Tensor): Unit rows p, (N, n, C).
+            keys (Tensor): Unit rows p' of the same images, (N, m, C).
+            positive (Tensor): (N, n, m) bool, whether a_i = a_k; all False for
+                what is no point.
+            pool (Tensor): Unit rows p'_j, the keys of the denominator: (N, M, C),
+                of each image, or (1, M, C), of all.
+            pool_valid (Tensor): (N, M) or (1, M) bool, whether these are keys.
+
+        Returns:
+            Tensor: Scalar. float64 stays float64, everything else is computed
+            in float32.
+
+        Raises:
+            ValueError: Shapes do not fit.
+        """
+        check_points(points, keys, pool, pool_valid)
+        if positive.shape != (*points.shape[:2], keys.shape[1]):
+            raise ValueError(f'positive has shape {tuple(positive.shape)}, not (N, n, m)')
+        dtype = points.dtype if points.dtype == torch.float64 else torch.float32
+        with torch.autocast(points.device.type, enabled=False):
+            points, keys, pool = (x.to(dtype) for x in (points, keys.detach(), pool))
+            grouped = points.reshape(len(pool), -1, points.shape[2])
+            log_z = affinities(grouped, pool, pool_valid, self.temperature)[0]
+            log_z = log_z.view(points.shape[:2])
+            count = positive.sum(2)
+            # sum_k p_i . p'_k = p_i . sum_k p'_k over the positives of i.
+            attraction = (points * (positive.to(dtype) @ keys)).sum(2) / self.temperature
+            pairs = count.sum(1).clamp(min=1)
+            return ((count * log_z - attraction).sum(1) / pairs).mean()

@@ -1,0 +1,213 @@
+"""PLRC's losses beside its equations, written out pair by pair."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmpixcon.models.losses import PointAffinityLoss, PointRegionContrastLoss, affinities
+
+pytestmark = pytest.mark.torch_versions
+
+BATCH, CHANNELS = 4, 5
+
+
+def affinity(point, key, pool, tau):
+    """A_{ik}, equation (3)."""
+    total = sum(math.e ** (point @ other / tau) for other in pool)
+    return math.e ** (point @ key / tau) / total
+
+
+def contrast(points, keys, regions, pools, tau):
+    """L_c, equation (2), image by image; -1 is no point."""
+    total = points.sum() * 0
+    for p, k, (a, b), pool in zip(points, keys, regions, pools):
+        pairs = [(i, j) for i in range(len(a)) for j in range(len(b)) if a[i] == b[j] >= 0]
+        if pairs:
+            logs = [affinity(p[i], k[j], pool, tau).log() for i, j in pairs]
+            total = total - sum(logs) / len(pairs)
+    return total / len(points)
+
+
+def distillation(points, momentum, regions, pools, strategy, tau_t, tau_s):
+    """L_a, equation (4), the mean over an image's points."""
+    total = points.sum() * 0
+    for p, m, (a, _), pool in zip(points, momentum, regions, pools):
+        terms = []
+        for i in range(len(a)):
+            if a[i] < 0:
+                continue
+            teacher, student = (p[i], m[i]) if strategy == 2 else (m[i], p[i])
+            terms += [
+                affinity(teacher, key, pool, tau_t) * affinity(student, key, pool, tau_s).log()
+                for key in pool
+            ]
+        if terms:
+            total = total - sum(terms) / int((a >= 0).sum())
+    return total / len(points)
+
+
+def unit(*shape):
+    return F.normalize(torch.randn(*shape, dtype=torch.float64), dim=-1)
+
+
+def random_case(seed, negatives, count=6):
+    """Points of random regions; some are none, and images without any come in."""
+    torch.manual_seed(seed)
+    points, keys, momentum = (unit(BATCH, count, CHANNELS) for _ in range(3))
+    regions = torch.randint(-1, 3, (BATCH, 2, count))
+    # Images without points, some seeds all of them.
+    for image in range(BATCH):
+        if seed == 0 or torch.rand(()) < 0.3:
+            regions[image] = -1
+    first, second = regions.unbind(1)
+    positive = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
+    keys_of = [k[a >= 0] for k, a in zip(keys, second)]
+    if negatives == 'image':
+        pools, pool, valid = keys_of, keys, second >= 0
+    else:
+        pools = [torch.cat(keys_of)] * BATCH
+        pool, valid = keys.flatten(0, 1)[None], (second >= 0).flatten()[None]
+    return points, keys, momentum, regions, positive, pools, pool, valid
+
+
+def value_and_grad(loss, points):
+    (grad,) = torch.autograd.grad(loss, points)
+    return loss.detach(), grad
+
+
+def check(ours, reference, dtype, tol, *inputs):
+    points = inputs[0].to(dtype).requires_grad_()
+    others = [x.to(dtype) if x.is_floating_point() else x for x in inputs[1:]]
+    got = value_and_grad(ours(points, *others), points)
+    exact = inputs[0].clone().requires_grad_()
+    want = [x.to(dtype) for x in value_and_grad(reference(exact), exact)]
+    torch.testing.assert_close(got, tuple(want), rtol=tol, atol=tol)
+    return got
+
+
+@pytest.mark.parametrize(('dtype', 'tol'), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+@pytest.mark.parametrize('negatives', ['image', 'batch'])
+@pytest.mark.parametrize('seed', range(4))
+def test_contrast_is_equation_2(seed, negatives, dtype, tol, monkeypatch):
+    monkeypatch.setattr(affinities, 'BLOCK_ELEMENTS', 50)
+    points, keys, _, regions, positive, pools, pool, valid = random_case(seed, negatives)
+    loss, grad = check(
+        PointRegionContrastLoss(0.3),
+        lambda p: contrast(p, keys, regions, pools, 0.3),
+        dtype,
+        tol,
+        points,
+        keys,
+        positive,
+        pool,
+        valid,
+    )
+    if seed == 0:
+        assert loss == 0 and torch.count_nonzero(grad) == 0
+    else:
+        assert loss > 0 and torch.count_nonzero(grad) > 0
+        # Nothing for points without a positive.
+        assert torch.count_nonzero(grad[~positive.any(2)]) == 0
+
+
+@pytest.mark.parametrize(('dtype', 'tol'), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+@pytest.mark.parametrize('negatives', ['image', 'batch'])
+@pytest.mark.parametrize('strategy', [1, 2, 3])
+@pytest.mark.parametrize('seed', range(3))
+def test_distillation_is_equation_4(seed, strategy, negatives, dtype, tol, monkeypatch):
+    monkeypatch.setattr(affinities, 'BLOCK_ELEMENTS', 50)
+    points, _, momentum, regions, _, pools, pool, valid = random_case(seed, negatives)
+    # Where an image has points, both views have some.
+    has = (regions >= 0).any(2).all(1)
+    regions[~has] = -1
+    is_point = regions[:, 0] >= 0
+    loss, grad = check(
+        PointAffinityLoss(strategy, 0.2, 0.4),
+        lambda p: distillation(p, momentum, regions, pools, strategy, 0.2, 0.4),
+        dtype,
+        tol,
+        points,
+        momentum,
+        is_point,
+        pool,
+        valid,
+    )
+    assert (grad[is_point] != 0).any(1).all() and torch.count_nonzero(grad[~is_point]) == 0
+    assert (loss > 0) == is_point.any()
+
+
+def test_distillation_is_least_for_the_teachers_own_affinities():
+    points, _, momentum, *_ = random_case(1, 'batch')
+    pool, valid = unit(1, 40, CHANNELS), torch.ones(1, 40, dtype=torch.bool)
+    is_point = torch.ones(points.shape[:2], dtype=torch.bool)
+    loss_fn = PointAffinityLoss(1, 0.1, 0.1)
+    same = momentum.clone().requires_grad_()
+    loss, grad = value_and_grad(loss_fn(same, momentum, is_point, pool, valid), same)
+    assert loss < loss_fn(points, momentum, is_point, pool, valid)
+    assert grad.abs().max() < 1e-12
+
+
+def test_low_temperatures_and_far_apart_keys_do_not_overflow():
+    points = unit(1, 3, CHANNELS).float().requires_grad_()
+    pool, positive = points.detach().clone(), torch.eye(3, dtype=torch.bool)[None]
+    valid = torch.ones(1, 3, dtype=torch.bool)
+    for loss in (
+        PointRegionContrastLoss(1e-3)(points, -pool, positive, -pool, valid),
+        PointAffinityLoss(2, 1e-3, 1e-3)(points, -pool, valid, -pool, valid),
+    ):
+        value, grad = value_and_grad(loss, points)
+        assert value.isfinite() and grad.isfinite().all()
+
+
+def test_keys_take_no_gradient_and_half_is_computed_in_float32():
+    points, keys, _, _, positive, _, pool, valid = random_case(2, 'batch')
+    points, keys, pool = (x.float() for x in (points, keys, pool))
+    points.requires_grad_()
+    keys.requires_grad_()
+    is_point = positive.any(2)
+    for loss_fn, third in ((PointRegionContrastLoss(), positive), (PointAffinityLoss(), is_point)):
+        loss = loss_fn(points, keys, third, pool, valid)
+        assert torch.autograd.grad(loss, keys, allow_unused=True, retain_graph=True) == (None,)
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            assert torch.equal(loss_fn(points, keys, third, pool, valid), loss)
+        half = loss_fn(points.bfloat16(), keys.bfloat16(), third, pool.bfloat16(), valid)
+        assert half.dtype == torch.float32
+
+
+def test_memory_grows_with_points_not_with_their_square(monkeypatch):
+    monkeypatch.setattr(affinities, 'BLOCK_ELEMENTS', 1 << 20)
+    # The whole matrix has 2048 ** 2 elements, several blocks.
+    points = unit(1, 2048, 2).requires_grad_()
+    valid = torch.ones(1, 2048, dtype=torch.bool)
+    seen = []
+
+    def note(x):
+        seen.append(x.numel())
+        return x
+
+    pool = points.detach()
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+        log_z, mean = affinities.affinities(points, pool, valid, 0.1)
+        (log_z.sum() + mean.sum()).backward()
+    assert max(seen) <= 2048 * 2
+    assert points.grad.isfinite().all()
+
+
+def test_bad_input_is_named():
+    points, keys, _, _, positive, _, pool, valid = random_case(1, 'batch')
+    with pytest.raises(ValueError, match=r'point_loss.temperature must be positive, got 0'):
+        PointRegionContrastLoss(0)
+    with pytest.raises(ValueError, match=r'affinity_loss.strategy = 4: choose 1, 2 or 3'):
+        PointAffinityLoss(4)
+    with pytest.raises(ValueError, match=r'student_temperature = -1 must be positive'):
+        PointAffinityLoss(1, 0.1, -1)
+    with pytest.raises(ValueError, match=r'positive has shape \(4, 6, 5\)'):
+        PointRegionContrastLoss()(points, keys, positive[..., 1:], pool, valid)
+    with pytest.raises(ValueError, match=r'pool \(N or 1, M, C\)'):
+        PointRegionContrastLoss()(points, keys, positive, pool[..., 1:], valid)
+    with pytest.raises(ValueError, match='do not fit'):
+        PointAffinityLoss()(points, keys[:, 1:], positive.any(2), pool, valid)
