@@ -4,13 +4,17 @@ from .correspondence import PixelPairs, PositiveBlock, ViewGrid, transform_point
 from .gather import gather_rows, gather_with_gradient
 from .memory_bank import MemoryBank
 from .momentum_encoder import MomentumEncoder
+from .point_samplers import NearbyPoints, PooledRegions, RegionPoints
 from .shuffle import ShuffledKeys
 
 __all__ = [
     'MemoryBank',
     'MomentumEncoder',
+    'NearbyPoints',
     'PixelPairs',
+    'PooledRegions',
     'PositiveBlock',
+    'RegionPoints',
     'ShuffledKeys',
     'ViewGrid',
     'gather_rows',
