@@ -2,5 +2,6 @@
 
 from .detco import DetCo
 from .moco import MoCo
+from .plrc import PLRC
 
-__all__ = ['DetCo', 'MoCo']
+__all__ = ['PLRC', 'DetCo', 'MoCo']

@@ -90,6 +90,20 @@ class MoCo(BaseModel):
         self.momentum_encoder.update(**self.online_encoder)
         shuffled = ShuffledKeys(inputs[1])
         key, everyones = shuffled.restore(self.keys(*shuffled.batches))
+        loss = self.contrast_images(query, key, everyones)
+        return dict(loss=loss, feature_std=spread(query))
+
+    def contrast_images(self, query: Tensor, key: Tensor, everyones: Tensor) -> Tensor:
+        """The loss; then the keys go into the bank.
+
+        Args:
+            query (Tensor): Unit vectors, (N, C).
+            key (Tensor): Of the same images, (N, C).
+            everyones (Tensor): Keys of the images of all processes.
+
+        Returns:
+            Tensor: Scalar.
+        """
         loss = self.loss_contrast(query, key, self.bank.keys)
         self.bank.enqueue(everyones)
-        return dict(loss=loss, feature_std=spread(query))
+        return loss
