@@ -23,8 +23,7 @@ model = dict(
 )
 
 train_dataloader = dict(batch_size=3, dataset=dict(type='mmpixcon.RobustCocoDataset'))
-val_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
-test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
+val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
 
 optim_wrapper = dict(
     optimizer=dict(lr=1e-4),

@@ -9,8 +9,7 @@ model = dict(
 )
 
 train_dataloader = dict(batch_size=3, dataset=dict(type='mmpixcon.RobustCocoDataset'))
-val_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
-test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
+val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
 
 # 4 GPUs x 3 images
 auto_scale_lr = dict(base_batch_size=12)

@@ -11,7 +11,5 @@ model = dict(
 )
 
 train_dataloader = _base_.bdd_train_dataloader
-val_dataloader = _base_.bdd_val_dataloader
-test_dataloader = _base_.bdd_val_dataloader
-val_evaluator = _base_.bdd_evaluator
-test_evaluator = _base_.bdd_evaluator
+val_dataloader = test_dataloader = _base_.bdd_val_dataloader
+val_evaluator = test_evaluator = _base_.bdd_evaluator

@@ -4,7 +4,5 @@ _base_ = ['pixcon_deformable-detr_r50_4xb3-50e_coco.py', '../_base_/datasets/bdd
 model = dict(detector=dict(bbox_head=dict(num_classes=_base_.bdd_num_classes)))
 
 train_dataloader = _base_.bdd_train_dataloader
-val_dataloader = _base_.bdd_val_dataloader
-test_dataloader = _base_.bdd_val_dataloader
-val_evaluator = _base_.bdd_evaluator
-test_evaluator = _base_.bdd_evaluator
+val_dataloader = test_dataloader = _base_.bdd_val_dataloader
+val_evaluator = test_evaluator = _base_.bdd_evaluator

@@ -4,35 +4,19 @@
 _base_ = [
     'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
     '../_base_/mmpixcon_runtime.py',
+    '../_base_/pixcon.py',
 ]
 
-detector = _base_.model
-model = dict(
-    _delete_=True,
-    type='mmpixcon.PixelContrastDetector',
-    detector=detector,
-    levels=(-1,),
-    S=9.0,
-    alpha=0.0,
-    beta=1.0,
-    momentum=0.99,
-)
+model = dict(_delete_=True, **_base_.pixcon_model, detector=_base_.model)
 
-train_pipeline = [
-    *_base_.train_pipeline[:2],
-    dict(
-        type='mmpixcon.PixelContrastViews',
-        detection=_base_.train_pipeline[2:],
-        momentum=dict(type='mmpixcon.MomentumView', scale=(640, 640)),
-    ),
-]
+views = dict(**_base_.pixcon_views, detection=_base_.train_pipeline[2:])
+train_pipeline = [*_base_.train_pipeline[:2], views]
 train_dataloader = dict(
     batch_size=3, dataset=dict(type='mmpixcon.RobustCocoDataset', pipeline=train_pipeline)
 )
-val_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
-test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
+val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
 
-custom_hooks = [dict(type='mmpixcon.PixelContrastHook'), *_base_.custom_hooks]
+custom_hooks = [_base_.pixcon_hook, *_base_.custom_hooks]
 
 # 4 GPUs x 3 images
 auto_scale_lr = dict(base_batch_size=12)

@@ -11,10 +11,8 @@ for head in ('bbox_head', 'mask_head'):
 
 train_dataloader = _base_.small_views_dataloader
 train_dataloader.dataset.pipeline[1].with_mask = True
-val_dataloader = _base_.small_val_dataloader
-test_dataloader = _base_.small_val_dataloader
-val_evaluator = _base_.small_evaluator
-test_evaluator = _base_.small_evaluator
+val_dataloader = test_dataloader = _base_.small_val_dataloader
+val_evaluator = test_evaluator = _base_.small_evaluator
 
 optim_wrapper = _base_.small_optim_wrapper
 train_cfg = _base_.small_train_cfg

@@ -8,10 +8,8 @@ model = dict(bbox_head=dict(num_classes=_base_.bdd_num_classes))
 
 train_dataloader = _base_.bdd_train_dataloader
 train_dataloader.batch_size = 3
-val_dataloader = _base_.bdd_val_dataloader
-test_dataloader = _base_.bdd_val_dataloader
-val_evaluator = _base_.bdd_evaluator
-test_evaluator = _base_.bdd_evaluator
+val_dataloader = test_dataloader = _base_.bdd_val_dataloader
+val_evaluator = test_evaluator = _base_.bdd_evaluator
 
 # 4 GPUs x 3 images
 auto_scale_lr = dict(base_batch_size=12)

@@ -1,14 +1,6 @@
-# Faster R-CNN for a laptop: sizes, and what learning from scratch needs: live
-# batch norm, Adam.
+# Faster R-CNN for a laptop.
+_base_ = 'fpn_r18.py'
 small_detector = dict(
-    backbone=dict(
-        depth=18,
-        base_channels=32,
-        frozen_stages=-1,
-        norm_eval=False,
-        init_cfg=None,
-    ),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
@@ -18,8 +10,4 @@ small_detector = dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200), rcnn=dict(sampler=dict(num=128))
     ),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=200)),
-)
-small_optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=4e-4, weight_decay=1e-4),
-    clip_grad=dict(max_norm=10.0, norm_type=2),
 )

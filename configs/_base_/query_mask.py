@@ -1,0 +1,13 @@
+# Masks from the frozen weights of a trained detector, the paper's head and loss: pieces, named
+# query_mask_*, that a config puts around the detector.
+query_mask_model = dict(
+    type='mmpixcon.QuerySegmentor',
+    mask_head=dict(type='mmpixcon.QueryMaskHead'),
+    # Strides 16, 8 and 4.
+    fpn_from=('layer3', 'layer2', 'layer1'),
+)
+query_mask_load = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
+query_mask_evaluator = dict(metric=['bbox', 'segm'])
+# On random frozen weights it would run as well, for nothing.
+query_mask_hook = dict(type='mmpixcon.RequireCheckpointHook')
+query_mask_steps = dict(type='MultiStepLR', begin=0, by_epoch=True, gamma=0.1)
