@@ -202,7 +202,7 @@ class PackViews(BaseTransform):
         to_rgb (bool): Whether to turn BGR into RGB here. Defaults to False.
         meta_keys (Sequence[str]): Those of the results that there are are kept.
             Defaults to ('img_path', 'ori_shape', 'img_shape',
-            'homography_matrix').
+            'homography_matrix', 'regions', 'region_labels').
 
     Raises:
         ValueError: While packing: patches without ``to_rgb``, or an image that
@@ -212,7 +212,14 @@ class PackViews(BaseTransform):
     def __init__(
         self,
         to_rgb: bool = False,
-        meta_keys: Sequence[str] = ('img_path', 'ori_shape', 'img_shape', 'homography_matrix'),
+        meta_keys: Sequence[str] = (
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'homography_matrix',
+            'regions',
+            'region_labels',
+        ),
     ) -> None:
         self.to_rgb = to_rgb
         self.meta_keys = tuple(meta_keys)
