@@ -62,5 +62,5 @@ def test_what_is_no_proposals_is_named(written):
     with pytest.raises(ValueError, match=r"no proposals, .*'offsets': 'int64 \(2,\)'"):
         Proposals(folder)
     np.save(folder / 'offsets.npy', np.array([{}]), allow_pickle=True)
-    with pytest.raises(ValueError, match='allow_pickle=False'):
+    with pytest.raises(ValueError, match='Python objects'):
         Proposals(folder)

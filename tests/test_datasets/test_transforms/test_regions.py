@@ -145,15 +145,8 @@ def test_proposals_and_images_without_them(tmp_path, monkeypatch):
 
 def test_regions_are_packed_with_the_views():
     crop = dict(type='RandomResizedCrop', scale=8)
-    pipeline = Compose(
-        [
-            GridRegions(2),
-            dict(
-                type='mmpixcon.ContrastViews', views=[dict(type='RandomResizedCrop', scale=8)] * 2
-            ),
-            dict(type='mmpixcon.PackViews'),
-        ]
-    )
+    views = dict(type='mmpixcon.ContrastViews', views=[crop, crop])
+    pipeline = Compose([GridRegions(2), views, dict(type='mmpixcon.PackViews')])
     sample = pipeline(image())['data_samples']
     assert sample.regions.shape == (4, 4) and sample.ori_shape == SHAPE
     assert np.array(sample.homography_matrix).shape == (2, 3, 3)

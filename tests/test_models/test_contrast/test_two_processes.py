@@ -1,4 +1,4 @@
-"""Gathering, shuffled keys, bank and MoCo in two gloo processes equal one process."""
+"""Gathering, shuffled keys, bank and methods in two gloo processes equal one process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
 
-from mmpixcon.models.contrast import MemoryBank, ShuffledKeys, gather_rows, gather_with_gradient
+from mmpixcon.models.contrast import (
+    MemoryBank,
+    ShuffledKeys,
+    gather_rows,
+    gather_with_gradient,
+    point_samplers,
+)
 
 from ..test_pretext.test_detco import detco, our_moco, sgd, views
+from ..test_pretext.test_plrc import plrc, samples
 
 pytestmark = pytest.mark.slow
+METHODS = ('MoCo', 'DetCo', 'PLRC')
 FIXED = dict(type='mmdet.ResNet', depth=18, base_channels=8, out_indices=(3,), norm_eval=True)
 
 
@@ -30,18 +38,39 @@ def rows_of(rank: int | None):
     return rows if rank is None else rows[3 * rank : 3 * rank + 3]
 
 
-def step_of(name: str, rank: int | None):
-    """One step with half of the batch, or with all of it."""
-    torch.manual_seed(0)
+def every_other(mask, count):
+    """In the place of ``draw_true``: the same places, however many images there are."""
+    rank = mask.cumsum(-1)
+    wanted = 1 + 2 * torch.arange(count) % rank[..., -1:].clamp(min=1)
+    return torch.searchsorted(rank, wanted).clamp(max=mask.shape[-1] - 1)
+
+
+def build(name: str):
+    """A method, with the number of its views."""
     if name == 'MoCo':
-        model = our_moco(backbone=FIXED)
-    else:
-        model = detco(backbone=dict(FIXED, out_indices=(0, 1, 2, 3)))
-    inputs = views(2 if name == 'MoCo' else 4, batch=4)
+        return our_moco(backbone=FIXED), 2
+    if name == 'DetCo':
+        return detco(backbone=dict(FIXED, out_indices=(0, 1, 2, 3))), 4
+    affinity = dict(type='mmpixcon.PointAffinityLoss', strategy=3)
+    return plrc(backbone=FIXED, negatives='all', affinity_loss=affinity), 2
+
+
+def step_of(name: str, rank: int | None):
+    """One step with half of the batch, or with all of it; PLRC skips an image."""
+    torch.manual_seed(0)
+    model, count = build(name)
+    inputs, data_samples = views(count, batch=4), []
+    if name == 'PLRC':
+        # Maps of 2 x 2.
+        inputs = [torch.randn(4, 3, 64, 64).double() for _ in inputs]
+        data_samples = samples(4, apart=(1,), size=64)
     if rank is not None:
-        inputs = [x[2 * rank : 2 * rank + 2] for x in inputs]
+        own = slice(2 * rank, 2 * rank + 2)
+        inputs, data_samples = [x[own] for x in inputs], data_samples[own]
     wrapped = model if rank is None else MMDistributedDataParallel(model)
-    losses = wrapped(inputs, [], mode='loss')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(point_samplers, 'draw_true', every_other)
+        losses = wrapped(inputs, data_samples, mode='loss')
     total = sum(value for key, value in losses.items() if 'loss' in key)
     optimizer = sgd(model)
     total.backward()
@@ -79,7 +108,7 @@ def worker(rank: int, port: int, folder: Path) -> None:
     bank.enqueue(everyones)
     bank.enqueue(everyones)
     found['bank'] = bank.keys
-    for name in ('MoCo', 'DetCo'):
+    for name in METHODS:
         found[name] = step_of(name, rank)
     torch.save(found, folder / f'rank{rank}.pth')
     dist.destroy_process_group()
@@ -126,7 +155,7 @@ def test_keys_are_dealt_and_come_back(ranks):
     assert ranks[0]['bank'][:4, 0].tolist() == expected
 
 
-@pytest.mark.parametrize('name', ['MoCo', 'DetCo'])
+@pytest.mark.parametrize('name', METHODS)
 def test_a_step_equals_one_process(ranks, name):
     loss, weights = step_of(name, None)
     assert sum(found[name][0] for found in ranks) / 2 == pytest.approx(loss, rel=1e-9)
