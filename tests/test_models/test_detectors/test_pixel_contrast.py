@@ -155,6 +155,25 @@ def test_a_stock_checkpoint_fills_both_encoders(case):
             assert torch.equal(value, copied[name])
 
 
+def test_modules_see_the_versions_of_a_stock_checkpoint(case):
+    """Without them mmdet's DETR renames keys, and batch norm makes up a counter."""
+    _, model, _ = case
+    stock = MODELS.build(copy.deepcopy(model.detector_cfg))
+    expected = {name: module._version for name, module in stock.named_modules()}
+    assert len(set(expected.values())) > 1
+    seen = {}
+
+    def note(name):
+        return lambda entries, prefix, metadata, *args: seen.update({name: metadata.get('version')})
+
+    for name, module in model.detector.named_modules():
+        module._register_load_state_dict_pre_hook(note(name))
+    for load in (mmengine_load, lambda m, s: m.load_state_dict(s)):
+        seen.clear()
+        load(model, stock.state_dict())
+        assert seen == expected
+
+
 def test_prediction_is_the_detectors(deformable, scenes_root):
     cfg, model, _ = deformable
     model.eval()
