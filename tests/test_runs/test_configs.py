@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from mmpixcon.registry import DATASETS, MODELS
 
 from ..conftest import CONFIGS, ROOT
 
-PRETRAIN = sorted(p for folder in ('moco', 'detco') for p in CONFIGS.glob(f'{folder}/*.py'))
+PRETRAIN = sorted(p for folder in ('moco', 'detco', 'plrc') for p in CONFIGS.glob(f'{folder}/*.py'))
 METHODS = sorted(
     p
     for p in CONFIGS.glob('*/*.py')
@@ -128,6 +129,34 @@ def test_finetuning_takes_a_backbone_and_lasts_as_its_name_says(path):
     assert all(p.requires_grad for p in model.backbone.parameters())
 
 
+def check_plrc(cfg: Config, stem: str) -> None:
+    """The paper's setting but for what is named."""
+    model, variant = cfg.model, stem.split('_')[0]
+    named = dict(re.findall(r'-(strategy|alpha|beta|p|grid|res)([\d.]+)', variant))
+    level = next((level for level in ('region', 'point') if f'-{level}-level' in variant), None)
+    sampler = dict(region='PooledRegions', point='NearbyPoints').get(level, 'RegionPoints')
+    assert model.sampler.type == f'mmpixcon.{sampler}'
+    assert model.sampler.resolution == int(named.get('res', 64))
+    assert model.sampler.get('num_regions', 16) == 16
+    points = dict(region=None, point=256).get(level, int(named.get('p', 16)))
+    assert model.sampler.get('num_points') == points
+    assert model.alpha == (1 if level else float(named.get('alpha', 0.5)))
+    assert model.beta == float(named.get('beta', 0.7))
+    affinity = model.affinity_loss
+    assert affinity.strategy == int(named.get('strategy', 1))
+    assert (affinity.teacher_temperature, affinity.student_temperature) == (0.07, 0.1)
+    assert (model.point_loss.temperature, model.negatives) == (0.1, 'batch')
+    assert model.warmup_epochs == (15 if '_r18_' in stem else 30)
+    assert cfg.custom_hooks[-1].type == 'mmdet.SetEpochInfoHook'
+    steps = [step.type.split('.')[-1] for step in cfg.train_dataloader.dataset.pipeline]
+    source = next(
+        (s for k, s in dict(box='Box', mask='Mask').items() if f'-{k}' in variant), 'Grid'
+    )
+    assert steps[-3:] == [f'{source}Regions', 'ContrastViews', 'PackViews']
+    if source == 'Grid':
+        assert cfg.train_dataloader.dataset.pipeline[1].n == int(named.get('grid', 4))
+
+
 @pytest.mark.parametrize('path', PRETRAIN, ids=lambda path: path.stem)
 def test_pretraining_config_says_what_its_name_says(path):
     cfg = Config.fromfile(path)
@@ -142,10 +171,13 @@ def test_pretraining_config_says_what_its_name_says(path):
     (schedule,) = cfg.param_scheduler
     assert (schedule.T_max, schedule.end) == (epochs, epochs)
     small = backbone.get('depth') == 18 and 'imagenet' not in path.stem
-    views = cfg.train_dataloader.dataset.pipeline[1].views
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    views = next(step for step in pipeline if 'ContrastViews' in step.type).views
     assert [view[0].scale for view in views[:2]] == [96 if small else 224] * 2
-    if path.parent.name == 'moco':
+    if path.parent.name != 'detco':
         assert cfg.model.queue_len == (1024 if small else 65536)
+        if path.parent.name == 'plrc':
+            check_plrc(cfg, path.stem)
         return
     head = cfg.model.head
     weights = {'detco-w0001': (0, 0, 0, 1), 'detco-w1111': (1, 1, 1, 1)}

@@ -15,7 +15,11 @@ from mmpixcon.registry import MODELS
 from ..conftest import CONFIGS
 
 pytestmark = pytest.mark.slow
-NAMES = ['moco/mocov2_r18_1xb32-100e', 'detco/detco_r18_1xb32-100e']
+NAMES = [
+    'moco/mocov2_r18_1xb32-100e',
+    'detco/detco_r18_1xb32-100e',
+    'plrc/plrc_r18_1xb32-100e',
+]
 
 
 def quick(name: str, root: Path, work_dir: Path, **options: object) -> Config:
@@ -51,6 +55,13 @@ def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
         # 1 + 1024 keys.
         assert 1 < scalars(runner, 'loss')[0] < torch.tensor(1025.0).log()
         assert model.bank.pointer.item() == 16
+    elif 'plrc' in name:
+        # Weighted: 0.3 of a guess among 1025 keys, 0.35 of one among 4 x 256 points.
+        assert 0 < scalars(runner, 'loss_image')[0] < 0.3 * torch.tensor(1025.0).log()
+        assert scalars(runner, 'loss_contrast')[0] == pytest.approx(0.35 * 6.9, abs=0.6)
+        assert 'train/loss_affinity' not in runner.message_hub.log_scalars
+        assert all(0.5 <= share <= 1 for share in scalars(runner, 'images_with_points'))
+        assert model.bank.pointer.item() == 16 and model.epoch == 1
     else:
         terms = [f'loss_{kind}_{i}' for kind in ('gg', 'gl', 'll') for i in range(4)]
         first = [scalars(runner, term)[0] for term in terms]
@@ -60,12 +71,26 @@ def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
     assert all(0 < value < 1.1 for value in scalars(runner, 'feature_std'))
 
 
+@pytest.mark.parametrize('kind', ['-mask', '-point-level', '-region-level-box'])
+def test_regions_and_levels_of_plrc(kind, scenes_root, tmp_path):
+    options = dict(model__warmup_epochs=0, train_cfg__max_epochs=1)
+    cfg = quick(f'plrc/plrc{kind}_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert all(0 < value < 7 * 0.7 for value in scalars(runner, 'loss_contrast'))
+    assert all(0 < share <= 1 for share in scalars(runner, 'images_with_points'))
+    # Without distillation where the paper's figure 5 has none.
+    assert ('train/loss_affinity' in runner.message_hub.log_scalars) == ('level' not in kind)
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_resumed_run_ends_where_the_uninterrupted_one_does(name, scenes_root, tmp_path):
     name = f'{name}_scenes'
-    whole = Runner.from_cfg(quick(name, scenes_root, tmp_path / 'a'))
+    # PLRC: across the end of the warm-up.
+    options = dict(model__warmup_epochs=1) if 'plrc' in name else {}
+    whole = Runner.from_cfg(quick(name, scenes_root, tmp_path / 'a', **options))
     whole.train()
-    cfg = quick(name, scenes_root, tmp_path / 'b')
+    cfg = quick(name, scenes_root, tmp_path / 'b', **options)
     cfg.load_from, cfg.resume = str(tmp_path / 'a' / 'epoch_1.pth'), True
     torch.load(cfg.load_from, weights_only=True)
     resumed = Runner.from_cfg(cfg)

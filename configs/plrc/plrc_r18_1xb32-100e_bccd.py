@@ -1,0 +1,30 @@
+# The small PLRC: data and sizes, the rest is the full config's.
+_base_ = [
+    'plrc_r50_8xb32-200e_imagenet.py',
+    '../_base_/datasets/unlabelled_bccd.py',
+    '../_base_/sizes/pretrain_r18.py',
+]
+model = dict(
+    # Stride 16, a map of 6 x 6: at 32 its cells would be as large as the regions.
+    backbone=dict(_base_.small_backbone, out_indices=(3,), strides=(1, 2, 2, 1)),
+    neck=dict(in_channels=256, hid_channels=256),
+    queue_len=_base_.small_queue_len,
+    momentum=_base_.small_momentum,
+    # The share of the paper's 200 epochs.
+    warmup_epochs=15,
+)
+
+plrc_pipeline = _base_.plrc_pipeline
+for view in plrc_pipeline[2].views:
+    view[0].scale = _base_.small_view
+    view[1:] = _base_.small_color
+_base_.small_train_dataloader.dataset.pipeline = plrc_pipeline
+
+train_dataloader = _base_.small_train_dataloader
+optim_wrapper = _base_.small_optim_wrapper
+max_epochs = _base_.small_epochs
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, begin=0, end=max_epochs)
+]
+auto_scale_lr = dict(base_batch_size=32)

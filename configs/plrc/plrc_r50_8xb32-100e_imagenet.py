@@ -1,0 +1,8 @@
+# PLRC for 100 epochs: what its ablations (table 3) start from.
+_base_ = 'plrc_r50_8xb32-200e_imagenet.py'
+
+max_epochs = 100
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, begin=0, end=max_epochs)
+]
