@@ -1,5 +1,7 @@
 """Measures of features."""
 
+from .affinity_precision import affinity_precision, image_affinity_precision
+from .annotated_maps import annotated_maps
 from .knn import knn_scores
 
-__all__ = ['knn_scores']
+__all__ = ['affinity_precision', 'annotated_maps', 'image_affinity_precision', 'knn_scores']

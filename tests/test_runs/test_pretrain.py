@@ -136,13 +136,19 @@ def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
         ),
     )
     hook = dict(type='mmpixcon.ObjectKNNHook', memory=loader, query=loader, interval=1, k=1)
-    cfg.custom_hooks.append(hook)
+    cfg.custom_hooks += [hook, dict(type='mmpixcon.AffinityPrecisionHook', images=loader)]
     runner = Runner.from_cfg(copy.deepcopy(cfg))
     runner.train()
     # Each object's nearest is itself.
     assert list(runner.message_hub.get_scalar('val/object_knn_top1').data[0]) == [1.0, 1.0]
     log = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
     assert 'object_knn_top1' in log and 'object_knn_majority' in log
+    # After the last epoch only.
+    precision, chance = (
+        list(runner.message_hub.get_scalar(f'val/affinity_precision_{name}').data[0])
+        for name in ('mean', 'chance')
+    )
+    assert len(precision) == 1 and chance[0] < precision[0] < 1
 
 
 def test_autocast_and_accumulation_train(scenes_root, tmp_path):

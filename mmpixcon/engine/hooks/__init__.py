@@ -1,11 +1,13 @@
 """Hooks of mmpixcon."""
 
+from .affinity_precision_hook import AffinityPrecisionHook
 from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .require_checkpoint_hook import RequireCheckpointHook
 
 __all__ = [
+    'AffinityPrecisionHook',
     'ObjectKNNHook',
     'PixelContrastHook',
     'PlainCheckpointHook',

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from mmcv.ops import RoIAlign
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmdet.structures import DetDataSample
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpixcon.evaluation import knn_scores
-from mmpixcon.models.contrast import gather_rows
-from mmpixcon.registry import HOOKS, MODELS
+from mmpixcon.registry import HOOKS
+
+from .measure_hook import MeasureHook
 
 
 @HOOKS.register_module()
-class ObjectKNNHook(Hook):
+class ObjectKNNHook(MeasureHook):
     """k-nearest-neighbour classification of annotated objects, every few epochs.
 
     The features of each box (RoIAlign of the backbone's last map, averaged) are
@@ -41,6 +40,8 @@ class ObjectKNNHook(Hook):
         ValueError: ``interval`` or ``k`` is below 1.
     """
 
+    name = 'object_knn'
+
     def __init__(
         self,
         memory: dict,
@@ -49,21 +50,8 @@ class ObjectKNNHook(Hook):
         k: int = 20,
         temperature: float = 0.07,
     ) -> None:
-        if interval < 1 or k < 1:
-            raise ValueError(
-                f'custom_hooks: ObjectKNNHook: interval = {interval} and k = {k} must be at least 1'
-            )
-        self.loaders = dict(memory=memory, query=query)
-        self.interval, self.k, self.temperature = interval, k, temperature
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Measure after every ``interval`` epochs and after the last one."""
-        if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
-            return
-        for name, value in self.measure(runner).items():
-            runner.message_hub.update_scalar(f'val/object_knn_{name}', value)
-            runner.visualizer.add_scalar(f'object_knn_{name}', value, runner.epoch + 1)
-            runner.logger.info(f'object_knn_{name}: {value:.4f}')
+        super().__init__(dict(memory=memory, query=query), interval, k=k)
+        self.k, self.temperature = k, temperature
 
     def measure(self, runner: Runner) -> dict[str, float]:
         """Classify the objects.
@@ -77,8 +65,7 @@ class ObjectKNNHook(Hook):
         Raises:
             ValueError: A data set has no boxes, or the two name other classes.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        loaders = {k: Runner.build_dataloader(copy.deepcopy(v)) for k, v in self.loaders.items()}
+        loaders = self.build_loaders()
         classes = {k: loader.dataset.metainfo.get('classes') for k, loader in loaders.items()}
         if classes['memory'] != classes['query']:
             raise ValueError(
@@ -86,26 +73,9 @@ class ObjectKNNHook(Hook):
                 f'{classes["query"]}; set the same metainfo'
             )
         found = {}
-        was_training = model.training
-        model.eval()
-        try:
-            for name, loader in loaders.items():
-                # Of all processes, which share out the images.
-                parts = list(self._features(model, loader))
-                if not parts:
-                    raise ValueError(
-                        f'custom_hooks: ObjectKNNHook.{name}: {loader.dataset.ann_file} has no '
-                        'image to measure'
-                    )
-                features, labels = (torch.cat(rows) for rows in zip(*parts))
-                found[name] = gather_rows(features)[0], gather_rows(labels)[0]
-                if not len(found[name][1]):
-                    raise ValueError(
-                        f'custom_hooks: ObjectKNNHook.{name}: {loader.dataset.ann_file} has no '
-                        'boxes'
-                    )
-        finally:
-            model.train(was_training)
+        for name, loader in loaders.items():
+            parts = [box_features(*batch) for batch in self.maps(runner, loader)]
+            found[name] = self.gather(name, loader, parts, 'boxes')
         (memory, labels), (queries, truth) = found['memory'], found['query']
         scores = knn_scores(
             queries, memory, labels, len(classes['memory']), self.k, self.temperature
@@ -116,29 +86,15 @@ class ObjectKNNHook(Hook):
             majority=(truth == frequent).float().mean().item(),
         )
 
-    @staticmethod
-    @torch.no_grad()
-    def _features(model: nn.Module, loader: object) -> Iterator[tuple[Tensor, Tensor]]:
-        """Unit features (k, C) and classes (k, ) of the boxes of each batch."""
-        own = model.data_preprocessor
-        preprocessor = MODELS.build(
-            dict(
-                type='mmdet.DetDataPreprocessor',
-                mean=own.mean.flatten().tolist(),
-                std=own.std.flatten().tolist(),
-                bgr_to_rgb=own._channel_conversion,
-            )
-        ).to(own.device)
-        for data in loader:
-            data = preprocessor(data)
-            images = data['inputs']
-            features = model.backbone(images)[-1]
-            scale = features.shape[3] / images.shape[3]
-            align = RoIAlign(7, spatial_scale=scale, sampling_ratio=2)
-            instances = [sample.gt_instances for sample in data['data_samples']]
-            rois = [
-                F.pad(one.bboxes.float(), (1, 0), value=index)
-                for index, one in enumerate(instances)
-            ]
-            pooled = align(features.float(), torch.cat(rois)).mean((2, 3))
-            yield F.normalize(pooled, dim=1), torch.cat([one.labels for one in instances])
+
+@torch.no_grad()
+def box_features(
+    maps: Tensor, input_shape: tuple[int, int], samples: Sequence[DetDataSample]
+) -> tuple[Tensor, Tensor]:
+    """Unit features (k, C) and classes (k, ) of the boxes of a batch."""
+    scale = maps.shape[3] / input_shape[1]
+    align = RoIAlign(7, spatial_scale=scale, sampling_ratio=2)
+    instances = [sample.gt_instances for sample in samples]
+    rois = [F.pad(one.bboxes.float(), (1, 0), value=i) for i, one in enumerate(instances)]
+    pooled = align(maps.float(), torch.cat(rois)).mean((2, 3))
+    return F.normalize(pooled, dim=1), torch.cat([one.labels for one in instances])

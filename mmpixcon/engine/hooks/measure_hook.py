@@ -1,0 +1,109 @@
+"""Base of hooks that measure features of annotated images while a backbone is pretrained."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmpixcon.evaluation import annotated_maps
+from mmpixcon.models.contrast import gather_rows
+
+
+class MeasureHook(Hook):
+    """Measures after every few epochs and after the last one; logs ``val/NAME_...``.
+
+    Args:
+        loaders (dict[str, dict]): Data loaders by the argument that gives them,
+            mmdet data sets whose pipelines end in ``PackDetInputs``.
+        interval (int): Epochs between two measurements.
+        **counts (int): Other settings that must be at least 1.
+
+    Raises:
+        ValueError: One is below 1.
+    """
+
+    #: What the logged names begin with.
+    name: str
+
+    def __init__(self, loaders: dict[str, dict], interval: int, **counts: int) -> None:
+        counts = dict(interval=interval, **counts)
+        if min(counts.values()) < 1:
+            settings = ' and '.join(f'{name} = {value}' for name, value in counts.items())
+            raise ValueError(f'custom_hooks: {type(self).__name__}: {settings} must be at least 1')
+        self.loaders, self.interval = loaders, interval
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Measure and log."""
+        if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
+            return
+        for name, value in self.measure(runner).items():
+            runner.message_hub.update_scalar(f'val/{self.name}_{name}', value)
+            runner.visualizer.add_scalar(f'{self.name}_{name}', value, runner.epoch + 1)
+            runner.logger.info(f'{self.name}_{name}: {value:.4f}')
+
+    def measure(self, runner: Runner) -> dict[str, float]:
+        """Measure.
+
+        Args:
+            runner (Runner): With the model, its ``backbone`` and ``data_preprocessor``.
+
+        Returns:
+            dict: Value by name.
+        """
+        raise NotImplementedError
+
+    def build_loaders(self) -> dict[str, object]:
+        """The loaders, built."""
+        return {k: Runner.build_dataloader(copy.deepcopy(v)) for k, v in self.loaders.items()}
+
+    def maps(
+        self, runner: Runner, loader: object
+    ) -> Iterator[tuple[Tensor, tuple[int, int], list[DetDataSample]]]:
+        """See :func:`annotated_maps`; the model evaluates meanwhile."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        own = model.data_preprocessor
+        was_training = model.training
+        model.eval()
+        try:
+            yield from annotated_maps(
+                model.backbone,
+                loader,
+                own.mean.flatten().tolist(),
+                own.std.flatten().tolist(),
+                own._channel_conversion,
+                own.device,
+            )
+        finally:
+            model.train(was_training)
+
+    def gather(
+        self, name: str, loader: object, parts: list[tuple[Tensor, ...]], what: str
+    ) -> list[Tensor]:
+        """Rows of all batches and of all processes, which share out the images.
+
+        Args:
+            name (str): Of the loader.
+            loader (object): The loader.
+            parts (list[tuple[Tensor, ...]]): Of each batch.
+            what (str): What the rows are, for the message.
+
+        Returns:
+            list[Tensor]: As many as in a part.
+
+        Raises:
+            ValueError: There are none.
+        """
+        where = f'custom_hooks: {type(self).__name__}.{name}: {loader.dataset.ann_file}'
+        if not parts:
+            raise ValueError(f'{where} has no image to measure')
+        rows = [gather_rows(torch.cat(column))[0] for column in zip(*parts)]
+        if not len(rows[0]):
+            raise ValueError(f'{where} has no {what}')
+        return rows
