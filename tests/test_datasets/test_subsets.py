@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from mmpixcon.datasets.subsets import subset_of, write_subsets
 
 from ..conftest import ROOT
+from ..processes import run_tool
 
 TOOL = ROOT / 'tools' / 'dataset_converters' / 'coco_subset.py'
 EXPECTED = [378, 728, 798, 1358]
@@ -56,20 +55,17 @@ def test_the_same_everywhere_and_another_for_another_seed():
 def test_tool_writes_files_and_refuses_what_is_no_coco_file(tmp_path):
     path = tmp_path / 'instances.json'
     path.write_text(json.dumps(coco()))
-    command = [sys.executable, str(TOOL), str(path), '--percent', '1', '2.5', '--seeds', '0', '3']
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr
+    status, printed, error = run_tool(TOOL, path, '--percent', 1, 2.5, '--seeds', 0, 3)
+    assert status == 0, error
     files = sorted(p.name for p in (tmp_path / 'subsets').iterdir())
     assert files == [f'instances_{p}percent_seed{s}.json' for p in ('1', '2.5') for s in (0, 3)]
-    assert 'instances_2.5percent_seed3.json: 5 images, 15 annotations' in run.stdout
+    assert 'instances_2.5percent_seed3.json: 5 images, 15 annotations' in printed
     saved = json.loads((tmp_path / 'subsets' / 'instances_1percent_seed3.json').read_text())
     assert saved == subset_of(coco(), 1, seed=3)
     (tmp_path / 'list.json').write_text('[]')
     for name, text in (('none.json', 'does not exist'), ('list.json', 'has no "images"')):
-        run = subprocess.run(
-            [*command[:2], str(tmp_path / name)], capture_output=True, text=True, timeout=120
-        )
-        assert run.returncode == 1 and text in run.stderr and 'Traceback' not in run.stderr
+        status, _, error = run_tool(TOOL, tmp_path / name)
+        assert status == 1 and text in error and 'Traceback' not in error
     with pytest.raises(ValueError, match='percent = 101 must be above 0 and at most 100'):
         write_subsets(path, tmp_path, [101], [0])
     with pytest.raises(ValueError, match='list no images'):

@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,24 +33,44 @@ SHORT = [
 TEST = ['test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
 
 
-def mim(*arguments: object, cwd: Path, **kwargs) -> subprocess.Popen:
-    command = [str(Path(sys.executable).parent / 'mim'), *map(str, arguments)]
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {'PYTHONWARNINGS': 'ignore'},
-        **kwargs,
-    )
+class Mim:
+    """A started ``mim``, in a process group of its own.
 
+    Args:
+        *arguments: Of the command line.
+        cwd (Path): Where it runs.
+    """
 
-def finish(process: subprocess.Popen) -> str:
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output[-3000:]
-    return output
+    def __init__(self, *arguments: object, cwd: Path) -> None:
+        # A file: a pipe that nobody reads stops the process once it is full.
+        self.log = tempfile.TemporaryFile('w+')  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).parent / 'mim'), *map(str, arguments)],
+            cwd=cwd,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # One thread: two of them run at a time, on two cores.
+            env=os.environ | {'PYTHONWARNINGS': 'ignore', 'OMP_NUM_THREADS': '1'},
+        )
+
+    def kill(self) -> None:
+        """Stop it and what it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def output(self, ok: bool = True, timeout: float = 600) -> str:
+        """What it printed, once it has ended."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self.log.seek(0)
+        text = self.log.read()
+        assert (code == 0) == ok, text[-3000:]
+        return text
 
 
 def average_precision(output: str) -> list[str]:
@@ -63,19 +85,20 @@ def trained(scenes_root, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('mim')
     arguments = ['train', 'mmpixcon', PIXCON, '--data-root', scenes_root, '--work-dir', 'run']
     options = ['--cfg-options', *SHORT, 'train_cfg.max_epochs=3', 'train_cfg.val_interval=3']
-    process = mim(*arguments, *options, cwd=folder)
+    run = Mim(*arguments, *options, cwd=folder)
+    try:
+        deadline = time.time() + 300
+        # last_checkpoint is written once the checkpoint is whole.
+        while not (folder / 'run' / 'last_checkpoint').exists():
+            assert run.process.poll() is None, run.output(ok=False)[-3000:]
+            assert time.time() < deadline
+            time.sleep(0.05)
+    finally:
+        run.kill()
     first = folder / 'run' / 'epoch_1.pth'
-    deadline = time.time() + 300
-    # last_checkpoint is written once the checkpoint is whole.
-    while not (folder / 'run' / 'last_checkpoint').exists():
-        assert process.poll() is None, process.communicate()[0][-3000:]
-        assert time.time() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
     assert first.exists()
     assert not (folder / 'run' / 'epoch_3.pth').exists()
-    output = finish(mim(*arguments, '--resume', *options, cwd=folder))
+    output = Mim(*arguments, '--resume', *options, cwd=folder).output()
     assert 'resumed epoch' in output
     assert re.search(r'Epoch\(train\) +\[3\]\[4/4\]', output)
     assert 'Epoch(train)   [1]' not in output
@@ -92,19 +115,17 @@ def test_killed_and_resumed(trained):
 
 def test_stock_mmdet_gives_the_same_detections_and_ap(trained, scenes_root):
     checkpoint = trained / 'run' / 'epoch_3.pth'
-    ours = mim(
+    ours = Mim(
         'test', 'mmpixcon', PIXCON, '--checkpoint', checkpoint, '--data-root', scenes_root,
         '--work-dir', 'ours', '--out', 'ours.pkl', '--cfg-options', *TEST, cwd=trained,
     )  # fmt: skip
-    ours_output = finish(ours)
-    stock = mim(
+    stock = Mim(
         'test', 'mmdet', STOCK, '--checkpoint', checkpoint, '--work-dir', 'stock',
         '--out', 'stock.pkl', '--cfg-options', *TEST,
         f'test_dataloader.dataset.data_root={scenes_root}',
         f'test_evaluator.ann_file={scenes_root}/annotations/val.json', cwd=trained,
     )  # fmt: skip
-    stock_output = finish(stock)
-    assert average_precision(ours_output) == average_precision(stock_output)
+    assert average_precision(ours.output()) == average_precision(stock.output())
     results = []
     for name in ('ours.pkl', 'stock.pkl'):
         with (trained / name).open('rb') as file:
@@ -117,25 +138,13 @@ def test_stock_mmdet_gives_the_same_detections_and_ap(trained, scenes_root):
 
 
 def test_bccd(bccd_root, tmp_path):
-    output = finish(
-        mim(
-            'train',
-            'mmpixcon',
-            'pixcon_deformable-detr_r18_1xb8-24e_bccd.py',
-            '--data-root',
-            bccd_root,
-            '--work-dir',
-            'run',
-            '--cfg-options',
-            *SHORT,
-            'train_dataloader.dataset.indices=8',
-            'val_dataloader.dataset.indices=4',
-            'train_cfg.max_epochs=1',
-            'train_cfg.val_interval=1',
-            'default_hooks.logger.interval=1',
-            cwd=tmp_path,
-        )
-    )
+    output = Mim(
+        'train', 'mmpixcon', 'pixcon_deformable-detr_r18_1xb8-24e_bccd.py',
+        '--data-root', bccd_root, '--work-dir', 'run', '--cfg-options', *SHORT,
+        'train_dataloader.dataset.indices=8', 'val_dataloader.dataset.indices=4',
+        'train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'default_hooks.logger.interval=1',
+        cwd=tmp_path,
+    ).output()  # fmt: skip
     losses = [float(x) for x in re.findall(r'loss_pixel_cos: (\S+)', output)]
     assert len(losses) == 2
     assert all(-1 <= loss < 1 and loss != 0 for loss in losses)
@@ -144,9 +153,8 @@ def test_bccd(bccd_root, tmp_path):
 
 
 def test_missing_data_is_named_at_once(tmp_path):
-    process = mim('train', 'mmpixcon', PIXCON, '--data-root', tmp_path / 'nowhere', cwd=tmp_path)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode != 0
+    run = Mim('train', 'mmpixcon', PIXCON, '--data-root', tmp_path / 'nowhere', cwd=tmp_path)
+    output = run.output(ok=False, timeout=120)
     assert str(tmp_path / 'nowhere') in output
     assert 'train_dataloader.dataset' in output
     assert '--data-root' in output

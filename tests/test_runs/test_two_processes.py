@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.dataset import pseudo_collate
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
@@ -19,6 +17,7 @@ from mmengine.registry import init_default_scope
 from mmpixcon.registry import DATASETS, MODELS
 
 from ..conftest import shipped_config
+from ..processes import in_two_processes
 
 pytestmark = pytest.mark.slow
 NAMES = [
@@ -74,10 +73,7 @@ def worker(rank: int, port: int, name: str, root: Path, work_dir: Path) -> None:
 
 @pytest.mark.parametrize('name', NAMES)
 def test_losses_gradients_and_average_equal_those_of_one_process(name, scenes_root, tmp_path):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    mp.spawn(worker, (port, name, scenes_root, tmp_path), nprocs=2)
+    in_two_processes(worker, name, scenes_root, tmp_path)
     ranks = [torch.load(tmp_path / f'rank{r}.pth', weights_only=True) for r in range(2)]
     model, samples = build(name, scenes_root, tmp_path)
     before = {k: v.clone() for k, v in model.state_dict().items()}

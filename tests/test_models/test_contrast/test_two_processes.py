@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
 
 from mmpixcon.models.contrast import (
@@ -19,6 +17,7 @@ from mmpixcon.models.contrast import (
     point_samplers,
 )
 
+from ...processes import in_two_processes
 from ..test_pretext.test_detco import detco, our_moco, sgd, views
 from ..test_pretext.test_plrc import plrc, samples
 
@@ -117,10 +116,7 @@ def worker(rank: int, port: int, folder: Path) -> None:
 @pytest.fixture(scope='module')
 def ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp('ranks')
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    mp.spawn(worker, (port, folder), nprocs=2)
+    in_two_processes(worker, folder)
     return [torch.load(folder / f'rank{r}.pth', weights_only=True) for r in range(2)]
 
 
