@@ -21,14 +21,17 @@ def run(name, *arguments):
     return done.stdout
 
 
-@pytest.fixture(scope='module')
-def pixel_contrast():
-    spec = importlib.util.spec_from_file_location(
-        'pixel_contrast', ROOT / 'tools' / 'benchmarks' / 'pixel_contrast.py'
-    )
+def load(name):
+    path = ROOT / 'tools' / 'benchmarks' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope='module')
+def pixel_contrast():
+    return load('pixel_contrast')
 
 
 @pytest.mark.parametrize('terms', ['L_Cos', 'L_NCE', 'L_NCE + L_Cos'])
@@ -60,6 +63,14 @@ def test_pretext_step():
               '--rounds', 1)  # fmt: skip
     for name in ('mocov2_r18_1xb32-100e_scenes', 'detco_r18_1xb32-100e_scenes', 'MoCo v2'):
         assert re.search(rf'{name} +[\d.]+ +[\d.]+ +[\d.]+ ', out), out
+
+
+@pytest.mark.parametrize('terms', ['L_c', 'L_a', 'L_c + L_a'])
+def test_point_losses_agree_with_dense_ones(terms):
+    measure_loss = load('point_contrast').measure_loss
+    found = {name: measure_loss((name, terms, 2, 'cpu', 1)) for name in ('dense', 'ours')}
+    assert found['ours'][2] == pytest.approx(found['dense'][2], rel=1e-5)
+    assert all(seconds > 0 for seconds, _, _ in found.values())
 
 
 def test_pipelines(bccd_root):

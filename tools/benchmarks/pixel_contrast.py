@@ -33,6 +33,7 @@ from torch import Tensor
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.models.contrast import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
+from mmpixcon.utils.measuring import measure, print_table
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'pixcon' / 'pixcon_deformable-detr_r50_4xb3-50e_coco.py'
@@ -110,58 +111,26 @@ def measure_loss(args: tuple[str, str, str, str, int]) -> tuple[float, float, fl
     run = {'dense': dense, 'ours': ours}[name]
     flags = dict(nce='L_NCE' in terms, cos='L_Cos' in terms)
 
-    def step(levels: slice) -> float:
+    values = []
+
+    def step(levels: slice) -> None:
+        for query in queries:
+            query.grad = None
         loss = sum(
             run(query, key, make_pairs(tuple(query.shape[1:]), device), **flags)
             for query, key in zip(queries[levels], keys[levels])
         )
         loss.backward()
-        return loss.item()
+        values.append(loss.item())
 
     step(slice(-1, None))
-    before = start_of_peak(device)
-    seconds, value = [], 0.0
-    for _ in range(rounds):
-        for query in queries:
-            query.grad = None
-        start = time.perf_counter()
-        value = step(slice(0, -1))
-        if device != 'cpu':
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), (peak_memory(device) - before) / 1e6, value
-
-
-def start_of_peak(device: str) -> int:
-    """Forget the peak so far; bytes held now."""
-    if device != 'cpu':
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    # Linux: 5 sets the peak of the resident set back to what it is now.
-    Path('/proc/self/clear_refs').write_text('5')
-    return peak_memory(device)
-
-
-def peak_memory(device: str) -> int:
-    """Most bytes held since ``start_of_peak``."""
-    if device != 'cpu':
-        return torch.cuda.max_memory_allocated()
-    status = Path('/proc/self/status').read_text()
-    return int(status.split('VmHWM:')[1].split()[0]) * 1024
+    return *measure(lambda: step(slice(0, -1)), device, rounds), values[-1]
 
 
 def growth(memory: dict[str, float]) -> float:
     """Exponent k of memory ~ cells^k, a least-squares line through the logarithms."""
     sizes = np.log([float(cells) for cells in memory])
     return float(np.polyfit(sizes, np.log(list(memory.values())), 1)[0])
-
-
-def table(header: list[str], rows: list[list[str]]) -> None:
-    """Print aligned columns."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, ['-' * width for width in widths], *rows]:
-        print('  '.join(cell.rjust(width) for cell, width in zip(row, widths)), flush=True)
 
 
 def benchmark_losses(args: argparse.Namespace) -> None:
@@ -198,7 +167,7 @@ def benchmark_losses(args: argparse.Namespace) -> None:
                 ]
             )
     header = ['cells', 'losses', 'dense s', 'ours s', 'ratio', 'dense MB', 'ours MB', 'ratio']
-    table(header, rows)
+    print_table(header, rows)
     for terms, by_cells in memory.items():
         if len(by_cells) > 1:
             print(f'our memory grows with cells to the power {growth(by_cells):.2f} ({terms})')
@@ -288,7 +257,7 @@ def benchmark_step(args: argparse.Namespace) -> None:
         f'{args.config.stem}, {args.batch} x {args.size[0]} x {args.size[1]}, {args.device}, '
         f'median of {args.rounds}'
     )
-    table(['step', 'seconds', 'to floor'], rows)
+    print_table(['step', 'seconds', 'to floor'], rows)
     print(
         f'pixcon / floor, turn by turn: median {statistics.median(ratios):.3f}, '
         f'{min(ratios):.3f} to {max(ratios):.3f}'
