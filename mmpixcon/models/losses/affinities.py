@@ -40,6 +40,31 @@ def affinities(
     return _Affinities.apply(points, keys.detach(), valid, temperature)
 
 
+def log_partition(points: Tensor, pool: Tensor, pool_valid: Tensor, temperature: float) -> Tensor:
+    """``log Z`` of points of a batch, in full precision under autocast.
+
+    Args:
+        points (Tensor): (N, n, C).
+        pool (Tensor): (N, M, C), keys of each image, or (1, M, C), of all; no
+            gradient.
+        pool_valid (Tensor): (N, M) or (1, M) bool, whether a key is one.
+        temperature (float): tau.
+
+    Returns:
+        Tensor: (N, n).
+    """
+    with torch.autocast(points.device.type, enabled=False):
+        points, pool = full_precision(points, pool)
+        grouped = points.reshape(len(pool), -1, points.shape[2])
+        return affinities(grouped, pool, pool_valid, temperature)[0].view(points.shape[:2])
+
+
+def full_precision(points: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """All in the type that losses are computed in: float64 as the points, else float32."""
+    dtype = torch.float64 if points.dtype == torch.float64 else torch.float32
+    return tuple(x.to(dtype) for x in (points, *others))
+
+
 def _exponentials(
     points: Tensor, keys: Tensor, valid: Tensor, temperature: float
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:

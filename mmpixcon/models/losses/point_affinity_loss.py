@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from .affinities import affinities, check_points
+from .affinities import affinities, check_points, full_precision, log_partition
 
 STRATEGIES = (1, 2, 3)
 
@@ -66,12 +66,23 @@ class PointAffinityLoss(nn.Module):
         self.student_temperature = student_temperature
 
     @property
+    def log_z_temperature(self) -> float | None:
+        """Of the points' own ``log Z``, tau, if the loss needs it."""
+        return None if self.strategy == 2 else self.student_temperature
+
+    @property
     def needs_first_view(self) -> bool:
         """Whether the momentum encoder must see the first view too."""
         return self.strategy == 3
 
     def forward(
-        self, points: Tensor, momentum: Tensor, valid: Tensor, pool: Tensor, pool_valid: Tensor
+        self,
+        points: Tensor,
+        momentum: Tensor,
+        valid: Tensor,
+        pool: Tensor,
+        pool_valid: Tensor,
+        log_z: Tensor | None = None,
     ) -> Tensor:
         """Compute the loss, in full precision under autocast.
 
@@ -82,6 +93,9 @@ class PointAffinityLoss(nn.Module):
             pool (Tensor): Unit rows p'_k, (N, M, C), the keys of each image, or
                 (1, M, C), of all; no gradient.
             pool_valid (Tensor): (N, M) or (1, M) bool, whether these are keys.
+            log_z (Tensor, optional): ``log Z`` of the points, (N, n), where
+                :func:`log_partition` has formed it already, with
+                ``log_z_temperature``.
 
         Returns:
             Tensor: Scalar. float64 stays float64, everything else is computed
@@ -96,14 +110,14 @@ class PointAffinityLoss(nn.Module):
                 f'points {tuple(points.shape)}, momentum {tuple(momentum.shape)} and valid '
                 f'{tuple(valid.shape)} do not fit'
             )
-        dtype = points.dtype if points.dtype == torch.float64 else torch.float32
         with torch.autocast(points.device.type, enabled=False):
-            points, momentum, pool = (x.to(dtype) for x in (points, momentum.detach(), pool))
-            grouped = [x.reshape(len(pool), -1, x.shape[2]) for x in (momentum, points)]
-            teacher, student = reversed(grouped) if self.strategy == 2 else grouped
+            points, momentum, pool = full_precision(points, momentum.detach(), pool)
+            teacher, student = (momentum, points) if self.strategy != 2 else (points, momentum)
+            grouped = teacher.reshape(len(pool), -1, teacher.shape[2])
             # -sum_k A_ik log A_ik = log Z_i - s_i . sum_k A_ik k_k / tau_s.
-            target = affinities(teacher, pool, pool_valid, self.teacher_temperature)[1]
-            log_z = affinities(student, pool, pool_valid, self.student_temperature)[0]
-            entropy = log_z - (student * target).sum(2) / self.student_temperature
-            entropy = entropy.view(valid.shape) * valid
+            target = affinities(grouped, pool, pool_valid, self.teacher_temperature)[1]
+            if log_z is None or self.log_z_temperature is None:
+                log_z = log_partition(student, pool, pool_valid, self.student_temperature)
+            agreement = (student * target.view_as(student)).sum(2) / self.student_temperature
+            entropy = (log_z - agreement) * valid
             return (entropy.sum(1) / valid.sum(1).clamp(min=1)).mean()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from .affinities import affinities, check_points
+from .affinities import check_points, full_precision, log_partition
 
 
 @MODELS.register_module()
@@ -40,7 +40,13 @@ class PointRegionContrastLoss(nn.Module):
         self.temperature = temperature
 
     def forward(
-        self, points: Tensor, keys: Tensor, positive: Tensor, pool: Tensor, pool_valid: Tensor
+        self,
+        points: Tensor,
+        keys: Tensor,
+        positive: Tensor,
+        pool: Tensor,
+        pool_valid: Tensor,
+        log_z: Tensor | None = None,
     ) -> Tensor:
         """Compute the loss, in full precision under autocast.
 
@@ -52,6 +58,8 @@ class PointRegionContrastLoss(nn.Module):
             pool (Tensor): Unit rows p'_j, the keys of the denominator: (N, M, C),
                 of each image, or (1, M, C), of all.
             pool_valid (Tensor): (N, M) or (1, M) bool, whether these are keys.
+            log_z (Tensor, optional): Logarithms of the denominators, (N, n),
+                where :func:`log_partition` has formed them already.
 
         Returns:
             Tensor: Scalar. float64 stays float64, everything else is computed
@@ -63,14 +71,12 @@ class PointRegionContrastLoss(nn.Module):
         check_points(points, keys, pool, pool_valid)
         if positive.shape != (*points.shape[:2], keys.shape[1]):
             raise ValueError(f'positive has shape {tuple(positive.shape)}, not (N, n, m)')
-        dtype = points.dtype if points.dtype == torch.float64 else torch.float32
+        if log_z is None:
+            log_z = log_partition(points, pool, pool_valid, self.temperature)
         with torch.autocast(points.device.type, enabled=False):
-            points, keys, pool = (x.to(dtype) for x in (points, keys.detach(), pool))
-            grouped = points.reshape(len(pool), -1, points.shape[2])
-            log_z = affinities(grouped, pool, pool_valid, self.temperature)[0]
-            log_z = log_z.view(points.shape[:2])
+            points, keys = full_precision(points, keys.detach())
             count = positive.sum(2)
             # sum_k p_i . p'_k = p_i . sum_k p'_k over the positives of i.
-            attraction = (points * (positive.to(dtype) @ keys)).sum(2) / self.temperature
+            attraction = (points * (positive.to(keys.dtype) @ keys)).sum(2) / self.temperature
             pairs = count.sum(1).clamp(min=1)
             return ((count * log_z - attraction).sum(1) / pairs).mean()

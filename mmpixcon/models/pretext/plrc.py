@@ -14,6 +14,7 @@ from mmpixcon.registry import MODELS, TASK_UTILS
 from ..contrast import ShuffledKeys, gather_rows
 from ..contrast.point_samplers import PointPairs, read_points
 from ..contrast.regions import ViewBatch, stack_meta
+from ..losses.affinities import log_partition
 from .moco import MoCo
 from .utils import spread
 
@@ -180,14 +181,20 @@ class PLRC(MoCo):
         pairs = self._draw(maps, inputs, samples)
         points, keys = (read_points(w, one) for w, one in zip(pairs.weights, maps))
         pool, pool_valid = self._pool(keys, pairs.valid)
+        log_z = None
+        if self.alpha > 0 and self.distils:
+            # Both need it, at the paper's temperatures the same.
+            temperature = self.affinity_loss.log_z_temperature
+            if temperature == self.point_loss.temperature:
+                log_z = log_partition(points, pool, pool_valid, temperature)
         losses = {}
         if self.alpha > 0:
-            contrast = self.point_loss(points, keys, pairs.positive, pool, pool_valid)
+            contrast = self.point_loss(points, keys, pairs.positive, pool, pool_valid, log_z)
             losses['loss_contrast'] = self.beta * self.alpha * contrast
         if self.distils:
             momentum = read_points(pairs.weights[0], maps[2]) if len(maps) > 2 else keys
             valid = pairs.valid[:, None].expand(points.shape[:2])
-            affinity = self.affinity_loss(points, momentum, valid, pool, pool_valid)
+            affinity = self.affinity_loss(points, momentum, valid, pool, pool_valid, log_z)
             losses['loss_affinity'] = self.beta * (1 - self.alpha) * affinity
         return losses | dict(point_std=spread(points.detach().flatten(0, 1)), **pairs.stats)
 

@@ -151,6 +151,20 @@ def test_distillation_is_least_for_the_teachers_own_affinities():
     assert grad.abs().max() < 1e-12
 
 
+@pytest.mark.parametrize('strategy', [1, 2, 3])
+def test_denominators_formed_before_change_nothing(strategy):
+    points, keys, momentum, _, positive, _, pool, valid = random_case(1, 'batch')
+    points.requires_grad_()
+    contrast_fn, affinity_fn = PointRegionContrastLoss(0.1), PointAffinityLoss(strategy)
+    found = []
+    for log_z in (None, affinities.log_partition(points, pool, valid, 0.1)):
+        loss = contrast_fn(points, keys, positive, pool, valid, log_z)
+        loss = loss + affinity_fn(points, momentum, positive.any(2), pool, valid, log_z)
+        found.append(value_and_grad(loss, points))
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+    assert affinity_fn.log_z_temperature == (None if strategy == 2 else 0.1)
+
+
 def test_low_temperatures_and_far_apart_keys_do_not_overflow():
     points = unit(1, 3, CHANNELS).float().requires_grad_()
     pool, positive = points.detach().clone(), torch.eye(3, dtype=torch.bool)[None]
