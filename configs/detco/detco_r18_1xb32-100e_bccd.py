@@ -18,9 +18,11 @@ model = dict(
 pipeline = _base_.detco_pipeline
 for view in pipeline[1].views[:2]:
     view[0].scale = _base_.small_view
+    view[1:] = _base_.small_color
 for view in pipeline[1].views[2:]:
     view.crop.scale = 114
     view.patch = 28
+    view.transforms = _base_.small_color
 _base_.small_train_dataloader.dataset.pipeline = pipeline
 
 train_dataloader = _base_.small_train_dataloader

@@ -14,6 +14,7 @@ model = dict(
 pipeline = _base_.mocov2_pipeline
 for view in pipeline[1].views:
     view[0].scale = _base_.small_view
+    view[1:] = _base_.small_color
 _base_.small_train_dataloader.dataset.pipeline = pipeline
 
 train_dataloader = _base_.small_train_dataloader

@@ -2,7 +2,7 @@
 _base_ = [
     'mmselfsup::selfsup/mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py',
     '../_base_/views/mocov2.py',
-    '../_base_/mmpixcon_runtime.py',
+    '../_base_/pretrain_runtime.py',
 ]
 
 model = dict(

@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from mmpixcon.datasets.unlabelled import SUFFIXES
 from mmpixcon.engine.initializers import ReportingPretrainedInit
 from mmpixcon.registry import MODELS
 
@@ -134,7 +135,7 @@ def find_images(paths: list[str | Path], limit: int | None = None) -> list[Path]
         if not path.exists():
             raise FileNotFoundError(f'{path} does not exist')
         inside = sorted(path.rglob('*')) if path.is_dir() else [path]
-        found += [p for p in inside if p.suffix.lower() in ('.jpg', '.jpeg', '.png', '.bmp')]
+        found += [p for p in inside if p.suffix.lower() in SUFFIXES]
     if not found:
         raise FileNotFoundError(f'no images in {", ".join(map(str, paths))}')
     return found[:limit]

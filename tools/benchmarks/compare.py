@@ -14,30 +14,22 @@ as long as its resolved config is the same.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
 import statistics
-import subprocess
-import sys
-import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from mmengine.config import Config
-
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
-from mmpixcon.visualization.curves import draw_comparison, read_scalars
+from mmpixcon.utils.trainings import (
+    METRICS,
+    Trainings,
+    mean_and_deviation,
+    named_configs,
+    read_metrics,
+)
+from mmpixcon.visualization.curves import draw_comparison
 
 TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
-METRICS = dict(
-    AP='bbox_mAP',
-    AP50='bbox_mAP_50',
-    AP75='bbox_mAP_75',
-    AP_S='bbox_mAP_s',
-    AP_M='bbox_mAP_m',
-    AP_L='bbox_mAP_l',
-)
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,61 +46,11 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', default=[], help='settings of every run, as key=value'
     )
     args = parser.parse_args()
-    pairs = [entry.partition('=')[::2] for entry in args.configs]
-    for name, config in pairs:
-        if not config or not Path(config).is_file():
-            parser.error(f'{name}={config}: no such config file; write NAME=CONFIG')
-    args.configs = dict(pairs)
-    if len(args.configs) < len(pairs):
-        parser.error('two configs have the same name')
+    try:
+        args.configs = named_configs(args.configs)
+    except ValueError as error:
+        parser.error(str(error))
     return args
-
-
-def digest(config: str, options: list[str]) -> str:
-    """What a run depends on, besides its seed."""
-    text = Config.fromfile(config).pretty_text + '\n'.join(options)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def one_run(name: str, config: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
-    """Train and evaluate one config with one seed, or read what was found before.
-
-    Returns:
-        dict: Metrics, and under 'minutes' what this call took, 0 if it only read.
-
-    Raises:
-        RuntimeError: The run failed; its log is named.
-    """
-    options = [*args.cfg_options, *([f'data_root={args.data_root}'] if args.data_root else [])]
-    work_dir = args.work_dir / name.replace(' ', '_').replace(',', '') / f'seed_{seed}'
-    work_dir = work_dir.with_name(f'{work_dir.name}_{digest(config, options)}')
-    result = work_dir / 'metrics.json'
-    if result.is_file():
-        return json.loads(result.read_text()) | dict(minutes=0.0)
-    start = time.time()
-    work_dir.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(TRAIN), config, '--work-dir', str(work_dir), '--resume']
-    if args.data_root:
-        command += ['--data-root', args.data_root]
-    command += ['--cfg-options', f'randomness.seed={seed}', *args.cfg_options]
-    threads = max((os.cpu_count() or 1) // args.jobs, 1)
-    log = work_dir / 'console.log'
-    with log.open('a') as stream:
-        code = subprocess.run(
-            command,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=os.environ | dict(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)),
-        ).returncode
-    if code != 0:
-        raise RuntimeError(f'{name}, seed {seed}: exit code {code}; see {log}')
-    records = read_scalars(work_dir)
-    last = [record for record in records if f'coco/{METRICS["AP"]}' in record][-1]
-    metrics = {label: last[f'coco/{key}'] for label, key in METRICS.items()}
-    steps = [record['time'] for record in records if 'time' in record and 'loss' in record]
-    metrics['s/step'] = statistics.median(steps)
-    result.write_text(json.dumps(metrics))
-    return metrics | dict(minutes=(time.time() - start) / 60)
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
@@ -117,11 +59,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
     lines.append('|---' * (len(METRICS) + 2) + '|')
     base = next(iter(results.values()))
     for name, runs in results.items():
-        cells = []
-        for metric in METRICS:
-            values = [100 * run[metric] for run in runs]
-            spread = statistics.stdev(values) if len(values) > 1 else float('nan')
-            cells.append(f'{statistics.mean(values):.1f} ± {spread:.1f}')
+        cells = [mean_and_deviation([100 * run[metric] for run in runs]) for metric in METRICS]
         gain = statistics.mean(r['AP'] for r in runs) - statistics.mean(r['AP'] for r in base)
         lines.append(f'| {name} | ' + ' | '.join(cells) + f' | {100 * gain:+.1f} |')
     return '\n'.join(lines)
@@ -134,9 +72,13 @@ def main() -> None:
     todo = [(name, seed) for seed in args.seeds for name in args.configs]
     found: dict[tuple[str, int], dict[str, float]] = {}
     minutes: list[float] = []
+    trainings = Trainings(TRAIN, args.work_dir, args.data_root, args.jobs)
     with ThreadPoolExecutor(args.jobs) as pool:
         running: dict[Future, tuple[str, int]] = {
-            pool.submit(one_run, name, args.configs[name], seed, args): (name, seed)
+            pool.submit(trainings.run, name, args.configs[name], seed, args.cfg_options): (
+                name,
+                seed,
+            )
             for name, seed in todo
         }
         while running:
@@ -144,11 +86,12 @@ def main() -> None:
             for future in finished:
                 name, seed = running.pop(future)
                 try:
-                    found[name, seed] = future.result()
+                    work_dir, took = future.result()
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
-                minutes += [took] if (took := found[name, seed].pop('minutes')) else []
+                found[name, seed] = read_metrics(work_dir)
+                minutes += [took] if took else []
                 left = len(todo) - len(found)
                 eta = statistics.mean(minutes) * left / args.jobs if minutes else float('nan')
                 print(

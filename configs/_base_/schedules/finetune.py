@@ -59,3 +59,20 @@ finetune_180k = dict(
         dict(type='MultiStepLR', by_epoch=False, begin=0, end=180000, milestones=[120000, 160000]),
     ],
 )
+# For a laptop.
+finetune_200 = dict(
+    train_cfg=dict(
+        _delete_=True,
+        type='mmpixcon.ResumableIterBasedTrainLoop',
+        max_iters=200,
+        val_interval=200,
+    ),
+    param_scheduler=[
+        dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
+        dict(type='MultiStepLR', by_epoch=False, begin=0, end=200, milestones=[160]),
+    ],
+    default_hooks=dict(
+        checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
+        logger=dict(interval=20),
+    ),
+)

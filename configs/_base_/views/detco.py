@@ -20,3 +20,19 @@ detco_pipeline = [
 ]
 # Patches are RGB when they are packed: the preprocessor of mmselfsup's MoCo v2 leaves them so.
 detco_data_preprocessor = dict(bgr_to_rgb=False)
+
+# DetCo-AA: RandAugment (arXiv:1909.13719) after the crop of the global views, two of mmdet's
+# transforms at a time, which record their homographies.
+detco_aa_view = [
+    _base_.mocov2_view[0],
+    dict(type='mmdet.RandAugment', aug_num=2),
+    *_base_.mocov2_color,
+]
+detco_aa_pipeline = [
+    detco_pipeline[0],
+    dict(
+        type='mmpixcon.ContrastViews',
+        views=[detco_aa_view, detco_aa_view, detco_local_view, detco_local_view],
+    ),
+    detco_pipeline[2],
+]

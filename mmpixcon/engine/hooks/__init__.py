@@ -1,6 +1,7 @@
 """Hooks of mmpixcon."""
 
 from .affinity_precision_hook import AffinityPrecisionHook
+from .contrast_monitor_hook import ContrastMonitorHook
 from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
@@ -8,6 +9,7 @@ from .require_checkpoint_hook import RequireCheckpointHook
 
 __all__ = [
     'AffinityPrecisionHook',
+    'ContrastMonitorHook',
     'ObjectKNNHook',
     'PixelContrastHook',
     'PlainCheckpointHook',

@@ -6,6 +6,7 @@ from .memory_bank import MemoryBank
 from .momentum_encoder import MomentumEncoder
 from .point_samplers import NearbyPoints, PooledRegions, RegionPoints
 from .shuffle import ShuffledKeys
+from .statistics import spread
 
 __all__ = [
     'MemoryBank',
@@ -19,5 +20,6 @@ __all__ = [
     'ViewGrid',
     'gather_rows',
     'gather_with_gradient',
+    'spread',
     'transform_points',
 ]

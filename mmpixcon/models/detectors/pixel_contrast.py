@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import MomentumEncoder, PixelPairs, ViewGrid
+from ..contrast import MomentumEncoder, PixelPairs, ViewGrid, spread
 from ..task_modules import NonFiniteError
 from .wrapper import DetectorWrapper, picked_up
 
@@ -319,8 +319,8 @@ class PixelContrastDetector(DetectorWrapper):
             # The loss averages over all images; those without anchors add 0.
             f'l{level}_positive_similarity': -self.loss_cos(query, key, pairs)
             * (len(pairs) / max(with_anchors, 1)),
-            f'l{level}_feature_std': _spread(feature),
-            f'l{level}_momentum_std': _spread(key),
+            f'l{level}_feature_std': spread(_cells(feature)),
+            f'l{level}_momentum_std': spread(_cells(key)),
         }
 
     @staticmethod
@@ -344,7 +344,6 @@ class PixelContrastDetector(DetectorWrapper):
         )
 
 
-def _spread(feature: Tensor) -> Tensor:
-    """Deviation of unit features over cells, scaled so that 1 is isotropic, 0 collapsed."""
-    unit = F.normalize(feature.float(), dim=1)
-    return unit.transpose(0, 1).flatten(1).std(dim=1).mean() * feature.shape[1] ** 0.5
+def _cells(feature: Tensor) -> Tensor:
+    """Unit features of all cells of a map (N, C, h, w), (N * h * w, C)."""
+    return F.normalize(feature.float(), dim=1).permute(0, 2, 3, 1).flatten(0, 2)

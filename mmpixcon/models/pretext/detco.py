@@ -9,8 +9,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import MomentumEncoder, ShuffledKeys
-from .utils import spread
+from ..contrast import MomentumEncoder, ShuffledKeys, spread
 
 
 @MODELS.register_module()
@@ -94,19 +93,28 @@ class DetCo(BaseModel):
         queries = self.queries(inputs)
         self.momentum_encoder.update(**self.online_encoder)
         shuffled = ShuffledKeys(*inputs[1::2])
-        restored = {
-            kind: {i: shuffled.restore(key) for i, key in by_stage.items()}
-            for kind, by_stage in self.keys(*shuffled.batches).items()
-        }
-        own, everyones = (
-            {kind: {i: pair[n] for i, pair in by.items()} for kind, by in restored.items()}
-            for n in (0, 1)
-        )
+        own, everyones = self._restore(shuffled, self.keys(*shuffled.batches))
         losses = self.head.loss(queries, own)
         self.head.enqueue(everyones)
         last = next(iter(queries.values()))
         losses['feature_std'] = spread(last[max(last)])
         return losses
+
+    @staticmethod
+    def _restore(
+        shuffled: ShuffledKeys, keys: dict[str, dict[int, Tensor]]
+    ) -> tuple[dict[str, dict[int, Tensor]], dict[str, dict[int, Tensor]]]:
+        """Own and everyone's keys, all kinds and stages in one exchange."""
+        places = [(kind, i) for kind, by_stage in keys.items() for i in by_stage]
+        columns = [keys[kind][i] for kind, i in places]
+        widths = [column.shape[1] for column in columns]
+        found = []
+        for rows in shuffled.restore(torch.cat(columns, dim=1)):
+            by_kind: dict[str, dict[int, Tensor]] = {kind: {} for kind in keys}
+            for (kind, i), column in zip(places, rows.split(widths, dim=1)):
+                by_kind[kind][i] = column
+            found.append(by_kind)
+        return found[0], found[1]
 
     @staticmethod
     def _maps(

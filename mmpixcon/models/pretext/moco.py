@@ -10,8 +10,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import MemoryBank, MomentumEncoder, ShuffledKeys
-from .utils import spread
+from ..contrast import MemoryBank, MomentumEncoder, ShuffledKeys, spread
 
 
 @MODELS.register_module()

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS, TASK_UTILS
 
-from ..contrast import ShuffledKeys, gather_rows
+from ..contrast import ShuffledKeys, gather_rows, spread
 from ..contrast.point_samplers import PointPairs, read_points
 from ..contrast.regions import ViewBatch, stack_meta
 from ..losses.affinities import log_partition
 from .moco import MoCo
-from .utils import spread
 
 NEGATIVES = ('image', 'batch', 'all')
 

@@ -1,4 +1,4 @@
-"""What pretraining methods share besides the contrastive core."""
+"""What tells features that collapse from features that learn."""
 
 from __future__ import annotations
 

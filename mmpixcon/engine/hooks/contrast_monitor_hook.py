@@ -1,0 +1,103 @@
+"""Numbers that tell a collapsing pretraining from a learning one, and a warning."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmpixcon.models.contrast import MemoryBank, spread
+from mmpixcon.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ContrastMonitorHook(Hook):
+    """Watches the features of a pretraining method and its memory banks.
+
+    Every ``interval`` iterations it logs, as means over the memory banks, the
+    deviation of their keys, ``bank_std`` (1: everywhere, 0: all alike), and
+    ``bank_drift``, the cosine distance between the mean of the newest and of the
+    oldest quarter: where it is large, old keys are told by their age, which
+    lowers the loss and teaches nothing. With the model's own ``feature_std``
+    they stand in the log and go to every visualizer. When ``feature_std`` stayed
+    below ``threshold`` for ``patience`` iterations, one warning says so; another
+    one only after it recovered.
+
+    Args:
+        interval (int): Iterations between two looks at the banks. Defaults to 50.
+        threshold (float): Deviation that counts as collapsed. Defaults to 0.02.
+        patience (int): Iterations. Defaults to 200.
+
+    Raises:
+        ValueError: ``interval`` or ``patience`` is below 1.
+    """
+
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, interval: int = 50, threshold: float = 0.02, patience: int = 200) -> None:
+        if interval < 1 or patience < 1:
+            raise ValueError(
+                f'custom_hooks: ContrastMonitorHook: interval = {interval} and patience = '
+                f'{patience} must be at least 1'
+            )
+        self.interval, self.threshold, self.patience = interval, threshold, patience
+        self.low = 0
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Look at the banks at the interval, and at the features at every iteration."""
+        if self.every_n_train_iters(runner, self.interval):
+            for name, value in self.bank_statistics(runner).items():
+                runner.message_hub.update_scalar(f'train/{name}', value)
+        std = (outputs or {}).get('feature_std')
+        if std is None:
+            return
+        self.low = self.low + 1 if float(std) < self.threshold else 0
+        if self.low == self.patience:
+            runner.logger.log(
+                logging.WARNING,
+                f'feature_std was below {self.threshold:g} for {self.patience} iterations: the '
+                'features of all images are nearly the same (collapse). Usual causes: a too '
+                'high learning rate for the batch (auto_scale_lr), augmentation that leaves '
+                'nothing to tell these images apart, a memory bank longer than the data set, '
+                'images that are all alike.',
+            )
+
+    @staticmethod
+    def bank_statistics(runner: Runner) -> dict[str, float]:
+        """Means over the model's memory banks.
+
+        Args:
+            runner (Runner): With the model.
+
+        Returns:
+            dict[str, float]: ``bank_std`` and ``bank_drift``; empty without banks.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        banks = [module for module in model.modules() if isinstance(module, MemoryBank)]
+        if not banks:
+            return {}
+        return dict(
+            bank_std=sum(spread(bank.keys).item() for bank in banks) / len(banks),
+            bank_drift=sum(_drift(bank).item() for bank in banks) / len(banks),
+        )
+
+
+def _drift(bank: MemoryBank) -> Tensor:
+    """Cosine distance of the means of the newest and the oldest quarter of the keys."""
+    size = len(bank.keys)
+    count = max(size // 4, 1)
+    places = bank.pointer + torch.arange(count, device=bank.keys.device)
+    oldest, newest = (bank.keys[(places + shift) % size].float() for shift in (0, -count))
+    return 1 - F.cosine_similarity(oldest.mean(0), newest.mean(0), dim=0)
