@@ -72,6 +72,7 @@ if __name__ == '__main__':
         install_requires=read_requirements('runtime.txt'),
         extras_require={
             'mim': read_requirements('mminstall.txt'),
+            'segmentation': read_requirements('segmentation.txt'),
             'tests': read_requirements('tests.txt'),
         },
         cmdclass={'build_py': BuildWithMim},

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -21,7 +22,8 @@ METHODS = sorted(
     for p in CONFIGS.glob('*/*.py')
     if p.parent.name not in ('_base_', 'finetune') and p not in PRETRAIN
 )
-FINETUNE = sorted(CONFIGS.glob('finetune/*.py'))
+CITYSCAPES = CONFIGS / 'finetune' / 'fcn-d6_r50-d16_8xb2-90k_cityscapes.py'
+FINETUNE = sorted(p for p in CONFIGS.glob('finetune/*.py') if p != CITYSCAPES)
 FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]
 DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
 # alpha, beta; the divisor of each level, coarsest 9, twice that for twice the cells a side.
@@ -194,6 +196,31 @@ def test_pretraining_config_says_what_its_name_says(path):
     # RGB once: by the packing where there are patches, else by the preprocessor.
     packs_rgb = cfg.train_dataloader.dataset.pipeline[2].get('to_rgb', False)
     assert packs_rgb != cfg.model.data_preprocessor.bgr_to_rgb
+
+
+@pytest.mark.slow
+def test_cityscapes_with_mmsegmentation(tmp_path):
+    pytest.importorskip('mmseg.models', reason='an optional extra')
+    cfg = Config.fromfile(CITYSCAPES)
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 90000
+    assert cfg.train_dataloader.batch_size == 2 and cfg.auto_scale_lr.base_batch_size == 16
+    init_default_scope('mmseg')
+    model = cfg.model
+    model.backbone.norm_cfg.type = model.decode_head.norm_cfg.type = 'BN'
+    pretraining = Config.fromfile(CONFIGS / 'plrc' / 'plrc_r50_8xb32-200e_imagenet.py').model
+    pretrained = MODELS.build(dict(pretraining.backbone, type='mmselfsup.ResNet'))
+    state = {f'backbone.{k}': v for k, v in pretrained.state_dict().items()}
+    torch.save(dict(state_dict=state), tmp_path / 'epoch_200.pth')
+    model.backbone.init_cfg.checkpoint = str(tmp_path / 'epoch_200.pth')
+    segmentor = MODELS.build(model)
+    segmentor.init_weights()
+    for key, value in segmentor.backbone.state_dict().items():
+        assert torch.equal(value, state[f'backbone.{key}']), key
+    # Stride 16, large dilations.
+    assert segmentor.extract_feat(torch.randn(1, 3, 65, 65))[-1].shape == (1, 2048, 5, 5)
+    assert {b.conv2.dilation for b in segmentor.backbone.layer4} == {(2, 2)}
+    assert {c.conv.dilation for c in segmentor.decode_head.convs} == {(6, 6)}
+    assert segmentor.decode_head.num_classes == 19 and segmentor.test_cfg.mode == 'whole'
 
 
 def test_weights_0001_and_gg_alone_are_mocos_size():
