@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -97,6 +99,22 @@ def test_objects_recognise_themselves(scenes_root):
     assert run.model.training
     other = ObjectKNNHook(memory=both, query=loader(scenes_root, 'val', 4)).measure(run)
     assert 0 <= other['top1'] < 1
+
+
+def test_majority_guesses_the_class_that_is_frequent_in_the_memory(scenes_root):
+    """Which is another than that of the queries."""
+    labels = {}
+    for split, count in (('val', 8), ('train', 6)):
+        coco = json.loads((scenes_root / 'annotations' / f'{split}.json').read_text())
+        kept = {image['id'] for image in coco['images'][:count]}
+        labels[split] = [a['category_id'] for a in coco['annotations'] if a['image_id'] in kept]
+    (frequent, _), *_ = Counter(labels['val']).most_common()
+    assert frequent != Counter(labels['train']).most_common()[0][0]
+    hook = ObjectKNNHook(
+        memory=loader(scenes_root, 'val', 8), query=loader(scenes_root, 'train', 6)
+    )
+    expected = labels['train'].count(frequent) / len(labels['train'])
+    assert hook.measure(runner())['majority'] == pytest.approx(expected)
 
 
 def test_bad_settings(scenes_root):
