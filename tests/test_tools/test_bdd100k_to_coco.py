@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ..conftest import ROOT
+from ..processes import run_tool
 
 TOOL = ROOT / 'tools' / 'dataset_converters' / 'bdd100k_to_coco.py'
 FRAMES = [
@@ -56,11 +55,10 @@ def test_it_writes_and_says_what(
 
 
 def test_errors_are_one_line(labels: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(TOOL), str(tmp_path / 'none.json'), '--out', 'x.json']
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
-    assert done.returncode == 1
-    assert 'none.json does not exist. Give a list file' in done.stderr
-    assert 'Traceback' not in done.stderr
+    status, _, error = run_tool(TOOL, tmp_path / 'none.json', '--out', tmp_path / 'x.json')
+    assert status == 1
+    assert 'none.json does not exist. Give a list file' in error
+    assert 'Traceback' not in error
 
 
 def test_arguments_are_checked(labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

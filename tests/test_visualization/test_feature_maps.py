@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +13,7 @@ from mmpixcon.utils.backbones import find_images, load_backbone, read_square
 from mmpixcon.visualization.feature_maps import attention_map, overlay
 
 from ..conftest import CONFIGS, ROOT
+from ..processes import run_tool
 
 STOCK = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
 PIXCON = CONFIGS / 'pixcon' / 'pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
@@ -97,7 +95,7 @@ def test_tools_draw(tool, saved, scenes_root, tmp_path):
     folder, _ = saved
     script = ROOT / 'tools' / 'analysis_tools' / f'{tool}.py'
     out = tmp_path / 'out' / 'picture.png'
-    command = [sys.executable, str(script), str(scenes_root / 'train'), '--size', '64']
+    command = [script, scenes_root / 'train', '--size', 64]
     if tool == 'retrieval':
         extra = ['--config', STOCK, '--checkpoint', folder / 'stock.pth', '--queries', '2']
     else:
@@ -105,12 +103,7 @@ def test_tools_draw(tool, saved, scenes_root, tmp_path):
             *('--model', f'stock={STOCK},{folder / "stock.pth"}'),
             *('--model', f'PixCon={PIXCON},{folder / "pixcon.pth"}', '--num', '2'),
         ]
-    run = subprocess.run(
-        [*command, '--out', str(out), *map(str, extra)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
+    status, _, error = run_tool(*command, '--out', out, *extra)
+    assert status == 0, error[-2000:]
     height, width = cv2.imread(str(out)).shape[:2]
     assert width > height > 300
