@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from torch import Tensor
@@ -90,14 +91,16 @@ def image_affinity_precision(
         tuple[Tensor, Tensor]: See :func:`affinity_precision`; empty without
         objects.
     """
-    view = ViewBatch(torch.eye(3).double()[None], tuple(feature_map.shape[1:]), input_shape)
-    centres = view.raw_centres(resolution)
     height, width = sample.img_shape[:2]
-    on_image = (centres[0] < torch.tensor([width, height])).all(1)
+    view = ViewBatch.from_homographies(
+        np.eye(3)[None], feature_map.shape[1:], input_shape, np.array([[height, width]])
+    )
+    centres = view.raw_centres(resolution)
+    on_image = ~centres[0].isnan().any(1)
     instances = sample.gt_instances.cpu()
     if 'masks' in instances:
         masks = instances.masks.to_ndarray()
-        x, y = (c.long().clamp(max=n - 1).numpy() for c, n in zip(centres[0].T, (width, height)))
+        x, y = centres[0].nan_to_num(0).long().T.numpy()
         objects = torch.from_numpy(masks[:, y, x] > 0) & on_image
     else:
         sizes = torch.tensor([input_shape[::-1]])

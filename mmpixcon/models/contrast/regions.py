@@ -39,17 +39,20 @@ def stack_meta(samples: Sequence[BaseDataElement], key: str, remedy: str) -> np.
 
 @dataclass(frozen=True)
 class ViewBatch:
-    """The same view of each image of a batch; covers its input without padding.
+    """The same view of each image of a batch.
 
     Attributes:
         to_raw (Tensor): (N, 3, 3) float64, from view to raw image, pixels.
         map_shape (tuple[int, int]): (h, w), cells of the feature map.
-        input_shape (tuple[int, int]): (H, W) in pixels.
+        input_shape (tuple[int, int]): (H, W), pixels that the map covers.
+        img_shapes (Tensor): (N, 2), (H, W) of the pixels that hold image; the
+            rest is padding at the right and the bottom.
     """
 
     to_raw: Tensor
     map_shape: tuple[int, int]
     input_shape: tuple[int, int]
+    img_shapes: Tensor
 
     @classmethod
     def from_homographies(
@@ -57,9 +60,10 @@ class ViewBatch:
         homographies: np.ndarray,
         map_shape: tuple[int, int],
         input_shape: tuple[int, int],
+        img_shapes: np.ndarray | None = None,
         device: torch.device | str = 'cpu',
     ) -> ViewBatch:
-        """Of homographies from raw image to view, (N, 3, 3).
+        """Of homographies from raw image to view, (N, 3, 3); no padding if not given.
 
         Raises:
             ValueError: One is not an invertible 3 x 3 matrix.
@@ -67,12 +71,23 @@ class ViewBatch:
         # On the CPU, where checking makes no device wait.
         matrices = torch.from_numpy(np.asarray(homographies, dtype=np.float64))
         check_homographies(matrices)
-        return cls(torch.linalg.inv(matrices).to(device), tuple(map_shape), tuple(input_shape))
+        if img_shapes is None:
+            img_shapes = np.broadcast_to(input_shape, (len(matrices), 2))
+        return cls(
+            torch.linalg.inv(matrices).to(device),
+            tuple(map_shape),
+            tuple(input_shape),
+            torch.tensor(img_shapes, device=device),
+        )
 
     def raw_centres(self, resolution: int) -> Tensor:
-        """Centres of ``resolution`` ** 2 cells in raw-image pixels, (N, cells, 2)."""
-        centres = cell_centres((resolution, resolution), self.input_shape)
-        return transform_points(centres.to(self.to_raw.device), self.to_raw)
+        """Centres of ``resolution`` ** 2 cells in raw-image pixels, (N, cells, 2).
+
+        NaN on padding, which no comparison takes for a place.
+        """
+        centres = cell_centres((resolution, resolution), self.input_shape).to(self.to_raw.device)
+        on_image = (centres < self.img_shapes[:, None].flip(2)).all(2, keepdim=True)
+        return transform_points(centres, self.to_raw).masked_fill_(~on_image, torch.nan)
 
     def cell_diagonal(self) -> Tensor:
         """Diagonal of a cell of the feature map, at the view's corner, raw pixels, (N, )."""

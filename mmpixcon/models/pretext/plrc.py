@@ -204,9 +204,14 @@ class PLRC(MoCo):
         """What to read from the maps of the two views."""
         remedy = 'the views of train_dataloader.dataset.pipeline must come from ContrastViews'
         homographies = stack_meta(samples, 'homography_matrix', remedy)
+        img_shapes = stack_meta(samples, 'img_shape', remedy)
         first, second = (
             ViewBatch.from_homographies(
-                homographies[:, i], maps[i].shape[1:3], inputs[i].shape[2:], inputs[i].device
+                homographies[:, i],
+                maps[i].shape[1:3],
+                inputs[i].shape[2:],
+                img_shapes[:, i, :2],
+                inputs[i].device,
             )
             for i in (0, 1)
         )

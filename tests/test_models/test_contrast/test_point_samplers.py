@@ -219,6 +219,25 @@ def test_views_that_do_not_overlap_have_no_points(sampler):
     assert pairs.stats['images_with_points'] == 0.5
 
 
+def test_no_points_on_padding():
+    crops, samples = random_batch(2, count=3)
+    homographies = np.stack([c.homography for c in crops[0]])
+    # Image in the upper half, the left quarter, or everywhere.
+    shapes = np.array([(20, 56), (40, 14), (40, 56)])
+    view = ViewBatch.from_homographies(homographies, (5, 7), SIZE, shapes)
+    there = ~view.raw_centres(8).isnan().any(2).view(3, 8, 8)
+    assert there[0, :4].all() and not there[0, 4:].any()
+    assert there[1, :, :2].all() and not there[1, :, 2:].any() and there[2].all()
+    for one in samples:
+        one.set_metainfo(dict(regions=np.array([[-999, -999, 999, 999]], np.float32)))
+    for kind in (0, 1):
+        if kind:
+            for one in samples:
+                one.set_metainfo(dict(region_labels=np.ones((2, 2), np.uint8)))
+        members = RegionBatch.from_samples(samples).members(view.raw_centres(8))
+        assert torch.equal(members.view(3, 8, 8), there)
+
+
 def test_regions_smaller_than_a_cell_are_not_drawn():
     crops, samples = random_batch(2, count=1, num_regions=2)
     crop = crops[0][0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +38,8 @@ def samples(batch=4, apart=(), n=2, size=32):
         start = 22 if i not in apart else 2000
         second = np.array([[-size / 42, 0, size * (1 + start / 42)], [0, size / 48, 0], [0, 0, 1]])
         meta = GridRegions(n)(dict(ori_shape=(48, 64)))
-        found.append(SelfSupDataSample(metainfo=dict(meta, homography_matrix=[first, second])))
+        views = dict(homography_matrix=[first, second], img_shape=[(size, size)] * 2)
+        found.append(SelfSupDataSample(metainfo=meta | views))
     return found
 
 
@@ -181,6 +184,22 @@ def test_region_level_and_point_level(kind):
         sampler=dict(type='mmpixcon.NearbyPoints', resolution=8),
         affinity_loss=dict(type='mmpixcon.PointAffinityLoss', strategy=3),
     ).loss(views(), samples())
+
+
+def test_autocast_forms_the_losses_in_full_precision():
+    model = plrc().float()
+    inputs = [x.float() for x in views()]
+    torch.manual_seed(1)
+    expected = copy.deepcopy(model).loss(inputs, samples())
+    torch.manual_seed(1)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = model.loss(inputs, samples())
+    for name, value in losses.items():
+        if 'loss' in name:
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, expected[name], rtol=0.1, atol=0.01)
+    total(losses).backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
 
 
 def test_errors_name_the_key():
