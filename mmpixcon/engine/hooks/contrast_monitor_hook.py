@@ -27,7 +27,7 @@ class ContrastMonitorHook(Hook):
     lowers the loss and teaches nothing. With the model's own ``feature_std``
     they stand in the log and go to every visualizer. When ``feature_std`` stayed
     below ``threshold`` for ``patience`` iterations, one warning says so; another
-    one only after it recovered.
+    one only after it recovered. A run without a single batch is refused.
 
     Args:
         interval (int): Iterations between two looks at the banks. Defaults to 50.
@@ -48,6 +48,20 @@ class ContrastMonitorHook(Hook):
             )
         self.interval, self.threshold, self.patience = interval, threshold, patience
         self.low = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a run that has no batch, which would end at once as if it had trained.
+
+        Raises:
+            ValueError: There are fewer images than a batch has.
+        """
+        loader = runner.train_dataloader
+        if len(loader) == 0:
+            raise ValueError(
+                f'train_dataloader has {len(loader.dataset)} images on {runner.world_size} '
+                f'process(es), less than one batch of batch_size = {loader.batch_size} each '
+                '(drop_last = True): lower train_dataloader.batch_size, or add images'
+            )
 
     def after_train_iter(
         self,
