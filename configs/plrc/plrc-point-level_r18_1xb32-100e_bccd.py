@@ -2,6 +2,6 @@
 # distillation.
 _base_ = 'plrc_r18_1xb32-100e_bccd.py'
 model = dict(
-    sampler=dict(_delete_=True, type='mmpixcon.NearbyPoints', resolution=64, num_points=256),
+    sampler=dict(_delete_=True, type='mmpixcon.NearbyPoints', resolution=64, num_points=128),
     alpha=1.0,
 )

@@ -140,7 +140,9 @@ def check_plrc(cfg: Config, stem: str) -> None:
     assert model.sampler.type == f'mmpixcon.{sampler}'
     assert model.sampler.resolution == int(named.get('res', 64))
     assert model.sampler.get('num_regions', 16) == 16
-    points = dict(region=None, point=256).get(level, int(named.get('p', 16)))
+    small = '_r18_' in stem
+    points = int(named.get('p', 8 if small else 16))
+    points = dict(region=None, point=16 * points).get(level, points)
     assert model.sampler.get('num_points') == points
     assert model.alpha == (1 if level else float(named.get('alpha', 0.5)))
     assert model.beta == float(named.get('beta', 0.7))
@@ -148,7 +150,7 @@ def check_plrc(cfg: Config, stem: str) -> None:
     assert affinity.strategy == int(named.get('strategy', 1))
     assert (affinity.teacher_temperature, affinity.student_temperature) == (0.07, 0.1)
     assert (model.point_loss.temperature, model.negatives) == (0.1, 'batch')
-    assert model.warmup_epochs == (15 if '_r18_' in stem else 30)
+    assert model.warmup_epochs == (15 if small else 30)
     assert cfg.custom_hooks[-1].type == 'mmdet.SetEpochInfoHook'
     steps = [step.type.split('.')[-1] for step in cfg.train_dataloader.dataset.pipeline]
     source = next(
@@ -177,7 +179,7 @@ def test_pretraining_config_says_what_its_name_says(path):
     views = next(step for step in pipeline if 'ContrastViews' in step.type).views
     assert [view[0].scale for view in views[:2]] == [96 if small else 224] * 2
     if path.parent.name != 'detco':
-        assert cfg.model.queue_len == (1024 if small else 65536)
+        assert cfg.model.queue_len == (192 if small else 65536)
         if path.parent.name == 'plrc':
             check_plrc(cfg, path.stem)
         return
