@@ -1,6 +1,7 @@
-# The small Faster R-CNN on the built-in scenes, 200 iterations from a pretrained backbone: to compare
-# pretraining methods on a laptop. --cfg-options model.backbone.init_cfg.checkpoint=PATH
-# names the weights; model.backbone.init_cfg=None starts from random ones.
+# The small Faster R-CNN on the built-in scenes, 200 iterations from a pretrained backbone:
+# to compare pretraining methods on a laptop.
+# --cfg-options model.backbone.init_cfg.checkpoint=PATH names the weights;
+# model.backbone.init_cfg=None starts from random ones.
 _base_ = ['../stock/faster-rcnn_r18_fpn_1xb8-12e_scenes.py', '../_base_/schedules/finetune.py']
 model = dict(
     backbone=dict(

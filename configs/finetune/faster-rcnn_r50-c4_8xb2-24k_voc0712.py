@@ -16,30 +16,12 @@ voc = dict(
     data_root='data/VOCdevkit/',
     data_prefix=dict(img=''),
     metainfo=dict(
-        # fmt: off
-        classes=(
-            'aeroplane',
-            'bicycle',
-            'bird',
-            'boat',
-            'bottle',
-            'bus',
-            'car',
-            'cat',
-            'chair',
-            'cow',
-            'diningtable',
-            'dog',
-            'horse',
-            'motorbike',
-            'person',
-            'pottedplant',
-            'sheep',
-            'sofa',
-            'train',
-            'tvmonitor',
-        ),
-        # fmt: on
+        classes=tuple(
+            (
+                'aeroplane bicycle bird boat bottle bus car cat chair cow '
+                'diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor'
+            ).split()
+        )
     ),
 )
 train_dataloader = dict(

@@ -2,6 +2,7 @@
 
 from .affinity_precision_hook import AffinityPrecisionHook
 from .contrast_monitor_hook import ContrastMonitorHook
+from .embedding_monitor_hook import EmbeddingMonitorHook
 from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
@@ -10,6 +11,7 @@ from .require_checkpoint_hook import RequireCheckpointHook
 __all__ = [
     'AffinityPrecisionHook',
     'ContrastMonitorHook',
+    'EmbeddingMonitorHook',
     'ObjectKNNHook',
     'PixelContrastHook',
     'PlainCheckpointHook',

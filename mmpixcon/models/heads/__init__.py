@@ -1,11 +1,13 @@
 """Projection, pretext and detection heads."""
 
+from .cross_correlation_head import CrossCorrelationHead
 from .dn_heads import DNDeformableDETRHead, DNDETRHead
 from .multi_level_contrast_head import MultiLevelContrastHead
 from .pixel_predictor import PixelPredictor
 from .query_mask_head import QueryMaskHead
 
 __all__ = [
+    'CrossCorrelationHead',
     'DNDETRHead',
     'DNDeformableDETRHead',
     'MultiLevelContrastHead',

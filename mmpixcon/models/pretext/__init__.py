@@ -3,5 +3,6 @@
 from .detco import DetCo
 from .moco import MoCo
 from .plrc import PLRC
+from .vicreg import VICReg
 
-__all__ = ['PLRC', 'DetCo', 'MoCo']
+__all__ = ['PLRC', 'DetCo', 'MoCo', 'VICReg']

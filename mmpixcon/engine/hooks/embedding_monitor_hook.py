@@ -1,0 +1,111 @@
+"""Rank, deviation and correlation of embeddings, while they are trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmpixcon.evaluation.embeddings import (
+    correlation_statistics,
+    cross_correlation,
+    effective_rank,
+)
+from mmpixcon.registry import HOOKS
+from mmpixcon.visualization.matrices import draw_matrix
+
+
+@HOOKS.register_module()
+class EmbeddingMonitorHook(Hook):
+    """Looks at the embeddings that a pretraining method compares.
+
+    They are the first two arguments of a module's forward: the head of Barlow
+    Twins and VICReg, the loss of MoCo. Every ``interval`` iterations, of the
+    process' own batch: ``effective_rank`` of the first, ``dimension_std_min`` and
+    ``dimension_std_mean``, the smallest and the mean deviation of its
+    dimensions, and of the correlation between both ``diagonal_mean`` and
+    ``off_diagonal_rms``. Every ``draw_interval`` iterations the correlation
+    matrix goes to the visualizer as a picture.
+
+    Args:
+        module (str): Name of the module in the model. Defaults to 'head'.
+        interval (int): Iterations between two looks. Defaults to 50.
+        draw_interval (int): Iterations between two pictures, a multiple of
+            ``interval``; 0 for none. Defaults to 1000.
+
+    Raises:
+        ValueError: An interval is out of range, or they don't fit.
+    """
+
+    # Before the logger writes.
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, module: str = 'head', interval: int = 50, draw_interval: int = 1000) -> None:
+        if interval < 1 or draw_interval < 0 or draw_interval % interval:
+            raise ValueError(
+                f'custom_hooks: EmbeddingMonitorHook: interval = {interval} must be at least 1, '
+                f'draw_interval = {draw_interval} a multiple of it or 0'
+            )
+        self.module, self.interval, self.draw_interval = module, interval, draw_interval
+        self._pair: tuple[Tensor, Tensor] | None = None
+        self._handle: Any = None
+        self._looks = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Listen to the module.
+
+        Raises:
+            KeyError: The model has no such module.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        modules = dict(model.named_modules())
+        if self.module not in modules:
+            raise KeyError(
+                f'custom_hooks: EmbeddingMonitorHook.module = {self.module!r}: '
+                f'{type(model).__name__} has no such module; its own are '
+                f'{", ".join(name for name, _ in model.named_children())}'
+            )
+        self._handle = modules[self.module].register_forward_pre_hook(self._keep)
+
+    def _keep(self, module: nn.Module, args: tuple) -> None:
+        if self._looks:
+            self._pair = (args[0].detach().float(), args[1].detach().float())
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Keep the embeddings of this iteration if it is one to look at."""
+        self._looks = (runner.iter + 1) % self.interval == 0
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Log the numbers, and draw the matrix."""
+        if self._pair is None:
+            return
+        (first, second), self._pair = self._pair, None
+        deviation = first.std(0, correction=0)
+        matrix = cross_correlation(first, second)
+        numbers = dict(
+            effective_rank=effective_rank(first).item(),
+            dimension_std_min=deviation.min().item(),
+            dimension_std_mean=deviation.mean().item(),
+            **correlation_statistics(matrix),
+        )
+        for name, value in numbers.items():
+            runner.message_hub.update_scalar(f'train/{name}', value)
+        if self.draw_interval and (runner.iter + 1) % self.draw_interval == 0:
+            runner.visualizer.add_image(
+                'cross_correlation', draw_matrix(matrix.cpu().numpy()), runner.iter + 1
+            )
+
+    def after_train(self, runner: Runner) -> None:
+        """Stop listening."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None

@@ -1,0 +1,5 @@
+"""Optimizers."""
+
+from .lars import LARS
+
+__all__ = ['LARS']

@@ -1,0 +1,65 @@
+"""Numbers that say how much of its dimensions an embedding uses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mmpixcon.models.losses.embeddings import standardise
+
+
+@torch.no_grad()
+def effective_rank(embedding: Tensor) -> Tensor:
+    r"""Number of dimensions that an embedding uses.
+
+    :math:`\exp(-\sum_i p_i \log p_i)` with :math:`p_i` the singular values of
+    the centred embedding over their sum (Roy and Vetterli, "The effective rank: A
+    measure of effective dimensionality", 2007): 1 if all lie on a line, at most
+    min(N - 1, D).
+
+    Args:
+        embedding (Tensor): (N, D).
+
+    Returns:
+        Tensor: Scalar; 0 if all rows are the same.
+    """
+    values = torch.linalg.svdvals((embedding - embedding.mean(0)).double())
+    # Of a constant embedding, rounding is all there is.
+    noise = embedding.abs().max() * torch.finfo(embedding.dtype).eps * max(embedding.shape)
+    if values[0] <= noise:
+        return values.new_zeros(())
+    share = values / values.sum()
+    return torch.special.entr(share).sum().exp()
+
+
+@torch.no_grad()
+def cross_correlation(first: Tensor, second: Tensor, eps: float = 1e-5) -> Tensor:
+    """Correlation of each dimension of one embedding with each of the other.
+
+    Args:
+        first (Tensor): (N, D).
+        second (Tensor): (N, D), of other views of the same images.
+        eps (float): Added to variances. Defaults to 1e-5, Barlow Twins'.
+
+    Returns:
+        Tensor: (D, D), -1 to 1.
+    """
+    return standardise(first, eps).T @ standardise(second, eps) / len(first)
+
+
+def correlation_statistics(matrix: Tensor) -> dict[str, float]:
+    """Mean of the diagonal and root mean square of what is off it.
+
+    Args:
+        matrix (Tensor): (D, D).
+
+    Returns:
+        dict[str, float]: ``diagonal_mean`` and ``off_diagonal_rms``.
+    """
+    diagonal = matrix.diagonal()
+    off = matrix.square().sum() - diagonal.square().sum()
+    pairs = max(matrix.numel() - len(diagonal), 1)
+    return dict(
+        diagonal_mean=diagonal.mean().item(),
+        off_diagonal_rms=(off.clamp(min=0) / pairs).sqrt().item(),
+    )
