@@ -16,11 +16,27 @@ voc = dict(
     data_root='data/VOCdevkit/',
     data_prefix=dict(img=''),
     metainfo=dict(
-        classes=tuple(
-            (
-                'aeroplane bicycle bird boat bottle bus car cat chair cow '
-                'diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor'
-            ).split()
+        classes=(
+            'aeroplane',
+            'bicycle',
+            'bird',
+            'boat',
+            'bottle',
+            'bus',
+            'car',
+            'cat',
+            'chair',
+            'cow',
+            'diningtable',
+            'dog',
+            'horse',
+            'motorbike',
+            'person',
+            'pottedplant',
+            'sheep',
+            'sofa',
+            'train',
+            'tvmonitor',
         )
     ),
 )
