@@ -33,6 +33,66 @@ def attention_map(feature: Tensor, size: tuple[int, int]) -> np.ndarray:
     return large[0, 0].cpu().numpy()
 
 
+def affinity_map(feature: Tensor, point: tuple[float, float], cells: int = 56) -> np.ndarray:
+    """How alike each place of an image is to one of its points.
+
+    As figure 3 of PLRC: the map is interpolated to ``cells`` a side; cosine
+    similarities of the cell at the point to all cells.
+
+    Args:
+        feature (Tensor): (C, h, w).
+        point (tuple[float, float]): x and y, shares of width and height, 0 to 1.
+        cells (int): Defaults to 56.
+
+    Returns:
+        np.ndarray: (cells, cells), -1 to 1.
+
+    Raises:
+        ValueError: The point is outside the image.
+    """
+    x, y = point
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValueError(f'point = {point} must be shares of width and height, 0 to 1')
+    large = F.interpolate(
+        feature[None].float(), size=(cells, cells), mode='bilinear', align_corners=False
+    )
+    unit = F.normalize(large[0], dim=0)
+    column, row = (min(int(share * cells), cells - 1) for share in (x, y))
+    return torch.einsum('c,chw->hw', unit[:, row, column], unit).cpu().numpy()
+
+
+def color_affinity(affinity: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An affinity map as a picture: the brighter, the more alike, over its own range.
+
+    Args:
+        affinity (np.ndarray): (h, w).
+        size (tuple[int, int]): (H, W) of the picture.
+
+    Returns:
+        np.ndarray: BGR, uint8, (H, W, 3); all dark for a constant map.
+    """
+    low, high = float(affinity.min()), float(affinity.max())
+    share = (affinity - low) / max(high - low, 1e-12)
+    small = cv2.applyColorMap((share * 255).round().astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    return cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def mark_point(image: np.ndarray, point: tuple[float, float]) -> np.ndarray:
+    """Circle a point in red.
+
+    Args:
+        image (np.ndarray): BGR, uint8, (H, W, 3).
+        point (tuple[float, float]): x and y, shares of width and height.
+
+    Returns:
+        np.ndarray: A copy.
+    """
+    height, width = image.shape[:2]
+    place = (round(point[0] * (width - 1)), round(point[1] * (height - 1)))
+    radius = max(min(height, width) // 40, 3)
+    return cv2.circle(image.copy(), place, radius, (0, 0, 255), max(radius // 3, 2))
+
+
 def overlay(image: np.ndarray, heat: np.ndarray, strength: float = 0.5) -> np.ndarray:
     """Lay a map over an image.
 

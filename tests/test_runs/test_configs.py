@@ -16,7 +16,8 @@ from mmpixcon.registry import DATASETS, MODELS
 
 from ..conftest import CONFIGS, ROOT
 
-PRETRAIN = sorted(p for folder in ('moco', 'detco', 'plrc') for p in CONFIGS.glob(f'{folder}/*.py'))
+PRETEXTS = ('barlow_twins', 'detco', 'moco', 'plrc', 'vicreg')
+PRETRAIN = sorted(p for folder in PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py'))
 METHODS = sorted(
     p
     for p in CONFIGS.glob('*/*.py')
@@ -114,14 +115,18 @@ def test_full_dn_config_builds_with_the_papers_settings(path):
 @pytest.mark.parametrize('path', FINETUNE, ids=lambda path: path.stem)
 def test_finetuning_takes_a_backbone_and_lasts_as_its_name_says(path):
     cfg = Config.fromfile(path)
-    iterations = 1000 * int(path.stem.split('xb2-')[1].split('k_')[0])
+    batch, length = path.stem.split('xb')[1].split('_')[0].split('-')
+    small = length.endswith('i')
+    iterations = int(length[:-1]) * (1 if small else 1000)
     assert cfg.train_cfg.max_iters == iterations
     assert cfg.train_cfg.type == 'mmpixcon.ResumableIterBasedTrainLoop'
     warm_up, steps = cfg.param_scheduler
     assert not steps.by_epoch and warm_up.end < steps.milestones[0]
     assert steps.milestones[-1] < steps.end == iterations
-    assert cfg.optim_wrapper.optimizer.lr == (0.01 if 'retinanet' in path.stem else 0.02)
-    assert cfg.train_dataloader.batch_size == 2 and cfg.auto_scale_lr.base_batch_size == 16
+    assert cfg.train_dataloader.batch_size == int(batch)
+    if not small:
+        assert cfg.optim_wrapper.optimizer.lr == (0.01 if 'retinanet' in path.stem else 0.02)
+        assert cfg.auto_scale_lr.base_batch_size == 16
     pretrained = cfg.model.backbone.init_cfg
     assert (pretrained.type, pretrained.prefix) == ('Pretrained', 'backbone.')
     # All of the backbone learns, batch norm included.
@@ -161,6 +166,34 @@ def check_plrc(cfg: Config, stem: str) -> None:
         assert cfg.train_dataloader.dataset.pipeline[1].n == int(named.get('grid', 4))
 
 
+def check_views_without_negatives(cfg: Config, stem: str, small: bool) -> None:
+    """Barlow Twins and VICReg: crops, normalisation, projector, rates."""
+    views = cfg.train_dataloader.dataset.pipeline[1].views
+    assert [view[0].crop_ratio_range for view in views] == [(0.4, 1.0)] * 2
+    np.testing.assert_allclose(
+        cfg.model.data_preprocessor.mean, 255 * np.array([0.49, 0.468, 0.414])
+    )
+    np.testing.assert_allclose(
+        cfg.model.data_preprocessor.std, 255 * np.array([0.286, 0.278, 0.297])
+    )
+    neck = cfg.model.neck
+    assert (neck.num_layers, neck.hid_channels, neck.out_channels, neck.with_last_bn) == (
+        *((3, 512, 512) if small else (3, 2048, 2048)),
+        False,
+    )
+    assert neck.get('with_bias', False) == ('vicreg' in stem)
+    # Of LARS: 0.2 for 256 images; Barlow Twins' biases and norms 0.0048.
+    optimizer = cfg.optim_wrapper.optimizer
+    if optimizer.type == 'mmpixcon.LARS':
+        assert optimizer.lr == pytest.approx(0.2 * 2048 / 256)
+        slow = (cfg.optim_wrapper.paramwise_cfg or {}).get('custom_keys', {})
+        rates = [optimizer.lr * own.lr_mult for own in slow.values()]
+        assert rates == pytest.approx([] if 'vicreg' in stem else [0.0048 * 8] * 4)
+    else:
+        assert optimizer.type == 'AdamW' and (small or 'swin' in stem)
+    assert cfg.custom_hooks[-1].type == 'mmpixcon.EmbeddingMonitorHook'
+
+
 @pytest.mark.parametrize('path', PRETRAIN, ids=lambda path: path.stem)
 def test_pretraining_config_says_what_its_name_says(path):
     cfg = Config.fromfile(path)
@@ -172,12 +205,15 @@ def test_pretraining_config_says_what_its_name_says(path):
     assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch)
     epochs = cfg.train_cfg.max_epochs
     assert f'-{epochs}e_' in path.stem
-    (schedule,) = cfg.param_scheduler
-    assert (schedule.T_max, schedule.end) == (epochs, epochs)
+    *warm_up, schedule = cfg.param_scheduler
+    assert (schedule.T_max, schedule.end) == (epochs - 10 * len(warm_up), epochs)
     small = backbone.get('depth') == 18 and 'imagenet' not in path.stem
     pipeline = cfg.train_dataloader.dataset.pipeline
     views = next(step for step in pipeline if 'ContrastViews' in step.type).views
     assert [view[0].scale for view in views[:2]] == [96 if small else 224] * 2
+    if path.parent.name in ('barlow_twins', 'vicreg'):
+        check_views_without_negatives(cfg, path.stem, small)
+        return
     if path.parent.name != 'detco':
         assert cfg.model.queue_len == (192 if small else 65536)
         if path.parent.name == 'plrc':
@@ -193,7 +229,7 @@ def test_pretraining_config_says_what_its_name_says(path):
     assert sorted(head.temperatures) == kinds
     assert len(views) == (2 if kinds == ['gg'] else 4)
     assert cfg.optim_wrapper.optimizer.lr == (
-        0.03 if small else 1e-3 if 'swin' in variant + path.stem else 0.06
+        0.01 if small else 1e-3 if 'swin' in variant + path.stem else 0.06
     )
     # RGB once: by the packing where there are patches, else by the preprocessor.
     packs_rgb = cfg.train_dataloader.dataset.pipeline[2].get('to_rgb', False)

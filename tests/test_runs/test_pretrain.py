@@ -19,6 +19,8 @@ NAMES = [
     'moco/mocov2_r18_1xb32-100e',
     'detco/detco_r18_1xb32-100e',
     'plrc/plrc_r18_1xb32-100e',
+    'vicreg/vicreg_r18_1xb32-100e',
+    'barlow_twins/barlowtwins_r18_1xb32-100e',
 ]
 
 
@@ -62,6 +64,16 @@ def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
         assert 'train/loss_affinity' not in runner.message_hub.log_scalars
         assert all(0.5 <= share <= 1 for share in scalars(runner, 'images_with_points'))
         assert model.bank.pointer.item() == 16 and model.epoch == 1
+    elif 'vicreg' in name:
+        terms = [f'loss_{term}' for term in ('invariance', 'variance', 'covariance')]
+        first = [scalars(runner, term)[0] for term in terms]
+        assert sum(first) == pytest.approx(scalars(runner, 'loss')[0], rel=1e-4)
+        # Embeddings of some deviation below 1, the same for the second half.
+        assert 0 < first[1] < 25
+    elif 'barlow' in name:
+        # 512 dimensions: with nothing in common, 1 each; and off the diagonal chance.
+        assert 0 < scalars(runner, 'loss')[0] < 512 * (1 + 512 * 0.0051)
+        return
     else:
         terms = [f'loss_{kind}_{i}' for kind in ('gg', 'gl', 'll') for i in range(4)]
         first = [scalars(runner, term)[0] for term in terms]

@@ -10,7 +10,13 @@ from mmengine.config import Config
 
 from mmpixcon.registry import MODELS
 from mmpixcon.utils.backbones import find_images, load_backbone, read_square
-from mmpixcon.visualization.feature_maps import attention_map, overlay
+from mmpixcon.visualization.feature_maps import (
+    affinity_map,
+    attention_map,
+    color_affinity,
+    mark_point,
+    overlay,
+)
 
 from ..conftest import CONFIGS, ROOT
 from ..processes import run_tool
@@ -39,6 +45,38 @@ def test_overlay_is_red_where_active():
     blue, _, red = overlay(image, heat)[0, 0].tolist()
     assert blue > red
     assert np.array_equal(overlay(image, heat, strength=0.0), image)
+
+
+def test_affinity_is_the_cosine_to_the_cell_of_the_point():
+    feature = torch.randn(5, 4, 6)
+    found = affinity_map(feature, (0.6, 0.3), cells=8)
+    large = torch.nn.functional.interpolate(feature[None], (8, 8), mode='bilinear')[0].numpy()
+    # 0.6 * 8 = 4.8 and 0.3 * 8 = 2.4: row 2, column 4.
+    anchor = large[:, 2, 4]
+    for row, column in [(0, 0), (2, 4), (7, 3)]:
+        other = large[:, row, column]
+        cosine = anchor @ other / np.linalg.norm(anchor) / np.linalg.norm(other)
+        assert found[row, column] == pytest.approx(cosine, abs=1e-5)
+    assert found[2, 4] == pytest.approx(1, abs=1e-6)
+    # The last pixel is in the last cell.
+    assert affinity_map(feature, (1.0, 1.0), cells=8)[7, 7] == pytest.approx(1, abs=1e-6)
+    with pytest.raises(ValueError, match=r'point = \(1\.5, 0\.0\) must be shares'):
+        affinity_map(feature, (1.5, 0.0))
+
+
+def test_affinities_are_brighter_where_more_alike():
+    drawn = color_affinity(np.array([[0.2, 0.9], [0.5, 0.2]]), (2, 2)).astype(int).sum(2)
+    assert drawn[0, 1] > drawn[1, 0] > drawn[0, 0] == drawn[1, 1]
+    flat = color_affinity(np.full((2, 2), 0.7), (4, 6))
+    assert flat.shape == (4, 6, 3) and len(np.unique(flat.reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_point_is_circled_in_red():
+    image = np.zeros((40, 80, 3), np.uint8)
+    drawn = mark_point(image, (0.5, 0.5))
+    rows, columns = np.nonzero(drawn[..., 2])
+    assert abs(rows.mean() - 20) < 1 and abs(columns.mean() - 40) < 1
+    assert not drawn[..., :2].any() and not image.any()
 
 
 @pytest.fixture(scope='module')
@@ -90,7 +128,7 @@ def test_what_is_missing_is_named(saved, tmp_path, scenes_root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('tool', ['attention_maps', 'retrieval'])
+@pytest.mark.parametrize('tool', ['affinity_map', 'attention_maps', 'retrieval'])
 def test_tools_draw(tool, saved, scenes_root, tmp_path):
     folder, _ = saved
     script = ROOT / 'tools' / 'analysis_tools' / f'{tool}.py'
@@ -103,7 +141,10 @@ def test_tools_draw(tool, saved, scenes_root, tmp_path):
             *('--model', f'stock={STOCK},{folder / "stock.pth"}'),
             *('--model', f'PixCon={PIXCON},{folder / "pixcon.pth"}', '--num', '2'),
         ]
-    status, _, error = run_tool(*command, '--out', out, *extra)
+    if tool == 'affinity_map':
+        extra += ['--point', '0.5', '0.5', '--cells', '8']
+    status, printed, error = run_tool(*command, '--out', out, *extra)
     assert status == 0, error[-2000:]
+    assert printed.count('PixCon: ') == (2 if tool == 'affinity_map' else 0)
     height, width = cv2.imread(str(out)).shape[:2]
     assert width > height > 300

@@ -13,31 +13,20 @@ import argparse
 from pathlib import Path
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.utils.backbones import find_images, load_backbone, read_square
+from mmpixcon.utils.backbones import (
+    add_model_argument,
+    find_images,
+    load_backbone,
+    read_square,
+)
 from mmpixcon.visualization.feature_maps import attention_map, draw_grid, overlay
-
-
-def model_argument(text: str) -> tuple[str, str, str]:
-    """Read NAME=CONFIG,CHECKPOINT."""
-    name, _, rest = text.partition('=')
-    config, _, checkpoint = rest.partition(',')
-    if not (name and config and checkpoint):
-        raise argparse.ArgumentTypeError(f'{text!r} is no NAME=CONFIG,CHECKPOINT')
-    return name, config, checkpoint
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Draw where backbones look')
     parser.add_argument('images', nargs='+', help='photos or folders of them')
-    parser.add_argument(
-        '--model',
-        action='append',
-        type=model_argument,
-        required=True,
-        metavar='NAME=CONFIG,CHECKPOINT',
-        help='a column; may be repeated',
-    )
+    add_model_argument(parser)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/attention_maps.png'))
     parser.add_argument('--num', type=int, default=6, help='images to draw')
     parser.add_argument('--size', type=int, default=448, help='pixels a side')

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
+from mmengine.registry import init_default_scope
 
 from mmpixcon.models.contrast import (
     MemoryBank,
@@ -16,13 +17,15 @@ from mmpixcon.models.contrast import (
     gather_with_gradient,
     point_samplers,
 )
+from mmpixcon.registry import MODELS
 
 from ...processes import in_two_processes
-from ..test_pretext.test_detco import detco, our_moco, sgd, views
+from ..test_pretext.test_detco import NECK, detco, our_moco, sgd, views
+from ..test_pretext.test_detco import build as build_model
 from ..test_pretext.test_plrc import plrc, samples
 
 pytestmark = pytest.mark.slow
-METHODS = ('MoCo', 'DetCo', 'PLRC')
+METHODS = ('MoCo', 'DetCo', 'PLRC', 'VICReg', 'BarlowTwins')
 FIXED = dict(type='mmdet.ResNet', depth=18, base_channels=8, out_indices=(3,), norm_eval=True)
 
 
@@ -44,12 +47,27 @@ def every_other(mask, count):
     return torch.searchsorted(rank, wanted).clamp(max=mask.shape[-1] - 1)
 
 
+def correlation_heads():
+    """Barlow Twins' head, ours and mmselfsup's."""
+    init_default_scope('mmselfsup')
+    loss = dict(type='mmselfsup.CrossCorrelationLoss')
+    stock = dict(type='mmselfsup.LatentCrossCorrelationHead', in_channels=4, loss=loss)
+    ours = dict(type='mmpixcon.CrossCorrelationHead')
+    return dict(ours_barlow=MODELS.build(ours), stock_barlow=MODELS.build(stock).double())
+
+
 def build(name: str):
     """A method, with the number of its views."""
     if name == 'MoCo':
         return our_moco(backbone=FIXED), 2
     if name == 'DetCo':
         return detco(backbone=dict(FIXED, out_indices=(0, 1, 2, 3))), 4
+    if name in ('VICReg', 'BarlowTwins'):
+        cfg = dict(backbone=FIXED, neck=NECK)
+        if name == 'VICReg':
+            return build_model(dict(type='mmpixcon.VICReg', **cfg)), 2
+        head = dict(type='mmpixcon.CrossCorrelationHead')
+        return build_model(dict(type='mmselfsup.BarlowTwins', head=head, **cfg)), 2
     affinity = dict(type='mmpixcon.PointAffinityLoss', strategy=3)
     return plrc(backbone=FIXED, negatives='all', affinity_loss=affinity), 2
 
@@ -107,6 +125,10 @@ def worker(rank: int, port: int, folder: Path) -> None:
     bank.enqueue(everyones)
     bank.enqueue(everyones)
     found['bank'] = bank.keys
+    for name, head in correlation_heads().items():
+        rows = rows_of(rank).requires_grad_()
+        head(rows, rows_of(rank).square()).backward()
+        found[name] = rows.grad / 2
     for name in METHODS:
         found[name] = step_of(name, rank)
     torch.save(found, folder / f'rank{rank}.pth')
@@ -128,6 +150,17 @@ def test_gradients_through_gathered_rows_are_exact(ranks):
     torch.testing.assert_close(ours, rows.grad, rtol=1e-9, atol=1e-12)
     dropped = torch.cat([found['dropped'] for found in ranks])
     assert (dropped - rows.grad).abs().max() > 0.1 * rows.grad.abs().max()
+
+
+def test_gradients_of_barlow_twins_are_exact(ranks):
+    rows = rows_of(None).requires_grad_()
+    head = correlation_heads()['ours_barlow']
+    head(rows, rows_of(None).square()).backward()
+    ours = torch.cat([found['ours_barlow'] for found in ranks])
+    torch.testing.assert_close(ours, rows.grad, rtol=1e-9, atol=1e-12)
+    # mmselfsup's: own statistics, and about half of the gradient.
+    stock = torch.cat([found['stock_barlow'] for found in ranks])
+    assert (stock - rows.grad).abs().max() > 0.1 * rows.grad.abs().max()
 
 
 def test_rows_of_unequal_batches(ranks):
