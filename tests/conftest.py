@@ -16,6 +16,17 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
 
 
+@pytest.fixture(scope='session', autouse=True)
+def configs_are_written_without_layout():
+    """The same configs in logs and checkpoints, without yapf.
+
+    It takes two seconds of each of the five or more that a run writes: most of a short run.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **options: (text, True))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def scope_and_seed():
     """Each test starts in mmdet's scope, where the shipped configs run, and seeded."""
