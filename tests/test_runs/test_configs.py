@@ -25,6 +25,8 @@ METHODS = sorted(
 )
 CITYSCAPES = CONFIGS / 'finetune' / 'fcn-d6_r50-d16_8xb2-90k_cityscapes.py'
 FINETUNE = sorted(p for p in CONFIGS.glob('finetune/*.py') if p != CITYSCAPES)
+BY_EPOCH = [p for p in FINETUNE if re.search(r'-\d+e_', p.stem)]
+BY_ITERATION = [p for p in FINETUNE if p not in BY_EPOCH]
 FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]
 DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
 # alpha, beta; the divisor of each level, coarsest 9, twice that for twice the cells a side.
@@ -112,7 +114,7 @@ def test_full_dn_config_builds_with_the_papers_settings(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('path', FINETUNE, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', BY_ITERATION, ids=lambda path: path.stem)
 def test_finetuning_takes_a_backbone_and_lasts_as_its_name_says(path):
     cfg = Config.fromfile(path)
     batch, length = path.stem.split('xb')[1].split('_')[0].split('-')
@@ -134,6 +136,30 @@ def test_finetuning_takes_a_backbone_and_lasts_as_its_name_says(path):
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
     assert all(p.requires_grad for p in model.backbone.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', BY_EPOCH, ids=lambda path: path.stem)
+def test_finetuning_of_barlow_twins_and_vicreg(path):
+    cfg = Config.fromfile(path)
+    epochs = int(re.search(r'-(\d+)e_', path.stem)[1])
+    schedule = cfg.param_scheduler[-1]
+    assert cfg.train_cfg.max_epochs == schedule.end == epochs
+    if 'faster-rcnn' in path.stem:
+        # 1e-4, then 5e-5: in one run, which resumes across the change.
+        assert (cfg.optim_wrapper.optimizer.lr, schedule.milestones, schedule.gamma) == (
+            1e-4,
+            [20],
+            0.5,
+        )
+    pretraining = Config.fromfile(
+        CONFIGS / 'barlow_twins' / 'barlowtwins_r50_8xb256-150e_imagenet.py'
+    )
+    assert cfg.model.data_preprocessor.mean == pretraining.model.data_preprocessor.mean
+    assert cfg.model.data_preprocessor.std == pretraining.model.data_preprocessor.std
+    assert cfg.model.backbone.init_cfg.prefix == 'backbone.'
+    cfg.model.backbone.init_cfg = None
+    MODELS.build(cfg.model)
 
 
 def check_plrc(cfg: Config, stem: str) -> None:

@@ -1,0 +1,15 @@
+# DETR R50, 150 epochs, mmdet's, from Barlow Twins or VICReg. A checkpoint of a whole DETR, from
+# UP-DETR, is read by --cfg-options load_from=PATH instead.
+_base_ = [
+    'mmdet::detr/detr_r50_8xb2-150e_coco.py',
+    '../_base_/views/detection_byol.py',
+    '../_base_/schedules/finetune.py',
+]
+model = dict(
+    data_preprocessor=_base_.detection_data_preprocessor,
+    backbone=dict(
+        init_cfg=dict(type='Pretrained', checkpoint='PRETRAINED.pth', prefix='backbone.'),
+    ),
+)
+custom_imports = _base_.finetune_imports
+custom_hooks = _base_.finetune_hooks
