@@ -55,6 +55,22 @@ def test_all_sources_give_the_same_images(root: Path, source: str) -> None:
     assert 'instances' not in data[0]
 
 
+@pytest.mark.parametrize('source', ['', 'list.txt', 'coco.json'])
+def test_folders_are_sorted_by_path_and_lists_keep_their_order(root: Path, source: str) -> None:
+    """Paths whose last parts, or whose order in the list, are another order."""
+    listed = ['z/a.png', 'y/b.png', 'c.png', 'y/a.png']
+    for name in listed:
+        path = root / 'others' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    (root / 'list.txt').write_text('\n'.join(listed))
+    (root / 'coco.json').write_text(json.dumps({'images': [{'file_name': n} for n in listed]}))
+    data = dataset(root, ann_file=source, data_prefix={'img_path': 'others/'})
+    paths = [data.get_data_info(i)['img_path'] for i in range(len(data))]
+    expected = listed if source else ['c.png', 'y/a.png', 'y/b.png', 'z/a.png']
+    assert paths == [str(root / 'others' / name) for name in expected]
+
+
 def test_absolute_paths_and_no_root(root: Path) -> None:
     (root / 'list.txt').write_text('\n'.join(str(root / 'images' / name) for name in NAMES))
     data = UnlabelledDataset(str(root / 'list.txt'), pipeline=[{'type': 'LoadImageFromFile'}])
