@@ -1,0 +1,124 @@
+r"""Draws detections beside annotations in four groups: right, unlabelled, missed, wrong.
+
+    python tools/analysis_tools/detection_groups.py CONFIG.py CHECKPOINT.pth \
+        --data-root data/bccd --out work_dirs/detection_groups.png
+
+Of the config's test images: for each group the photos that have most of it, annotations
+at the left, detections at the right, what belongs to the group framed. Right: class and
+place of an annotation. Unlabelled: where nothing is annotated. Missed: an annotation
+that nothing is right about. Wrong: another class, a wrong place, or twice. The counts
+over all images are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import torch
+from mmdet.apis import inference_detector, init_detector
+from mmdet.structures import DetDataSample
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+
+import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.evaluation.detection_groups import DetectionGroups, group_detections
+from mmpixcon.registry import DATASETS
+from mmpixcon.utils.data_files import check_data_files, set_data_root
+from mmpixcon.utils.progress import Progress
+from mmpixcon.utils.tool_config import check_checkpoint
+from mmpixcon.visualization.detections import QUADRANTS, draw_quadrants, emphasise
+
+GROUPS = [name for row in QUADRANTS for name in row]
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Draw detections in four groups')
+    parser.add_argument('config', help='of a detector, stock or wrapped')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--data-root', help="folder of the data, in place of the config's")
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/detection_groups.png'))
+    parser.add_argument('--images', type=int, default=100, help='test images to look at')
+    parser.add_argument('--num', type=int, default=2, help='images of each group')
+    parser.add_argument('--score', type=float, default=0.3, help='least score of a detection')
+    parser.add_argument('--iou', type=float, default=0.5, help='overlap of a right place')
+    parser.add_argument('--device', default='cpu')
+    return parser.parse_args()
+
+
+def annotations_of(info: dict) -> InstanceData:
+    """Boxes and classes of an image, without those to ignore."""
+    kept = [one for one in info['instances'] if not one['ignore_flag']]
+    return InstanceData(
+        bboxes=torch.tensor([one['bbox'] for one in kept], dtype=torch.float32).view(-1, 4),
+        labels=torch.tensor([one['bbox_label'] for one in kept], dtype=torch.long),
+    )
+
+
+def draw_pair(
+    visualizer: DetLocalVisualizer,
+    path: str,
+    truth: InstanceData,
+    found: InstanceData,
+    groups: DetectionGroups,
+    name: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Annotations and detections of an image, those of one group framed."""
+    image = mmcv.imread(path, channel_order='rgb')
+    pictures = []
+    for key, instances in (('gt', truth), ('pred', found)):
+        sample = DetDataSample(**{f'{key}_instances': instances})
+        visualizer.add_datasample(
+            name, image, sample, draw_gt=key == 'gt', draw_pred=key == 'pred', pred_score_thr=0
+        )
+        pictures.append(visualizer.get_image())
+    flags = getattr(groups, name)
+    framed = 0 if name == 'missed' else 1
+    pictures[framed] = emphasise(pictures[framed], (truth, found)[framed].bboxes[flags])
+    return pictures[0], pictures[1]
+
+
+def main() -> None:
+    """Sort and draw."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.data_root:
+        set_data_root(cfg, args.data_root)
+    check_data_files(cfg, ('test',))
+    check_checkpoint(args.checkpoint, 'checkpoint')
+    model = init_detector(cfg, args.checkpoint, device=args.device)
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    count = min(args.images, len(dataset))
+    progress = Progress('detecting', count, sys.stderr)
+    results = []
+    for i in range(count):
+        info = dataset.get_data_info(i)
+        truth = annotations_of(info)
+        found = inference_detector(model, info['img_path']).pred_instances.cpu()
+        found = found[found.scores >= args.score]
+        groups = group_detections(
+            found.bboxes, found.labels, found.scores, truth.bboxes, truth.labels, args.iou
+        )
+        results.append((info['img_path'], truth, found, groups))
+        progress.show(i + 1)
+    counts = {name: sum(int(getattr(r[-1], name).sum()) for r in results) for name in GROUPS}
+    print(', '.join(f'{name}: {number}' for name, number in counts.items()))
+    visualizer = DetLocalVisualizer(name='detection_groups')
+    visualizer.dataset_meta = dataset.metainfo
+    pairs = {}
+    for name in GROUPS:
+        has = [r for r in results if getattr(r[-1], name).any()]
+        has.sort(key=lambda r, name=name: -int(getattr(r[-1], name).sum()))
+        pairs[name] = [draw_pair(visualizer, *result, name) for result in has[: args.num]]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    draw_quadrants(pairs, counts).savefig(args.out, dpi=130)
+    print(args.out)
+
+
+if __name__ == '__main__':
+    main()
