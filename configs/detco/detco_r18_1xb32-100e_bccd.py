@@ -27,9 +27,6 @@ _base_.small_train_dataloader.dataset.pipeline = pipeline
 
 train_dataloader = _base_.small_train_dataloader
 optim_wrapper = _base_.small_optim_wrapper
-max_epochs = _base_.small_epochs
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, begin=0, end=max_epochs)
-]
-auto_scale_lr = dict(base_batch_size=32)
+train_cfg = _base_.small_train_cfg
+param_scheduler = _base_.small_param_scheduler
+auto_scale_lr = _base_.small_auto_scale_lr

@@ -4,4 +4,6 @@ small_train_dataloader = dict(
     num_workers=2,
     dataset=dict(_delete_=True, type='mmpixcon.UnlabelledDataset'),
 )
-small_epochs = 100
+small_train_cfg = dict(max_epochs=100)
+small_param_scheduler = [dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, begin=0, end=100)]
+small_auto_scale_lr = dict(base_batch_size=32)
