@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import json
 import os
 import statistics
 import subprocess
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mmpixcon.visualization.curves import read_scalars
 
@@ -24,6 +27,19 @@ METRICS = dict(
     AP_M='bbox_mAP_m',
     AP_L='bbox_mAP_l',
 )
+
+# What a run reads of a config; pieces that other configs are made of do not count.
+READ = {
+    *inspect.signature(Runner.__init__).parameters,
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+} - {'self', 'work_dir', 'cfg'}
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,8 @@ class Trainings:
     def _digest(self, config: str, options: Sequence[str]) -> str:
         """What a run depends on, besides its seed."""
         root = [f'data_root={self.data_root}'] if self.data_root else []
-        text = Config.fromfile(config).pretty_text + '\n'.join([*options, *root])
+        cfg = {k: v for k, v in Config.fromfile(config).to_dict().items() if k in READ}
+        text = json.dumps([cfg, *options, *root], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

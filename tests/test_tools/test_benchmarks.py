@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import re
 import subprocess
@@ -58,11 +59,19 @@ def test_pixel_contrast_step_of_a_config():
 
 
 def test_pretext_step():
-    configs = [CONFIGS / f'{m}_r18_1xb32-100e_scenes.py' for m in ('moco/mocov2', 'detco/detco')]
+    methods = ('moco/mocov2', 'detco/detco', 'plrc/plrc', 'vicreg/vicreg')
+    configs = [CONFIGS / f'{method}_r18_1xb32-100e_scenes.py' for method in methods]
     out = run('pretext_step.py', *configs, '--batch', 2, '--size', 64, '--patch', 28,
               '--rounds', 1)  # fmt: skip
-    for name in ('mocov2_r18_1xb32-100e_scenes', 'detco_r18_1xb32-100e_scenes', 'MoCo v2'):
+    for name in (*(config.stem for config in configs), 'MoCo v2'):
         assert re.search(rf'{name} +[\d.]+ +[\d.]+ +[\d.]+ ', out), out
+
+
+def test_memory_of_a_pretext_step():
+    args = argparse.Namespace(batch=2, size=64, patch=28, device='cpu', amp=False)
+    config = CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_scenes.py'
+    # In this process, which may hold freed memory already: from 0 on.
+    assert 0 <= load('pretext_step').peak_of_step(config, args) < 2000
 
 
 @pytest.mark.parametrize('terms', ['L_c', 'L_a', 'L_c + L_a'])
