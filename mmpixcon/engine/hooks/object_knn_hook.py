@@ -22,7 +22,7 @@ class ObjectKNNHook(MeasureHook):
     """k-nearest-neighbour classification of annotated objects, every few epochs.
 
     The features of each box (RoIAlign of the backbone's last map, averaged) are
-    classified by those of the most similar boxes of other images. Needs labels
+    classified by those of the most similar boxes of ``memory``. Needs labels
     of *some* images, trains nothing, and says early whether pretraining goes
     anywhere. The share of boxes that is right is logged as
     ``val/object_knn_top1`` beside that of always guessing the most frequent
