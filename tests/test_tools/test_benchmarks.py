@@ -59,7 +59,7 @@ def test_pixel_contrast_step_of_a_config():
 
 
 def test_pretext_step():
-    methods = ('moco/mocov2', 'detco/detco', 'plrc/plrc', 'vicreg/vicreg')
+    methods = ('moco/mocov2', 'detco/detco', 'plrc/plrc', 'barlow_twins/barlowtwins')
     configs = [CONFIGS / f'{method}_r18_1xb32-100e_scenes.py' for method in methods]
     out = run('pretext_step.py', *configs, '--batch', 2, '--size', 64, '--patch', 28,
               '--rounds', 1)  # fmt: skip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmpixcon.registry import MODELS
 from mmpixcon.utils.backbones import find_images, load_backbone, read_square
@@ -148,3 +151,39 @@ def test_tools_draw(tool, saved, scenes_root, tmp_path):
     assert printed.count('PixCon: ') == (2 if tool == 'affinity_map' else 0)
     height, width = cv2.imread(str(out)).shape[:2]
     assert width > height > 300
+
+
+@pytest.mark.slow
+def test_levels_of_a_neck(saved, scenes_root, tmp_path):
+    folder, _ = saved
+    out = tmp_path / 'levels.png'
+    status, _, error = run_tool(
+        *(ROOT / 'tools/analysis_tools/fpn_maps.py', scenes_root / 'train', STOCK),
+        *(folder / 'stock.pth', '--num', 2, '--out', out),
+    )
+    assert status == 0, error[-2000:]
+    levels = len(Config.fromfile(STOCK).model.neck.in_channels)
+    height, width = cv2.imread(str(out)).shape[:2]
+    # A column a level and one of the image, 240 pixels each.
+    assert width >= 240 * (1 + levels) and height > 400
+
+
+@pytest.mark.slow
+def test_cross_correlation_of_a_checkpoint(scenes_root, tmp_path):
+    config = CONFIGS / 'vicreg' / 'vicreg_r18_1xb32-100e_scenes.py'
+    init_default_scope('mmselfsup')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
+    out = tmp_path / 'matrix.png'
+    status, printed, error = run_tool(
+        *(ROOT / 'tools/analysis_tools/cross_correlation.py', config, tmp_path / 'model.pth'),
+        *('--data-root', scenes_root, '--images', 12, '--out', out),
+    )
+    assert status == 0, error[-2000:]
+    numbers = dict(re.findall(r'^(\w+): ([\d.-]+)$', printed, re.MULTILINE))
+    # 12 embeddings, centred, span 11 dimensions at most.
+    assert 1 < float(numbers['effective_rank']) <= 11
+    assert -1 <= float(numbers['diagonal_mean']) <= 1
+    assert 0 < float(numbers['off_diagonal_rms']) <= 1
+    assert cv2.imread(str(out)).shape == (512, 512, 3)

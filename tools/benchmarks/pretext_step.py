@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
@@ -41,7 +42,9 @@ STOCK_MOCO = 'mmselfsup::selfsup/mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Time a pretraining step beside its floor')
-    parser.add_argument('configs', nargs='+', type=Path, help='of MoCo, DetCo, PLRC or VICReg')
+    parser.add_argument(
+        'configs', nargs='+', type=Path, help='of MoCo, DetCo, PLRC, Barlow Twins or VICReg'
+    )
     parser.add_argument('--batch', type=int, default=32)
     parser.add_argument('--size', type=int, default=224, help='pixels of a global view')
     parser.add_argument('--patch', type=int, default=64, help='pixels of a patch')
@@ -113,8 +116,11 @@ def stock_moco_floor(model: nn.Module, inputs: list[Tensor]) -> Tensor:
 
 
 def our_floor(model: nn.Module, inputs: list[Tensor]) -> Tensor:
-    """Queries with gradient and keys without, of a method of mmpixcon."""
-    queries = model.queries(inputs)
+    """Queries with gradient and keys without; of Barlow Twins and VICReg both views."""
+    if hasattr(model, 'queries'):
+        queries = model.queries(inputs)
+    else:
+        queries = [model.neck(model.backbone(view))[0] for view in inputs]
     if hasattr(model, 'keys'):
         model.keys(*inputs[1::2])
     return sum(query.sum() for query in tensors(queries))
@@ -135,6 +141,9 @@ def build(config: str | Path, args: argparse.Namespace) -> nn.Module:
     if hasattr(model, 'warmup_epochs'):
         # With all of its losses.
         model.set_epoch(model.warmup_epochs)
+    if args.device == 'cpu':
+        # SyncBN wants a GPU.
+        model = revert_sync_batchnorm(model)
     return model.to(args.device).train()
 
 

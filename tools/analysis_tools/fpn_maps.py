@@ -1,0 +1,67 @@
+r"""Draws where each level of a detector's neck is active.
+
+    python tools/analysis_tools/fpn_maps.py PHOTOS CONFIG.py CHECKPOINT.pth
+
+A row a photo, a column a level, fine to coarse: the mean of the map over its channels.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmcv.transforms import Compose
+from mmdet.apis import init_detector
+from mmdet.utils import get_test_pipeline_cfg
+
+import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.utils.backbones import find_images
+from mmpixcon.utils.tool_config import check_checkpoint
+from mmpixcon.visualization.feature_maps import attention_map, draw_grid, overlay
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('images', nargs='+', help='photos or folders of them')
+    parser.add_argument('config', help='of a detector, stock or wrapped')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/fpn_maps.png'))
+    parser.add_argument('--num', type=int, default=4, help='photos to draw')
+    parser.add_argument('--device', default='cpu')
+    return parser.parse_args()
+
+
+@torch.no_grad()
+def main() -> None:
+    """Draw."""
+    args = parse_args()
+    check_checkpoint(args.checkpoint, 'checkpoint')
+    paths = find_images(args.images, args.num)
+    model = init_detector(args.config, args.checkpoint, device=args.device)
+    detector = getattr(model, 'detector', model)
+    # Boxes are not looked at.
+    steps = [s for s in get_test_pipeline_cfg(model.cfg) if 'LoadAnnotations' not in s['type']]
+    pipeline = Compose(steps)
+    rows = []
+    for path in paths:
+        data = pipeline(dict(img_path=str(path), img_id=0))
+        batch = detector.data_preprocessor(
+            dict(inputs=[data['inputs']], data_samples=[data['data_samples']])
+        )
+        height, width = data['data_samples'].img_shape
+        image = data['inputs'].permute(1, 2, 0).contiguous().numpy()
+        row = [image]
+        for level in detector.extract_feat(batch['inputs']):
+            heat = attention_map(level[0], tuple(batch['inputs'].shape[2:]))
+            row.append(overlay(image, heat[:height, :width]))
+        rows.append(row)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    titles = ['image', *(f'level {i}' for i in range(len(rows[0]) - 1))]
+    draw_grid(rows, titles).savefig(args.out, dpi=120)
+    print(args.out)
+
+
+if __name__ == '__main__':
+    main()
