@@ -71,6 +71,7 @@ if __name__ == '__main__':
         python_requires='>=3.9',
         install_requires=read_requirements('runtime.txt'),
         extras_require={
+            'app': read_requirements('app.txt'),
             'mim': read_requirements('mminstall.txt'),
             'segmentation': read_requirements('segmentation.txt'),
             'tests': read_requirements('tests.txt'),
