@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from mmengine.runner import Runner
 
 from mmpixcon.registry import MODELS
 
-from ..conftest import CONFIGS
+from ..conftest import CONFIGS, ROOT
+from ..processes import run_tool
 
 pytestmark = pytest.mark.slow
 NAMES = [
@@ -217,3 +219,22 @@ def test_less_than_a_batch(scenes_root, tmp_path):
     cfg.train_dataloader.batch_size = 9
     with pytest.raises(ValueError, match='8 images on 1 process'):
         Runner.from_cfg(cfg).train()
+
+
+@pytest.mark.parametrize('name', ['moco/mocov2', 'detco/detco', 'vicreg/vicreg'])
+def test_amp_of_the_command_line(name, scenes_root, tmp_path, monkeypatch):
+    # On a CPU mmengine refuses it, for no other reason than that it is one: autocast is
+    # bfloat16 there, and the scaler does nothing.
+    monkeypatch.setattr(
+        'mmengine.optim.optimizer.amp_optimizer_wrapper.is_cuda_available', lambda: True
+    )
+    config = tmp_path / 'config.py'
+    config.write_text(quick(f'{name}_r18_1xb32-100e_scenes', scenes_root, tmp_path).pretty_text)
+    status, _, error = run_tool(ROOT / 'tools' / 'train.py', config, '--amp')
+    assert status == 0, error[-2000:]
+    log = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
+    losses = [json.loads(line)['loss'] for line in log.splitlines()]
+    assert len(losses) == 4 and all(0 < loss < 1000 for loss in losses)
+    state = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)
+    assert 'loss_scaler' in state['optimizer']
+    assert all(v.dtype != torch.bfloat16 for v in state['state_dict'].values())
