@@ -35,6 +35,8 @@ if 'faster' not in config:
 else:
     assert 'model.y=2' in sys.argv and 'model.x=1' not in sys.argv
     start = sys.argv[-1]
+    with open('told', 'a') as f:
+        f.write(' '.join(a for a in sys.argv if 'preprocessor' in a) + '\\n')
     ap = 0.1 * seed + 0.2 * config.endswith('bccd')
     if start != 'model.backbone.init_cfg=None':
         key, _, path = start.partition('=')
@@ -99,6 +101,16 @@ def test_rows_of_what_was_run_once(run, tmp_path):
     assert sorted(added) == sorted(
         f'{kind}:{seed}' for kind in ('detco', 'faster-rcnn', 'faster-rcnn-10') for seed in (1, 3)
     )
+
+
+def test_pixels_are_normalised_as_in_pretraining(run, tmp_path):
+    vicreg = CONFIGS / 'vicreg' / 'vicreg_r18_1xb32-100e_bccd.py'
+    run(*arguments([f'MoCo v2={MOCO}', f'VICReg={vicreg}'], 1))
+    told = [line.split() for line in (tmp_path / 'told').read_text().splitlines()]
+    mean = 'model.data_preprocessor.mean=124.95,119.34,105.57'
+    std = 'model.data_preprocessor.std=72.93,70.89,75.735'
+    # MoCo's is the detector's own.
+    assert sorted(told) == [[], [], [], [], [mean, std], [mean, std]]
 
 
 def test_a_failed_run_names_its_log(run, tmp_path):

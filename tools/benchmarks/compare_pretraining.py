@@ -8,11 +8,11 @@ r"""Pretrain by several methods, fine-tune each, over several seeds; print one t
                     100%=configs/finetune/faster-rcnn_r18_fpn_1xb4-200i_bccd.py \
         --work-dir work_dirs/compare_pretraining
 
-The first row starts from random weights. Seed s pretrains and fine-tunes with seed
-s. Mean and standard deviation (n - 1) of AP and AP50, and the difference of the
-mean AP to random weights; also as results.md, results.json, results.png, and the
-pretraining's curves in losses.png. What was done is not done again, what was
-interrupted resumes; so a method more is a row more.
+The first row starts from random weights; the others normalise pixels as in
+pretraining. Seed s pretrains and fine-tunes with seed s. Mean and standard deviation (n
+- 1) of AP and AP50, and the difference of the mean AP to random weights; also as
+results.md, results.json, results.png, and the pretraining's curves in losses.png. What
+was done is not done again, what was interrupted resumes; so a method more is a row more.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
@@ -99,11 +100,24 @@ class Comparison:
             start = [f'{CHECKPOINT}.checkpoint={find_latest_checkpoint(str(folder))}']
             self._report(f'{method}, seed {seed}: pretrained', took)
         for label, config in args.fine_tune.items():
-            folder, took = self.trainings.run(
-                f'{method}, {label}', config, seed, [*args.fine_tune_options, *start]
-            )
+            options = [*args.fine_tune_options, *self.normalisation(method, config), *start]
+            folder, took = self.trainings.run(f'{method}, {label}', config, seed, options)
             found = self.metrics[method, label, seed] = read_metrics(folder)
             self._report(f'{method}, {label}, seed {seed}: AP {found["AP"]:.3f}', took)
+
+    def normalisation(self, method: str, config: str) -> list[str]:
+        """Options that normalise the pixels as in pretraining, where that is otherwise."""
+        if method == RANDOM:
+            return []
+        before, after = (
+            Config.fromfile(path).model.get('data_preprocessor') or {}
+            for path in (self.args.pretrain[method], config)
+        )
+        return [
+            f'model.data_preprocessor.{name}={",".join(map(str, before[name]))}'
+            for name in ('mean', 'std')
+            if name in before and list(before[name]) != list(after.get(name, ()))
+        ]
 
     def _report(self, text: str, took: float) -> None:
         with self.lock:
