@@ -4,6 +4,7 @@ from .geometry import RandomResizedCrop, refuse_unrecorded_geometry
 from .photometric import ColorJitter, RandomGaussianBlur, RandomGrayscale, RandomSolarize
 from .pretext_views import ContrastViews, JigsawView, PackViews
 from .regions import BoxRegions, GridRegions, MaskRegions, ProposalRegions, RandomRegions
+from .siamese_views import IoUConstrainedViews, SharedProposals
 from .views import MomentumView, PixelContrastViews
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     'ColorJitter',
     'ContrastViews',
     'GridRegions',
+    'IoUConstrainedViews',
     'JigsawView',
     'MaskRegions',
     'MomentumView',
@@ -22,5 +24,6 @@ __all__ = [
     'RandomRegions',
     'RandomResizedCrop',
     'RandomSolarize',
+    'SharedProposals',
     'refuse_unrecorded_geometry',
 ]

@@ -20,8 +20,16 @@ from .geometry import RandomResizedCrop, record_homography, refuse_unrecorded_ge
 VIEW_KEYS = ('img', 'img_shape', 'homography_matrix')
 
 
-def _build(transforms: dict | Sequence[dict], where: str) -> Compose:
-    """Build transforms whose geometry is on record; short names are mmpixcon's first."""
+def build_recorded(transforms: dict | Sequence[dict], where: str) -> Compose:
+    """Build transforms whose geometry is on record; short names are mmpixcon's first.
+
+    Args:
+        transforms (dict | Sequence[dict]): Of a view.
+        where (str): The config key to name.
+
+    Raises:
+        ValueError: One moves pixels without a record.
+    """
     transforms = [transforms] if isinstance(transforms, dict) else list(transforms)
     # Stock pretext configs stand in mmselfsup's scope, which does not know our names.
     with DefaultScope.overwrite_default_scope('mmpixcon'):
@@ -65,7 +73,7 @@ class ContrastViews(BaseTransform):
                 f'view, got {views}'
             )
         self.views = [
-            _build(view, f'train_pipeline, ContrastViews, views.{i}')
+            build_recorded(view, f'train_pipeline, ContrastViews, views.{i}')
             for i, view in enumerate(views)
         ]
 
@@ -140,7 +148,7 @@ class JigsawView(BaseTransform):
                 f'patch pixels, got {height} x {width}, grid {grid}, patch {patch}'
             )
         self.grid, self.patch = grid, patch
-        self.transforms = _build(transforms, 'JigsawView, transforms')
+        self.transforms = build_recorded(transforms, 'JigsawView, transforms')
 
     @cache_randomness
     def _corners(self) -> np.ndarray:

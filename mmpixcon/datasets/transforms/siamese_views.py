@@ -1,0 +1,276 @@
+"""Two views that share a part of the image, and the proposals in it: Siamese DETR's."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmengine.registry import DefaultScope
+
+from mmpixcon.registry import TRANSFORMS
+
+from .geometry import record_homography, resize_antialiased
+from .pretext_views import VIEW_KEYS, build_recorded
+from .regions import RegionSource
+
+
+@TRANSFORMS.register_module()
+class IoUConstrainedViews(BaseTransform):
+    r"""Two crops of an image whose overlap has at least a given IoU.
+
+    Siamese DETR (arXiv:2303.18144), section 3.1 and figure 3, as its code does: in an outer
+    rectangle lie two of the same shape, one in its upper left and one in its lower
+    right corner, which share a rectangle around its centre. With a the share of
+    that one's sides,
+
+    .. math::
+        \tau = \frac{a^2}{(1 + a)^2 / 2 - a^2}
+
+    Their outer corners then move inwards at random, which only raises the IoU, and
+    which of them comes first is random. Rectangles are whole pixels, rounded such that
+    the IoU is never below the threshold. Both are resized to the outer rectangle's
+    size and mirrored together.
+
+    Required keys: ``img`` (H, W, 3) uint8 BGR. Changed keys, now lists with an entry a
+    view: ``img``, ``img_shape``, ``homography_matrix`` (3, 3), raw image to view in pixels.
+
+    Args:
+        transforms (Sequence[dict]): Transforms of each view that keep its size, such as
+            color. Defaults to none.
+        iou (float): Threshold tau, above 0 and below 1. Defaults to 0.5.
+        area (tuple[float, float]): Range of the outer rectangle's share of the image.
+            Defaults to (0.5, 1.0).
+        aspect_ratio (tuple[float, float]): Range of its width by height. Defaults to
+            (3/4, 4/3).
+        flip_prob (float): Probability that both views are mirrored. Defaults to 0.5.
+        max_tries (int): Rectangles to draw until one fits the image; then it is the whole
+            image. Defaults to 10.
+
+    Raises:
+        ValueError: A setting is out of range, or a transform moves pixels without a record.
+    """
+
+    def __init__(
+        self,
+        transforms: Sequence[dict] = (),
+        iou: float = 0.5,
+        area: tuple[float, float] = (0.5, 1.0),
+        aspect_ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip_prob: float = 0.5,
+        max_tries: int = 10,
+    ) -> None:
+        if not 0 < iou < 1:
+            raise ValueError(f'train_pipeline, IoUConstrainedViews: iou = {iou} must be in (0, 1)')
+        if not 0 < area[0] <= area[1] <= 1 or not 0 < aspect_ratio[0] <= aspect_ratio[1]:
+            raise ValueError(
+                f'train_pipeline, IoUConstrainedViews: area = {area} must be (low, high) in (0, '
+                f'1], aspect_ratio = {aspect_ratio} (low, high) and positive'
+            )
+        if not 0 <= flip_prob <= 1 or max_tries < 1:
+            raise ValueError(
+                f'train_pipeline, IoUConstrainedViews: flip_prob = {flip_prob} must be in [0, 1], '
+                f'max_tries = {max_tries} at least 1'
+            )
+        self.transforms = build_recorded(transforms, 'IoUConstrainedViews, transforms')
+        self.iou, self.area, self.aspect_ratio = iou, tuple(area), tuple(aspect_ratio)
+        self.flip_prob, self.max_tries = flip_prob, max_tries
+        root = math.sqrt(iou / 2)
+        #: a, the share of the overlap's sides in the outer rectangle's.
+        self.share = root / (math.sqrt(1 + iou) - root)
+
+    @cache_randomness
+    def _outer(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of the outer rectangle, whole pixels."""
+        for _ in range(self.max_tries):
+            area = np.random.uniform(*self.area) * height * width
+            ratio = math.exp(np.random.uniform(*np.log(self.aspect_ratio)))
+            w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 2 <= w <= width and 2 <= h <= height:
+                left = np.random.randint(0, width - w + 1)
+                top = np.random.randint(0, height - h + 1)
+                return left, top, left + w, top + h
+        return 0, 0, width, height
+
+    @cache_randomness
+    def _inwards(self) -> np.ndarray:
+        """Shares of the way to the overlap that the outer corners go, (2 views, x and y)."""
+        return np.random.uniform(size=(2, 2))
+
+    @cache_randomness
+    def _coins(self) -> tuple[bool, bool]:
+        """Whether the views change places, and are mirrored."""
+        return np.random.rand() < 0.5, np.random.rand() < self.flip_prob
+
+    def rectangles(self, height: int, width: int) -> np.ndarray:
+        """Left, top, right, bottom of the two views, (2, 4) whole pixels.
+
+        Args:
+            height (int): Of the image, pixels.
+            width (int): Of the image.
+        """
+        left, top, right, bottom = self._outer(height, width)
+        start, end = np.array([left, top]), np.array([right, bottom])
+        margin = (1 - self.share) / 2 * (end - start)
+        inner_start, inner_end = start + margin, end - margin
+        # What both share is rounded up, what only one has is rounded down: the IoU grows.
+        first_end = np.minimum(np.ceil(inner_end - 1e-9), end)
+        second_start = np.maximum(np.floor(inner_start + 1e-9), start)
+        move = self._inwards()
+        first_start = np.ceil(start + move[0] * (second_start - start) - 1e-9)
+        second_end = np.floor(end - move[1] * (end - first_end) + 1e-9)
+        found = np.array([[*first_start, *first_end], [*second_start, *second_end]])
+        return found.astype(int)
+
+    def transform(self, results: dict) -> dict:
+        """Make the views.
+
+        Raises:
+            ValueError: A transform changed the size of a view.
+        """
+        image = results['img']
+        # Both get the size of the rectangle that contains them.
+        rectangles = self.rectangles(*image.shape[:2])
+        size = self._outer_size(rectangles)
+        swapped, flipped = self._coins()
+        made = []
+        for left, top, right, bottom in rectangles[::-1] if swapped else rectangles:
+            one = results.copy()
+            crop = image[top:bottom, left:right]
+            x, y = size[1] / (right - left), size[0] / (bottom - top)
+            matrix = np.array([[x, 0, -left * x], [0, y, -top * y], [0, 0, 1.0]])
+            view = resize_antialiased(crop, size, 'bilinear')
+            if flipped:
+                view = cv2.flip(view, 1)
+                matrix = np.array([[-1, 0, size[1]], [0, 1, 0], [0, 0, 1.0]]) @ matrix
+            one.update(img=view, img_shape=size)
+            record_homography(one, matrix)
+            one = self.transforms(one)
+            if one['img'].shape[:2] != size:
+                raise ValueError(
+                    f'IoUConstrainedViews, transforms: must keep the size of a view, {size}, got '
+                    f'{one["img"].shape[:2]}'
+                )
+            made.append(one)
+        for key in VIEW_KEYS:
+            results[key] = [one[key] for one in made]
+        return results
+
+    @staticmethod
+    def _outer_size(rectangles: np.ndarray) -> tuple[int, int]:
+        """(h, w) of the rectangle around both."""
+        start, end = rectangles[:, :2].min(0), rectangles[:, 2:].max(0)
+        width, height = (end - start).tolist()
+        return height, width
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(iou={self.iou}, area={self.area}, '
+            f'aspect_ratio={self.aspect_ratio}, flip_prob={self.flip_prob}, '
+            f'transforms={self.transforms})'
+        )
+
+
+@TRANSFORMS.register_module()
+class SharedProposals(BaseTransform):
+    """Proposals in what two views share: Siamese DETR, section 3.1, as its code does.
+
+    The first is the shared rectangle itself. The others are the source's, in its order,
+    clipped to it; those of less than ``min_area`` of it are left out. Where too few are
+    left, copies of those there are, with moved edges, make up the number.
+
+    Required keys: those of :class:`IoUConstrainedViews`, and of the source. Added key:
+    ``regions``, (num, 4) float32, x1, y1, x2, y2 in pixels of the raw image.
+
+    Args:
+        source (dict): A source of regions, such as ``dict(type='ProposalRegions',
+            path=...)`` or ``dict(type='RandomRegions', num=100)``.
+        num (int): Regions of an image. Defaults to 10.
+        min_area (float): Share of the overlap. Defaults to 0.05.
+        jitter (float): How far an edge of a copy moves at most, in widths and heights of
+            the box. Defaults to 0.1.
+
+    Raises:
+        ValueError: A setting is out of range.
+    """
+
+    def __init__(
+        self, source: dict, num: int = 10, min_area: float = 0.05, jitter: float = 0.1
+    ) -> None:
+        if num < 1 or not 0 <= min_area < 1 or not 0 <= jitter < 0.5:
+            raise ValueError(
+                f'train_pipeline, SharedProposals: num = {num} must be at least 1, min_area = '
+                f'{min_area} in [0, 1), jitter = {jitter} in [0, 0.5)'
+            )
+        with DefaultScope.overwrite_default_scope('mmpixcon'):
+            self.source: RegionSource = TRANSFORMS.build(copy.deepcopy(source))
+        self.num, self.min_area, self.jitter = num, min_area, jitter
+
+    @cache_randomness
+    def _moves(self, count: int) -> np.ndarray:
+        """By how much edges move, in units of the boxes' sides, (count, 4)."""
+        return np.random.uniform(-self.jitter, self.jitter, (count, 4))
+
+    def transform(self, results: dict) -> dict:
+        """Choose the proposals."""
+        overlap = shared_rectangle(results['homography_matrix'], results['img_shape'])
+        found = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
+        found = _clip(found, overlap)
+        sides = found[:, 2:] - found[:, :2]
+        least = self.min_area * np.prod(overlap[2:] - overlap[:2])
+        keep = (sides > 0).all(1) & (sides.prod(1) >= least)
+        boxes = np.concatenate([overlap[None], found[keep][: self.num - 1]])
+        lacking = self.num - len(boxes)
+        if lacking:
+            # Of the proposals in turn; of the overlap only where there are none.
+            originals = boxes[1:] if len(boxes) > 1 else boxes
+            copies = originals[np.arange(lacking) % len(originals)]
+            scale = np.tile(copies[:, 2:] - copies[:, :2], 2)
+            boxes = np.concatenate([boxes, _clip(copies + self._moves(lacking) * scale, overlap)])
+        results['regions'] = boxes.astype(np.float32)
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(source={self.source}, num={self.num}, '
+            f'min_area={self.min_area}, jitter={self.jitter})'
+        )
+
+
+def _clip(boxes: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Boxes within a rectangle, (k, 4)."""
+    return np.clip(boxes, np.tile(limits[:2], 2), np.tile(limits[2:], 2))
+
+
+def shared_rectangle(
+    homographies: Sequence[np.ndarray], img_shapes: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """What two views show both.
+
+    Args:
+        homographies (Sequence[np.ndarray]): (3, 3), raw image to view in pixels, crops that
+            were resized and mirrored.
+        img_shapes (Sequence[tuple[int, int]]): (H, W) of the views.
+
+    Returns:
+        np.ndarray: x1, y1, x2, y2 in pixels of the raw image.
+
+    Raises:
+        ValueError: A view is turned or sheared, or they share nothing.
+    """
+    corners = []
+    for matrix, (height, width) in zip(homographies, img_shapes):
+        matrix = np.asarray(matrix)
+        if abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-9:
+            raise ValueError('the rectangle of a view that is turned or sheared is none')
+        ends = np.linalg.inv(matrix) @ np.array([[0, width], [0, height], [1, 1]])
+        corners.append(np.sort(ends[:2] / ends[2], axis=1))
+    start = np.maximum(corners[0][:, 0], corners[1][:, 0])
+    end = np.minimum(corners[0][:, 1], corners[1][:, 1])
+    if not (end > start).all():
+        raise ValueError('the two views share nothing: take them from IoUConstrainedViews')
+    return np.concatenate([start, end])

@@ -1,0 +1,148 @@
+"""Siamese DETR's views: the threshold, the geometry, the proposals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmpixcon.datasets.transforms import IoUConstrainedViews, SharedProposals
+from mmpixcon.datasets.transforms.siamese_views import shared_rectangle
+
+
+def iou(a, b):
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = np.prod(np.maximum(sides, 0))
+    return shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
+
+
+@pytest.mark.parametrize('threshold', [0.2, 0.5, 0.8])
+def test_the_threshold_holds_for_every_sample(threshold):
+    views = IoUConstrainedViews(iou=threshold)
+    found = []
+    for seed in range(1500):
+        np.random.seed(seed)
+        height, width = np.random.randint(16, 500, 2)
+        first, second = views.rectangles(int(height), int(width))
+        for box in (first, second):
+            assert 0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height
+        found.append(iou(first, second))
+    assert min(found) >= threshold
+    # Corners move from not at all to all the way.
+    assert min(found) < threshold + 0.05 and max(found) > threshold + 0.6 * (1 - threshold)
+
+
+def test_without_moved_corners_the_threshold_is_met_exactly(monkeypatch):
+    views = IoUConstrainedViews(iou=0.5, area=(1, 1), aspect_ratio=(1, 1))
+    monkeypatch.setattr(views, '_inwards', lambda: np.zeros((2, 2)))
+    first, second = views.rectangles(4000, 4000)
+    assert iou(first, second) == pytest.approx(0.5, abs=2e-3)
+    assert first[:2].tolist() == [0, 0] and second[2:].tolist() == [4000, 4000]
+
+
+def sample(seed, shape=(120, 160)):
+    """An image whose pixels say where they are."""
+    np.random.seed(seed)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    img = np.stack([columns, rows, 0 * rows], -1).astype(np.uint8)
+    return dict(img=img, img_shape=shape, ori_shape=shape)
+
+
+@pytest.mark.parametrize('flip', [0.0, 1.0])
+def test_pixels_are_where_the_homography_says(flip):
+    views = IoUConstrainedViews(flip_prob=flip)
+    for seed in range(5):
+        results = views(sample(seed))
+        sizes = {img.shape[:2] for img in results['img']}
+        assert len(sizes) == 1 and sizes == set(results['img_shape'])
+        for img, matrix in zip(results['img'], results['homography_matrix']):
+            assert (matrix[0, 0] < 0) == bool(flip)
+            height, width = img.shape[:2]
+            for x, y in [(width // 2, height // 2), (width // 3, height // 4)]:
+                raw = np.linalg.inv(matrix) @ [x + 0.5, y + 0.5, 1]
+                # Pixel centres at whole numbers and a half; its color is its column and row.
+                np.testing.assert_allclose(img[y, x, :2] + 0.5, raw[:2], atol=1.5)
+
+
+def test_views_change_places():
+    views = IoUConstrainedViews(flip_prob=0.0)
+    first = []
+    for seed in range(40):
+        results = views(sample(seed))
+        left = [-m[0, 2] / m[0, 0] for m in results['homography_matrix']]
+        first.append(left[0] < left[1])
+    assert 8 < sum(first) < 32
+
+
+def boxes_of(source, seed=0, **options):
+    results = IoUConstrainedViews()(sample(seed))
+    results = SharedProposals(source, **options)(results)
+    overlap = shared_rectangle(results['homography_matrix'], results['img_shape'])
+    return results['regions'], overlap
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_proposals_lie_in_the_overlap(seed):
+    source = dict(type='RandomRegions', num=60)
+    boxes, overlap = boxes_of(source, seed, num=10)
+    assert boxes.shape == (10, 4) and boxes.dtype == np.float32
+    np.testing.assert_allclose(boxes[0], overlap, atol=1e-4)
+    assert (boxes[:, :2] >= overlap[:2] - 1e-3).all() and (boxes[:, 2:] <= overlap[2:] + 1e-3).all()
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    # Copies may be a fifth narrower and lower.
+    assert (areas >= 0.8**2 * 0.05 * areas[0]).all()
+
+
+def test_the_first_of_the_source_in_its_order(monkeypatch):
+    shared = SharedProposals(dict(type='GridRegions', n=2), num=4, min_area=0.2)
+    given = np.array(
+        [[10, 10, 90, 90], [0, 0, 21, 21], [50, 50, 100, 100], [20, 20, 80, 80], [0, 0, 99, 99]]
+    )
+    monkeypatch.setattr(shared.source, 'boxes', lambda results: given)
+    results = shared(dict(homography_matrix=[np.eye(3)] * 2, img_shape=[(100, 100)] * 2))
+    # The second is too small; the last is one too many.
+    expected = [[0, 0, 100, 100], [10, 10, 90, 90], [50, 50, 100, 100], [20, 20, 80, 80]]
+    assert results['regions'].tolist() == expected
+
+
+@pytest.mark.parametrize('given', [[[40, 40, 80, 80]], []], ids=['one', 'none'])
+def test_copies_with_moved_edges_make_up_the_number(monkeypatch, given):
+    shared = SharedProposals(dict(type='GridRegions', n=2), num=30)
+    monkeypatch.setattr(shared.source, 'boxes', lambda results: np.array(given))
+    results = shared(dict(homography_matrix=[np.eye(3)] * 2, img_shape=[(100, 200)] * 2))
+    boxes = results['regions']
+    original = np.array(given[0] if given else [0, 0, 200, 100])
+    copies = boxes[1 + len(given) :]
+    sides = np.tile(original[2:] - original[:2], 2)
+    moved = (copies - original) / sides
+    assert len(boxes) == 30
+    if given:
+        # Nothing is cut off at the overlap's edges.
+        assert len(np.unique(copies, axis=0)) == len(copies)
+    assert abs(moved).max() <= 0.1 + 1e-6 and abs(moved).max() > 0.05
+    assert (boxes >= 0).all() and (boxes[:, 2] <= 200).all() and (boxes[:, 3] <= 100).all()
+
+
+def test_the_rectangle_that_two_views_share():
+    crop = np.array([[2.0, 0, -20], [0, 4, -40], [0, 0, 1]])
+    mirrored = np.array([[-1.0, 0, 60], [0, 1, 0], [0, 0, 1]])
+    # From (10, 10) to (40, 35), and from (0, 0) to (60, 30).
+    found = shared_rectangle([crop, mirrored], [(100, 60), (30, 60)])
+    np.testing.assert_allclose(found, [10, 10, 40, 30])
+    with pytest.raises(ValueError, match='share nothing'):
+        shared_rectangle([crop, np.eye(3)], [(100, 60), (9, 9)])
+    with pytest.raises(ValueError, match='turned or sheared'):
+        shared_rectangle([np.array([[1, 0.1, 0], [0, 1, 0], [0, 0, 1]]), crop], [(9, 9)] * 2)
+
+
+def test_bad_settings():
+    for options, message in (
+        (dict(iou=1.0), r'iou = 1\.0 must be in'),
+        (dict(area=(0.5, 1.5)), r'area = \(0\.5, 1\.5\)'),
+        (dict(flip_prob=2), 'flip_prob = 2'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            IoUConstrainedViews(**options)
+    with pytest.raises(ValueError, match='num = 0 must be at least 1'):
+        SharedProposals(dict(type='GridRegions'), num=0)
+    with pytest.raises(ValueError, match='must keep the size'):
+        IoUConstrainedViews([dict(type='mmdet.Resize', scale=(8, 8))])(sample(0))
