@@ -106,12 +106,16 @@ class IoUConstrainedViews(BaseTransform):
         """Whether the views change places, and are mirrored."""
         return np.random.rand() < 0.5, np.random.rand() < self.flip_prob
 
-    def rectangles(self, height: int, width: int) -> np.ndarray:
-        """Left, top, right, bottom of the two views, (2, 4) whole pixels.
+    def rectangles(self, height: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:
+        """Draw the two views.
 
         Args:
             height (int): Of the image, pixels.
             width (int): Of the image.
+
+        Returns:
+            tuple: Left, top, right, bottom of both, (2, 4) whole pixels; and (h, w) of the
+            outer rectangle.
         """
         left, top, right, bottom = self._outer(height, width)
         start, end = np.array([left, top]), np.array([right, bottom])
@@ -124,7 +128,7 @@ class IoUConstrainedViews(BaseTransform):
         first_start = np.ceil(start + move[0] * (second_start - start) - 1e-9)
         second_end = np.floor(end - move[1] * (end - first_end) + 1e-9)
         found = np.array([[*first_start, *first_end], [*second_start, *second_end]])
-        return found.astype(int)
+        return found.astype(int), (bottom - top, right - left)
 
     def transform(self, results: dict) -> dict:
         """Make the views.
@@ -133,9 +137,7 @@ class IoUConstrainedViews(BaseTransform):
             ValueError: A transform changed the size of a view.
         """
         image = results['img']
-        # Both get the size of the rectangle that contains them.
-        rectangles = self.rectangles(*image.shape[:2])
-        size = self._outer_size(rectangles)
+        rectangles, size = self.rectangles(*image.shape[:2])
         swapped, flipped = self._coins()
         made = []
         for left, top, right, bottom in rectangles[::-1] if swapped else rectangles:
@@ -159,13 +161,6 @@ class IoUConstrainedViews(BaseTransform):
         for key in VIEW_KEYS:
             results[key] = [one[key] for one in made]
         return results
-
-    @staticmethod
-    def _outer_size(rectangles: np.ndarray) -> tuple[int, int]:
-        """(h, w) of the rectangle around both."""
-        start, end = rectangles[:, :2].min(0), rectangles[:, 2:].max(0)
-        width, height = (end - start).tolist()
-        return height, width
 
     def __repr__(self) -> str:
         return (

@@ -22,7 +22,8 @@ def test_the_threshold_holds_for_every_sample(threshold):
     for seed in range(1500):
         np.random.seed(seed)
         height, width = np.random.randint(16, 500, 2)
-        first, second = views.rectangles(int(height), int(width))
+        (first, second), size = views.rectangles(int(height), int(width))
+        assert size[0] <= height and size[1] <= width
         for box in (first, second):
             assert 0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height
         found.append(iou(first, second))
@@ -34,7 +35,8 @@ def test_the_threshold_holds_for_every_sample(threshold):
 def test_without_moved_corners_the_threshold_is_met_exactly(monkeypatch):
     views = IoUConstrainedViews(iou=0.5, area=(1, 1), aspect_ratio=(1, 1))
     monkeypatch.setattr(views, '_inwards', lambda: np.zeros((2, 2)))
-    first, second = views.rectangles(4000, 4000)
+    (first, second), size = views.rectangles(4000, 4000)
+    assert size == (4000, 4000)
     assert iou(first, second) == pytest.approx(0.5, abs=2e-3)
     assert first[:2].tolist() == [0, 0] and second[2:].tolist() == [4000, 4000]
 
