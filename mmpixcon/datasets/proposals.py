@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
 
 ARRAYS = ('names', 'offsets', 'boxes')
-REMEDY = 'Write it with mmpixcon.datasets.proposals.write_proposals.'
+REMEDY = (
+    'Write it with tools/dataset_converters/make_proposals.py, or boxes of your own with '
+    'mmpixcon.datasets.proposals.write_proposals.'
+)
 
 
 class Proposals:
@@ -105,18 +108,51 @@ def write_proposals(folder: str | Path, names: Iterable[str], boxes: Iterable[np
         if not np.isfinite(one).all():
             raise ValueError(f'proposals of {name.decode()} are not finite')
     order = sorted(range(len(encoded)), key=encoded.__getitem__)
-    counts = [len(rows[i]) for i in order]
-    arrays = dict(
-        names=np.array([encoded[i] for i in order], dtype=np.bytes_),
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        boxes=np.concatenate([np.zeros((0, 4), np.float32), *(rows[i] for i in order)]),
-    )
+    counts = np.array([len(one) for one in rows], np.int64)[order]
+    write_sorted(folder, [encoded[i] for i in order], counts, (rows[i] for i in order))
+
+
+def write_sorted(
+    folder: str | Path,
+    names: Sequence[bytes],
+    counts: np.ndarray,
+    blocks: Iterable[np.ndarray],
+    extra: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write proposals that are in order, without holding all boxes in memory.
+
+    Complete or not at all; what was there is replaced.
+
+    Args:
+        folder (str | Path): Its parent must exist.
+        names (Sequence[bytes]): (n, ) paths of the images in UTF-8, sorted, each once.
+        counts (np.ndarray): (n, ) int64, boxes of each.
+        blocks (Iterable[np.ndarray]): (k, 4) float32 each, of any k; one after
+            the other they are the boxes of all images in the order of the names.
+        extra (Mapping[str, bytes], optional): Further files by name, with their content.
+
+    Raises:
+        ValueError: The blocks do not have as many boxes as the counts say.
+    """
     folder = Path(folder)
     part = folder.with_name(f'{folder.name}.{os.getpid()}.part')
     part.mkdir()
     try:
-        for name in ARRAYS:
-            np.save(part / f'{name}.npy', arrays[name], allow_pickle=False)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        np.save(part / 'names.npy', np.array(names, dtype=np.bytes_), allow_pickle=False)
+        np.save(part / 'offsets.npy', offsets, allow_pickle=False)
+        with (part / 'boxes.npy').open('wb') as file:
+            layout = np.lib.format.header_data_from_array_1_0(np.zeros((0, 4), np.float32))
+            layout['shape'] = (int(offsets[-1]), 4)
+            np.lib.format.write_array_header_1_0(file, layout)
+            found = 0
+            for block in blocks:
+                file.write(np.ascontiguousarray(block, np.float32).tobytes())
+                found += len(block)
+        if found != offsets[-1]:
+            raise ValueError(f'{found} boxes, but the counts say {offsets[-1]}')
+        for name, content in (extra or {}).items():
+            (part / name).write_bytes(content)
         if folder.exists():
             shutil.rmtree(folder)
         part.rename(folder)

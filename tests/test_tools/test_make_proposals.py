@@ -1,0 +1,111 @@
+"""Command lines of the proposals: finding them, and their recall."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmdet.evaluation import eval_recalls
+
+from mmpixcon.datasets.proposals import Proposals, write_proposals
+from mmpixcon.evaluation.proposal_recall import IOUS, proposal_recall
+
+from ..conftest import ROOT
+from ..processes import run_tool
+
+MAKE = ROOT / 'tools' / 'dataset_converters' / 'make_proposals.py'
+RECALL = ROOT / 'tools' / 'analysis_tools' / 'proposal_recall.py'
+
+
+def test_random_proposals_of_a_list(tmp_path: Path) -> None:
+    images, out = tmp_path / 'images', tmp_path / 'out'
+    images.mkdir()
+    for name in ('a.png', 'b.png', 'c.png'):
+        cv2.imwrite(str(images / name), np.zeros((30, 40, 3), np.uint8))
+    (images / 'b.png').write_bytes(b'')
+    (tmp_path / 'list.txt').write_text('a.png\nb.png\n')
+    common = (images, '--out', out, '--method', 'random', '--workers', 1)
+    listed = ('--ann-file', tmp_path / 'list.txt')
+    status, printed, shown = run_tool(MAKE, *common, *listed, '--shard', '1/1', '--max-boxes', 3)
+    assert status == 0 and '0 images are left to other shards' in printed, shown
+    status, printed, shown = run_tool(MAKE, *common, *listed, '--merge', '--max-boxes', 3)
+    assert status == 0 and 'images: 2, 2 of them done before, 1 unreadable\nboxes: 3' in printed
+    assert 'make_proposals: no boxes of b.png: the file is empty' in shown
+    assert len(Proposals(out)) == 1
+    status, _, shown = run_tool(MAKE, *common)
+    assert status == 1 and shown.startswith('make_proposals: ') and '--overwrite to' in shown
+    assert shown.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('--shard', '3/2'), "'3/2' is no i/n"),
+        (('--shard', '1/2', '--merge'), 'not allowed with'),
+        (('--method', 'random', '--side', '9'), '--side is of selective_search, not of random'),
+        (('--method', 'edge_boxes', '--seed', '1'), '--seed is of selective_search and random'),
+    ],
+)
+def test_options_that_do_not_fit(options: tuple, message: str, tmp_path: Path) -> None:
+    status, _, shown = run_tool(MAKE, tmp_path, '--out', tmp_path / 'out', *options)
+    assert status == 2 and message in shown
+
+
+def test_recall_by_hand() -> None:
+    objects = np.array([[0, 0, 10, 10], [20, 20, 30, 30]], float)
+    # Of the first object 0.5 and, third, all; of the second 0.6.
+    found = np.array([[0, 0, 10, 5], [20, 20, 30, 26], [0, 0, 10, 10]], float)
+    none = np.zeros((0, 4))
+    result = proposal_recall([(objects, found), (objects[:1], none), (none, found)], (1, 2, 3))
+    assert result.objects == 3 and result.images == 3 and result.proposals == 6
+    assert np.allclose(result.at(0.5), [1 / 3, 2 / 3, 2 / 3])
+    assert np.allclose(result.average(), np.array([1, 1 + 3, 10 + 3]) / 30)
+    # A proposal finds one object only.
+    twice = np.repeat(objects[:1], 2, 0)
+    assert proposal_recall([(twice, objects[:1])], (10,)).at(0.5).tolist() == [0.5]
+
+
+def test_recall_is_mmdets() -> None:
+    random = np.random.default_rng(0)
+
+    def boxes(count: int) -> np.ndarray:
+        corners = np.sort(random.uniform(0, 50, (count, 2, 2)), axis=1)
+        return corners.reshape(count, 4)
+
+    # The same numbers in each image: others it cannot do.
+    pairs = [(boxes(6), boxes(40)) for _ in range(4)]
+    ious = np.array(IOUS, np.float32)
+    expected = eval_recalls(*map(list, zip(*pairs)), np.array([10, 40]), ious, logger='silent')
+    assert np.allclose(proposal_recall(pairs, (10, 40)).recalls, expected)
+    assert 0 < expected[1, 0] < 1
+
+
+def test_the_recall_of_a_data_set(tmp_path: Path) -> None:
+    box = [[1, 2, 31, 42]]
+    write_proposals(tmp_path / 'found', ['a.jpg'], [box])
+    write_proposals(tmp_path / 'others', ['z.jpg'], [box])
+    annotations = [
+        dict(image_id=1, bbox=[1, 2, 30, 40]),
+        dict(image_id=1, bbox=[100, 100, 30, 40], iscrowd=1),
+        dict(image_id=2, bbox=[1, 2, 30, 40], iscrowd=0),
+    ]
+    images = [dict(id=1, file_name='a.jpg'), dict(id=2, file_name='b.jpg')]
+    coco = tmp_path / 'coco.json'
+    coco.write_text(json.dumps(dict(images=images, annotations=annotations)))
+    status, printed, shown = run_tool(RECALL, tmp_path / 'found', coco)
+    assert status == 0 and '1 images have no proposals, such as b.jpg' in shown
+    lines = [line.split() for line in printed.splitlines()]
+    assert lines[1:4] == [[num, '0.500', '0.500'] for num in ('10', '30', '100')]
+    assert printed.endswith('2 images, 2 objects, 0.5 proposals an image\n')
+    assert '1.000' in run_tool(RECALL, tmp_path / 'found', coco, '--images', 1)[1]
+    for arguments, message in (
+        ((tmp_path / 'others', coco), 'they are of other images'),
+        ((tmp_path / 'none', coco), 'does not exist'),
+        ((tmp_path / 'found', coco, '--nums', 0), 'must be at least 1'),
+        ((tmp_path / 'found', coco, '--images', 0), 'must be at least 1'),
+    ):
+        status, _, shown = run_tool(RECALL, *arguments)
+        assert status == 1 and message in shown

@@ -1,0 +1,97 @@
+r"""How many annotated objects the proposals of a data set find.
+
+    python tools/analysis_tools/proposal_recall.py data/bccd/proposals data/bccd/val.json
+
+Average recall over the overlaps 0.5 to 0.95 and recall at 0.5, with the best 10, 30 and 100
+proposals of each image; crowds do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import mmpixcon  # noqa: F401  (makes the pinned set importable)
+from mmpixcon.datasets.proposals import Proposals
+from mmpixcon.evaluation.proposal_recall import proposal_recall
+from mmpixcon.utils.progress import Progress
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('proposals', help='folder that make_proposals.py wrote')
+    parser.add_argument('annotations', type=Path, help='COCO file of the same images')
+    parser.add_argument('--nums', type=int, nargs='+', default=[10, 30, 100])
+    parser.add_argument('--images', type=int, help='look at the first of them only')
+    return parser.parse_args()
+
+
+class Pairs:
+    """Objects and proposals of the images, one after another.
+
+    Args:
+        proposals (Proposals): Of the images.
+        annotations (Path): COCO file.
+        images (int, optional): Only so many.
+
+    Raises:
+        ValueError: The file is no COCO annotations, or no image has proposals.
+    """
+
+    def __init__(self, proposals: Proposals, annotations: Path, images: int | None) -> None:
+        content = json.loads(annotations.read_text())
+        if not isinstance(content, dict) or not {'images', 'annotations'} <= set(content):
+            raise ValueError(f'{annotations} is no COCO file: it needs images and annotations')
+        self.images = content['images'][:images]
+        self.boxes = defaultdict(list)
+        for one in content['annotations']:
+            if not one.get('iscrowd'):
+                x, y, width, height = one['bbox']
+                self.boxes[one['image_id']].append([x, y, x + width, y + height])
+        self.proposals = proposals
+        self.without: list[str] = []
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        progress = Progress('matching', len(self.images), sys.stderr)
+        for done, image in enumerate(self.images, 1):
+            found = self.proposals.find(image['file_name'])
+            if found is None:
+                self.without.append(image['file_name'])
+                found = np.zeros((0, 4), np.float32)
+            yield np.array(self.boxes[image['id']], np.float32).reshape(-1, 4), found
+            progress.show(done)
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parse_args()
+    try:
+        if args.images is not None and args.images < 1:
+            raise ValueError(f'--images {args.images} must be at least 1')
+        pairs = Pairs(Proposals(args.proposals), args.annotations, args.images)
+        found = proposal_recall(pairs, args.nums)
+        if len(pairs.without) == found.images:
+            raise ValueError(
+                f'{args.proposals} has no proposals of {pairs.without[0]} nor any other image of '
+                f'{args.annotations}: they are of other images'
+            )
+    except (OSError, ValueError) as error:
+        sys.exit(f'proposal_recall: {error}')
+    if pairs.without:
+        print(
+            f'proposal_recall: warning: {len(pairs.without)} images have no proposals, such as '
+            f'{pairs.without[0]}; their objects count as not found',
+            file=sys.stderr,
+        )
+    print(found.table())
+
+
+if __name__ == '__main__':
+    main()
