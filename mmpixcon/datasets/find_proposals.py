@@ -54,6 +54,8 @@ _SIGMA = 2.0
 # even image has no edges.
 _LEAST_EDGE = 0.005
 _LEAST_SIDE = 8
+# Of an image that a structured forest can be asked about, whose patches have 32 pixels.
+_LEAST_FOREST_SIDE = 16
 
 Finder = Callable[[np.ndarray, int], np.ndarray]
 
@@ -128,6 +130,9 @@ class ProposalSettings:
         Returns:
             Finder: Takes an image, (h, w, 3) uint8 BGR, and a seed of its own, and
             gives its boxes, (k, 4) float32 with an area above 0 and inside the image.
+
+        Raises:
+            ValueError: The model is none.
         """
         find = {
             'edge_boxes': _edge_boxes,
@@ -187,12 +192,13 @@ def _edge_boxes(settings: ProposalSettings) -> Finder:
     finder = cv2.ximgproc.createEdgeBoxes()
     finder.setMaxBoxes(settings.max_boxes)
     finder.setMinBoxArea(settings.min_area)
-    forest = settings.model and cv2.ximgproc.createStructuredEdgeDetection(settings.model)
+    forest = None if settings.model is None else _forest(settings.model)
+    least = _LEAST_SIDE if forest is None else _LEAST_FOREST_SIDE
 
     def find(image: np.ndarray, _: int) -> np.ndarray:
-        if min(image.shape[:2]) < _LEAST_SIDE:
+        if min(image.shape[:2]) < least:
             return np.zeros((0, 4))
-        if forest:
+        if forest is not None:
             edges = forest.detectEdges(image[..., ::-1].astype(np.float32) / 255)
             across = forest.computeOrientation(edges)
             edges = forest.edgesNms(edges, across)
@@ -201,6 +207,18 @@ def _edge_boxes(settings: ProposalSettings) -> Finder:
         return _corners(finder.getBoundingBoxes(edges, across)[0])
 
     return find
+
+
+def _forest(path: str) -> Any:
+    """The structured forest in a file."""
+    try:
+        # Without these OpenCV loads an empty one, and dies at the first image.
+        file = cv2.FileStorage(path, cv2.FILE_STORAGE_READ)
+        if all(not file.getNode(name).empty() for name in ('options', 'childs', 'edgeBins')):
+            return cv2.ximgproc.createStructuredEdgeDetection(path)
+    except (cv2.error, SystemError):
+        pass
+    raise ValueError(f"{path} is no structured forest, such as OpenCV's model.yml.gz")
 
 
 def _selective_search(settings: ProposalSettings) -> Finder:
@@ -369,12 +387,18 @@ def find_proposals(
         return ProposalSummary(
             out, True, kept, content['boxes'], content['unreadable'], kept, 0, 0.0
         )
+    # Before anything is written: a model that is none is an error.
+    finder = None if merge else settings.finder()
     _prepare_parts(job, record, overwrite, merge)
     mine = [c for c in job.chunks if shard is None or c % shard[1] == shard[0] - 1]
     todo = [] if merge else [c for c in mine if not job.part(c).exists()]
     if shard is not None:
         replace_file(job.parts / f'shard_{shard[0]}_of_{shard[1]}', b'')
-    _run(job, settings, todo, workers, stream)
+    progress = Progress(settings.method, job.images(todo), stream)
+    done = 0
+    for number in _each(job, settings, finder, todo, min(workers, len(todo))):
+        done += job.size(number)
+        progress.show(done)
     missing = [c for c in job.chunks if not job.part(c).exists()]
     kept = job.images(mine) - job.images(todo)
     if shard is not None:
@@ -488,19 +512,8 @@ def _prepare_parts(job: _Job, record: dict[str, Any], overwrite: bool, merge: bo
         )
 
 
-def _run(
-    job: _Job, settings: ProposalSettings, todo: Sequence[int], workers: int, stream: TextIO
-) -> None:
-    """Find and write the chunks that are to do."""
-    progress = Progress(settings.method, job.images(todo), stream)
-    done = 0
-    for number in _each(job, settings, todo, min(workers, len(todo))):
-        done += job.size(number)
-        progress.show(done)
-
-
 def _each(
-    job: _Job, settings: ProposalSettings, todo: Sequence[int], workers: int
+    job: _Job, settings: ProposalSettings, finder: Finder | None, todo: Sequence[int], workers: int
 ) -> Iterator[int]:
     """Do chunks, in any order; gives their numbers as they are written."""
     tasks = {
@@ -508,7 +521,6 @@ def _each(
         for c in todo
     }
     if workers <= 1:
-        finder = settings.finder() if todo else None
         for number, (paths, names) in tasks.items():
             _write_part(job.part(number), paths, names, finder, settings.seed)
             yield number

@@ -74,6 +74,35 @@ def test_a_rectangle_is_found(method: str) -> None:
 
 
 @needs_contrib
+def test_edges_of_a_structured_forest(tmp_path: Path) -> None:
+    # One tree, one question: where the gradient in the middle of a patch is large, an edge.
+    options = dict(stride=2, shrinkNumber=2, patchSize=32, patchInnerSize=16)
+    options |= dict(numberOfGradientOrientations=4, gradientSmoothingRadius=0)
+    options |= dict(regFeatureSmoothingRadius=0, ssFeatureSmoothingRadius=0)
+    options |= dict(gradientNormalizationRadius=4, selfsimilarityGridSize=5)
+    options |= dict(numberOfTrees=1, numberOfTreesToEvaluate=1)
+    middle = [y * 16 + x for y in (7, 8) for x in (7, 8)] * 20
+    tree = dict(childs=[[2, 0, 0]], featureIds=[[3 * 256 + 8 * 16 + 8, 0, 0]])
+    tree |= dict(thresholds=[[0.05, 0.0, 0.0]], edgeBins=[middle])
+    tree |= dict(edgeBoundaries=[[0, 0, 0, len(middle)]])
+    model = tmp_path / 'model.json'
+    model.write_text(json.dumps(dict(options=options, **tree)))
+    settings = ProposalSettings('edge_boxes', max_boxes=30, model=str(model))
+    assert best_overlap(settings.finder()(rectangle(), 0)) > 0.7
+    # Known by its content, wherever it lies.
+    moved = tmp_path / 'moved.json'
+    moved.write_bytes(model.read_bytes())
+    assert ProposalSettings('edge_boxes', 30, str(moved)).record() == settings.record()
+    assert len(settings.record()['model']) == 16
+    # What is no model is an error at once, not the fault of each image.
+    cv2.imwrite(str(tmp_path / '1.png'), rectangle())
+    moved.write_text('nothing')
+    with pytest.raises(ValueError, match=r'moved.json is no structured forest'):
+        find(tmp_path / 'out', tmp_path, ProposalSettings('edge_boxes', model=str(moved)))
+    assert not (tmp_path / 'out.parts').exists()
+
+
+@needs_contrib
 @pytest.mark.parametrize('method', ['edge_boxes', 'selective_search'])
 @pytest.mark.parametrize('size', [(1, 1), (300, 4), (64, 48)])
 def test_small_and_even_images_are_no_trouble(method: str, size: tuple[int, int]) -> None:
