@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mmpixcon.datasets import find_proposals as module
-from mmpixcon.datasets.find_proposals import ProposalSettings, find_proposals, gradient_edges
+from mmpixcon.datasets.find_proposals import find_proposals
+from mmpixcon.datasets.proposal_finders import ProposalSettings, gradient_edges
 from mmpixcon.datasets.proposals import Proposals
 from mmpixcon.datasets.unlabelled import UnlabelledDataset
 
@@ -167,7 +168,7 @@ def test_processes_kills_and_shards_give_the_same(
     find(tmp_path / 'one', folder)
     find(tmp_path / 'two', folder, workers=2)
     # Killed in the second part.
-    write, calls = module._write_part, []
+    write, calls = module.write_part, []
 
     def killed(*arguments: object) -> None:
         calls.append(arguments)
@@ -176,7 +177,7 @@ def test_processes_kills_and_shards_give_the_same(
         write(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, '_write_part', killed)
+        patch.setattr(module, 'write_part', killed)
         with pytest.raises(KeyboardInterrupt):
             find(tmp_path / 'three', folder)
     parts = tmp_path / 'three.parts'

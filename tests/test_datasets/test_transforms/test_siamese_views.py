@@ -41,6 +41,17 @@ def test_without_moved_corners_the_threshold_is_met_exactly(monkeypatch):
     assert first[:2].tolist() == [0, 0] and second[2:].tolist() == [4000, 4000]
 
 
+def test_rounding_never_costs_the_threshold(monkeypatch):
+    views = IoUConstrainedViews(iou=0.5)
+    # Corners that stay: nothing else raises the IoU.
+    monkeypatch.setattr(views, '_inwards', lambda: np.zeros((2, 2)))
+    for seed in range(1500):
+        np.random.seed(seed)
+        height, width = np.random.randint(16, 120, 2)
+        (first, second), _ = views.rectangles(int(height), int(width))
+        assert iou(first, second) >= 0.5
+
+
 def sample(seed, shape=(120, 160)):
     """An image whose pixels say where they are."""
     np.random.seed(seed)
