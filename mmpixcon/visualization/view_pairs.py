@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Polygon, Rectangle
@@ -35,6 +38,32 @@ def positives_of(pairs: PixelPairs) -> dict[int, list[int]]:
     return found
 
 
+def view_panels(
+    panels: Sequence[tuple[np.ndarray, str, str | None]],
+) -> tuple[Figure, Sequence[Axes]]:
+    """A figure with images side by side, in corner coordinates as the homographies have them.
+
+    Args:
+        panels (Sequence[tuple]): Image (H, W, 3) uint8 RGB, title, and color of the frame or
+            None, of each.
+
+    Returns:
+        tuple[Figure, Sequence[Axes]]: The figure, and the axes of each image in its pixels.
+    """
+    figure = Figure(figsize=(5 * len(panels), 5.2), layout='constrained')
+    FigureCanvasAgg(figure)
+    row = figure.subplots(1, len(panels))
+    for axes, (img, name, color) in zip(row, panels):
+        axes.imshow(img, extent=(0, img.shape[1], img.shape[0], 0))
+        axes.set_title(name)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if color is not None:
+            for spine in axes.spines.values():
+                spine.set(edgecolor=color, linewidth=3)
+    return figure, row
+
+
 def draw_view_pair(
     raw: np.ndarray,
     detection: np.ndarray,
@@ -61,23 +90,13 @@ def draw_view_pair(
     Returns:
         Figure: To be saved with ``savefig``.
     """
-    figure = Figure(figsize=(15, 5.2), layout='constrained')
-    FigureCanvasAgg(figure)
-    raw_axes, query_axes, key_axes = figure.subplots(1, 3)
-    panels = (
-        (raw_axes, raw, 'image and footprints', None),
-        (query_axes, detection, 'detection view', DETECTION_COLOR),
-        (key_axes, momentum, 'momentum view', MOMENTUM_COLOR),
+    figure, (raw_axes, query_axes, key_axes) = view_panels(
+        (
+            (raw, 'image and footprints', None),
+            (detection, 'detection view', DETECTION_COLOR),
+            (momentum, 'momentum view', MOMENTUM_COLOR),
+        )
     )
-    for axes, img, name, color in panels:
-        # Corner coordinates, as the homographies have them.
-        axes.imshow(img, extent=(0, img.shape[1], img.shape[0], 0))
-        axes.set_title(name)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        if color is not None:
-            for spine in axes.spines.values():
-                spine.set(edgecolor=color, linewidth=3)
     for view, color in ((pairs.query, DETECTION_COLOR), (pairs.key, MOMENTUM_COLOR)):
         raw_axes.add_patch(Polygon(view.footprint().numpy(), fill=False, edgecolor=color, lw=2))
     for x1, y1, x2, y2 in boxes:

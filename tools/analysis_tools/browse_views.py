@@ -2,20 +2,23 @@
 
     python tools/analysis_tools/browse_views.py CONFIG --data-root DIR
 
-One picture a sample: the image with the footprints of both views; the
-detection view with its boxes; the momentum view; lines between corresponding
-cells, and the positives of their anchors. The maps and the threshold are those
-that the config trains with.
+One picture a sample: the image with the footprints of both views, and the views.
+Between a detection view with its boxes and a momentum view, as PixCon has them, lines join
+corresponding cells, and the positives of their anchors are filled in; maps and threshold
+are those that the config trains with. In two views with regions, as Siamese DETR
+and PLRC have them, a region has the same color and number in each.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import mmcv
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
@@ -25,19 +28,23 @@ from mmpixcon.models.contrast import PixelPairs, ViewGrid
 from mmpixcon.models.detectors.pixel_contrast import DETECTION, MOMENTUM
 from mmpixcon.registry import DATASETS, MODELS
 from mmpixcon.utils.data_files import check_data_files, set_data_root
-from mmpixcon.visualization import draw_view_pair
+from mmpixcon.visualization import draw_shared_regions, draw_view_pair
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('config', help='config of a PixelContrastDetector')
+    parser.add_argument('config', help='config whose training pipeline makes two views')
     parser.add_argument('--data-root', help="folder of the data, in place of the config's")
     parser.add_argument('--out', default='work_dirs/views', help='folder for the pictures')
     parser.add_argument('--num', type=int, default=4, help='samples to draw')
     parser.add_argument('--start', type=int, default=0, help='index of the first one')
-    parser.add_argument('--level', type=int, help="level of the maps, the config's first if none")
-    parser.add_argument('--lines', type=int, default=6, help='anchors to join in each picture')
+    parser.add_argument(
+        '--level', type=int, help="PixCon: level of the maps, the config's first if none"
+    )
+    parser.add_argument(
+        '--lines', type=int, default=6, help='PixCon: anchors to join in each picture'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='settings to change')
     return parser.parse_args()
@@ -50,9 +57,78 @@ def map_shape(model: torch.nn.Module, size: tuple[int, int], level: int) -> tupl
     return tuple(maps[level].shape[2:])
 
 
-def to_rgb(image: torch.Tensor) -> np.ndarray:
-    """A packed (3, H, W) BGR image as (H, W, 3) RGB."""
-    return np.ascontiguousarray(image.numpy().transpose(1, 2, 0)[..., ::-1])
+def to_rgb(image: torch.Tensor, is_rgb: bool = False) -> np.ndarray:
+    """A packed (3, H, W) image as (H, W, 3) RGB."""
+    img = image.numpy().transpose(1, 2, 0)
+    return np.ascontiguousarray(img if is_rgb else img[..., ::-1])
+
+
+def pixel_pair_drawer(cfg: Config, args: argparse.Namespace) -> Callable[[dict], Figure]:
+    """What draws samples with a detection and a momentum view, with the config's maps."""
+    if not cfg.model.type.endswith('PixelContrastDetector'):
+        raise ValueError(f'{args.config}: model.type is {cfg.model.type}; a detection and a '
+                         'momentum view are drawn for a PixelContrastDetector')  # fmt: skip
+    model = MODELS.build(cfg.model).eval()
+    level = model.levels[0] if args.level is None else args.level
+    S = dict(zip(model.levels, model.S)).get(level, model.S[0])
+
+    def draw(sample: dict) -> Figure:
+        grids = {}
+        for branch in (DETECTION, MOMENTUM):
+            size = tuple(sample['inputs'][branch].shape[1:])
+            packed = sample['data_samples'][branch]
+            shape = map_shape(model, size, level)
+            grids[branch] = ViewGrid(packed.homography_matrix, shape, size, packed.img_shape[:2])
+        packed = sample['data_samples'][DETECTION]
+        return draw_view_pair(
+            mmcv.imread(packed.img_path, channel_order='rgb'),
+            to_rgb(sample['inputs'][DETECTION]),
+            to_rgb(sample['inputs'][MOMENTUM]),
+            packed.gt_instances.bboxes.numpy(),
+            PixelPairs(grids[DETECTION], grids[MOMENTUM], S),
+            num_lines=args.lines,
+            title=Path(packed.img_path).name,
+        )
+
+    return draw
+
+
+def region_pair_drawer(is_rgb: bool) -> Callable[[dict], Figure]:
+    """What draws samples with two views and regions of the raw image."""
+
+    def draw(sample: dict) -> Figure:
+        packed = sample['data_samples']
+        return draw_shared_regions(
+            mmcv.imread(packed.img_path, channel_order='rgb'),
+            [to_rgb(img, is_rgb) for img in sample['inputs'][:2]],
+            packed.homography_matrix[:2],
+            np.asarray(packed.regions),
+            title=Path(packed.img_path).name,
+        )
+
+    return draw
+
+
+def drawer_of(
+    sample: dict, cfg: Config, args: argparse.Namespace, is_rgb: bool
+) -> Callable[[dict], Figure]:
+    """What draws samples of this kind.
+
+    Raises:
+        ValueError: They are no two views, or nothing says what corresponds in them.
+    """
+    inputs = sample['inputs']
+    if isinstance(inputs, dict) and {DETECTION, MOMENTUM} <= set(inputs):
+        return pixel_pair_drawer(cfg, args)
+    pair = isinstance(inputs, (list, tuple)) and len(inputs) > 1
+    if pair and 'regions' in sample['data_samples'] and inputs[0].ndim == inputs[1].ndim == 3:
+        return region_pair_drawer(is_rgb)
+    names = sorted(inputs) if isinstance(inputs, dict) else f'{len(inputs)} of them'
+    raise ValueError(
+        f'{args.config}: train_dataloader.dataset.pipeline gives {type(inputs).__name__} inputs '
+        f'({names}) without regions; drawn are a detection and a momentum view (PixCon), or two '
+        'views with regions (Siamese DETR, PLRC)'
+    )
 
 
 def main() -> None:
@@ -64,39 +140,23 @@ def main() -> None:
     if args.data_root:
         set_data_root(cfg, args.data_root)
     check_data_files(cfg, ('train',))
-    if not cfg.model.type.endswith('PixelContrastDetector'):
-        raise ValueError(f'{args.config}: model.type is {cfg.model.type}; two views are drawn '
-                         'for a PixelContrastDetector')  # fmt: skip
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    model = MODELS.build(cfg.model).eval()
-    level = model.levels[0] if args.level is None else args.level
-    S = dict(zip(model.levels, model.S)).get(level, model.S[0])
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    # Views that are packed as RGB, PackViews says so.
+    is_rgb = getattr(dataset.pipeline.transforms[-1], 'to_rgb', False)
     np.random.seed(args.seed)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     written = []
+    draw = None
     stop = min(args.start + args.num, len(dataset))
     for index in track_iter_progress(range(args.start, stop)):
         sample = dataset[index]
-        grids = {}
-        for branch in (DETECTION, MOMENTUM):
-            size = tuple(sample['inputs'][branch].shape[1:])
-            packed = sample['data_samples'][branch]
-            shape = map_shape(model, size, level)
-            grids[branch] = ViewGrid(packed.homography_matrix, shape, size, packed.img_shape[:2])
-        packed = sample['data_samples'][DETECTION]
-        figure = draw_view_pair(
-            mmcv.imread(packed.img_path, channel_order='rgb'),
-            to_rgb(sample['inputs'][DETECTION]),
-            to_rgb(sample['inputs'][MOMENTUM]),
-            packed.gt_instances.bboxes.numpy(),
-            PixelPairs(grids[DETECTION], grids[MOMENTUM], S),
-            num_lines=args.lines,
-            title=Path(packed.img_path).name,
-        )
-        written.append(out / f'{Path(packed.img_path).stem}.png')
-        figure.savefig(written[-1], dpi=80)
+        draw = draw or drawer_of(sample, cfg, args, is_rgb)
+        packed = sample['data_samples']
+        path = (packed[DETECTION] if isinstance(packed, dict) else packed).img_path
+        written.append(out / f'{Path(path).stem}.png')
+        draw(sample).savefig(written[-1], dpi=80)
     print('\n' + '\n'.join(str(path) for path in written))
 
 
