@@ -3,7 +3,15 @@
 from .geometry import RandomResizedCrop, refuse_unrecorded_geometry
 from .photometric import ColorJitter, RandomGaussianBlur, RandomGrayscale, RandomSolarize
 from .pretext_views import ContrastViews, JigsawView, PackViews
-from .regions import BoxRegions, GridRegions, MaskRegions, ProposalRegions, RandomRegions
+from .region_targets import PackRegions, RegionCrops, RegionTargets
+from .regions import (
+    BoxRegions,
+    GridRegions,
+    MaskRegions,
+    ProposalRegions,
+    RandomPatches,
+    RandomRegions,
+)
 from .siamese_views import IoUConstrainedViews, SharedProposals
 from .views import MomentumView, PixelContrastViews
 
@@ -16,14 +24,18 @@ __all__ = [
     'JigsawView',
     'MaskRegions',
     'MomentumView',
+    'PackRegions',
     'PackViews',
     'PixelContrastViews',
     'ProposalRegions',
     'RandomGaussianBlur',
     'RandomGrayscale',
+    'RandomPatches',
     'RandomRegions',
     'RandomResizedCrop',
     'RandomSolarize',
+    'RegionCrops',
+    'RegionTargets',
     'SharedProposals',
     'refuse_unrecorded_geometry',
 ]

@@ -7,19 +7,20 @@ needs as many regions for each image: missing ones are boxes without area.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
-from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
 from mmpixcon.registry import TRANSFORMS
 
+from ..counted_warning import CountedWarning
 from ..proposals import Proposals
+
+# Least side of UP-DETR's patches, in pixels.
+MIN_PATCH = 8
 
 
 class RegionSource(BaseTransform):
@@ -147,6 +148,36 @@ class RandomRegions(RegionSource):
 
 
 @TRANSFORMS.register_module()
+class RandomPatches(RegionSource):
+    """Random patches, others every time: UP-DETR's, as its code draws them.
+
+    Sides are even between 8 pixels and 8 less than the image's, and so is the place. An
+    image of at most 16 pixels has none.
+
+    Args:
+        num (int): Patches, 1 to 255. Defaults to 10.
+    """
+
+    def __init__(self, num: int = 10) -> None:
+        super().__init__(num)
+
+    @cache_randomness
+    def _relative(self) -> np.ndarray:
+        """Of each patch, shares of the free range of width, height, x and y."""
+        return np.random.uniform(size=(self.max_regions, 2, 2))
+
+    def boxes(self, results: dict) -> np.ndarray:
+        """Draw them."""
+        size = np.array(results['ori_shape'][1::-1], np.float64)
+        if (size <= 2 * MIN_PATCH).any():
+            return np.zeros((0, 4))
+        drawn = self._relative()
+        sides = np.floor(MIN_PATCH + drawn[:, 0] * (size - 2 * MIN_PATCH + 1))
+        corner = np.floor(drawn[:, 1] * (size - sides + 1))
+        return np.concatenate([corner, corner + sides], axis=1)
+
+
+@TRANSFORMS.register_module()
 class BoxRegions(RegionSource):
     """Annotated boxes, for analysis (figure 6 of PLRC).
 
@@ -245,13 +276,12 @@ class ProposalRegions(RegionSource):
                     f'train_pipeline, ProposalRegions: missing gives {self._fallback.max_regions} '
                     f'regions, max_regions = {max_regions} is fewer; raise it'
                 )
-        # In memory that workers share.
-        self._count = torch.zeros(1, dtype=torch.long).share_memory_()
+        self._missed = CountedWarning()
 
     @property
     def missed(self) -> int:
         """How often an image had no entry."""
-        return int(self._count)
+        return self._missed.count
 
     def boxes(self, results: dict) -> np.ndarray:
         """Look the image up.
@@ -267,14 +297,10 @@ class ProposalRegions(RegionSource):
                 f'{results["img_path"]} has no proposals in {self.path}. Write them anew, or set '
                 "missing=dict(type='GridRegions', n=4) of ProposalRegions in the train_pipeline."
             )
-        self._count += 1
-        if str(self.missed).rstrip('0') == '1':
-            print_log(
-                f'{results["img_path"]} has no proposals in {self.path}: '
-                f'{type(self._fallback).__name__} instead; {self.missed} times so far.',
-                logger='current',
-                level=logging.WARNING,
-            )
+        self._missed(
+            f'{results["img_path"]} has no proposals in {self.path}: '
+            f'{type(self._fallback).__name__} instead'
+        )
         return self._fallback.boxes(results)
 
 

@@ -205,27 +205,20 @@ class SharedProposals(BaseTransform):
             self.source: RegionSource = TRANSFORMS.build(copy.deepcopy(source))
         self.num, self.min_area, self.jitter = num, min_area, jitter
 
-    @cache_randomness
-    def _moves(self, count: int) -> np.ndarray:
-        """By how much edges move, in units of the boxes' sides, (count, 4)."""
-        return np.random.uniform(-self.jitter, self.jitter, (count, 4))
-
     def transform(self, results: dict) -> dict:
         """Choose the proposals."""
         overlap = shared_rectangle(results['homography_matrix'], results['img_shape'])
         found = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
-        found = _clip(found, overlap)
+        found = clip_boxes(found, overlap)
         sides = found[:, 2:] - found[:, :2]
         least = self.min_area * np.prod(overlap[2:] - overlap[:2])
         keep = (sides > 0).all(1) & (sides.prod(1) >= least)
         boxes = np.concatenate([overlap[None], found[keep][: self.num - 1]])
-        lacking = self.num - len(boxes)
-        if lacking:
-            # Of the proposals in turn; of the overlap only where there are none.
-            originals = boxes[1:] if len(boxes) > 1 else boxes
-            copies = originals[np.arange(lacking) % len(originals)]
-            scale = np.tile(copies[:, 2:] - copies[:, :2], 2)
-            boxes = np.concatenate([boxes, _clip(copies + self._moves(lacking) * scale, overlap)])
+        if len(boxes) < self.num:
+            moves = draw_moves(self.num - len(boxes), self.jitter)
+            # Copies of the proposals; of the overlap only where there are none.
+            filled = fill_with_copies(boxes[1:] if len(boxes) > 1 else boxes, moves, overlap)
+            boxes = np.concatenate([boxes[:1], filled]) if len(boxes) > 1 else filled
         results['regions'] = boxes.astype(np.float32)
         return results
 
@@ -236,9 +229,30 @@ class SharedProposals(BaseTransform):
         )
 
 
-def _clip(boxes: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Boxes within a rectangle, (k, 4)."""
+def clip_boxes(boxes: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Boxes (k, 4) within a rectangle (4, )."""
     return np.clip(boxes, np.tile(limits[:2], 2), np.tile(limits[2:], 2))
+
+
+def draw_moves(count: int, jitter: float) -> np.ndarray:
+    """By how much edges move, in units of the boxes' sides, (count, 4), at most ``jitter``."""
+    return np.random.uniform(-jitter, jitter, (count, 4))
+
+
+def fill_with_copies(boxes: np.ndarray, moves: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Boxes, and then copies of them in turn with moved edges.
+
+    Args:
+        boxes (np.ndarray): (k, 4), k at least 1.
+        moves (np.ndarray): Of m copies, (m, 4), in units of the boxes' sides.
+        limits (np.ndarray): (4, ), the rectangle that copies stay in.
+
+    Returns:
+        np.ndarray: (k + m, 4).
+    """
+    copies = boxes[np.arange(len(moves)) % len(boxes)]
+    scale = np.tile(copies[:, 2:] - copies[:, :2], 2)
+    return np.concatenate([boxes, clip_boxes(copies + moves * scale, limits)])
 
 
 def shared_rectangle(

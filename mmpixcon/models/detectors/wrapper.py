@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ class DetectorWrapper(BaseDetector):
     In ``state_dict()`` the entries of ``self.detector`` carry the names that
     they have in the stock detector; everything else stands under
     ``own_prefix``. Loading takes such a checkpoint, or one of the stock
-    detector. Outside training the wrapper is the detector.
+    detector, of which it leaves the ``own_entries``. Outside training the wrapper is the detector.
 
     Args:
         detector (dict): Config of any mmdet detector. Its ``data_preprocessor``
@@ -32,6 +33,8 @@ class DetectorWrapper(BaseDetector):
     """
 
     own_prefix = 'mmpixcon.'
+    # Entries of the detector that stand under own_prefix too, since they are not the task's.
+    own_entries: re.Pattern | None = None
     # Whether training data has several views (branches) of each image.
     multi_branch = True
 
@@ -74,7 +77,9 @@ class DetectorWrapper(BaseDetector):
             if name.startswith(self.own_prefix):
                 own[name[len(self.own_prefix) :]] = state_dict.pop(key)
             else:
-                stock[name] = state_dict.pop(key)
+                value = state_dict.pop(key)
+                if not self._is_own(name):
+                    stock[name] = value
         if stock and not own:
             own = self.entries_for_stock(stock)
         state_dict.update({f'{prefix}detector.{name}': value for name, value in stock.items()})
@@ -89,6 +94,10 @@ class DetectorWrapper(BaseDetector):
                     below = name[len(prefix) :]
                     moved = f'{prefix}detector.{below}'.rstrip('.')
                     metadata.setdefault(moved, metadata[name])
+
+    def _is_own(self, name: str) -> bool:
+        """Whether an entry of the detector stands under ``own_prefix``."""
+        return self.own_entries is not None and self.own_entries.search(name) is not None
 
     def extract_feat(self, batch_inputs: Tensor) -> Any:
         """The detector's features of (N, 3, H, W) images."""
@@ -136,7 +145,7 @@ def _to_stock_keys(
     inner = f'{prefix}detector.'
     for key in [key for key in state_dict if key.startswith(prefix)]:
         value = state_dict.pop(key)
-        if key.startswith(inner):
+        if key.startswith(inner) and not module._is_own(key[len(inner) :]):
             state_dict[prefix + key[len(inner) :]] = value
         else:
             state_dict[prefix + module.own_prefix + key[len(prefix) :]] = value

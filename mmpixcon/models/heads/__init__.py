@@ -5,6 +5,8 @@ from .dn_heads import DNDeformableDETRHead, DNDETRHead
 from .multi_level_contrast_head import MultiLevelContrastHead
 from .pixel_predictor import PixelPredictor
 from .query_mask_head import QueryMaskHead
+from .region_query_head import RegionQueryHead
+from .siamese_detr_head import SiameseDETRHead
 
 __all__ = [
     'CrossCorrelationHead',
@@ -13,4 +15,6 @@ __all__ = [
     'MultiLevelContrastHead',
     'PixelPredictor',
     'QueryMaskHead',
+    'RegionQueryHead',
+    'SiameseDETRHead',
 ]

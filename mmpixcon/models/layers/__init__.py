@@ -1,5 +1,6 @@
 """Layers that several models share."""
 
+from .conditioned_queries import conditioned_queries, num_matching_queries
 from .dab_deformable_decoder import DABDeformableTransformerDecoder
 from .denoising import DenoisingQueries, DenoisingQueryGenerator, DenoisingTargets
 
@@ -8,4 +9,6 @@ __all__ = [
     'DenoisingQueries',
     'DenoisingQueryGenerator',
     'DenoisingTargets',
+    'conditioned_queries',
+    'num_matching_queries',
 ]

@@ -5,6 +5,7 @@ from .pixel_cosine_loss import PixelCosineLoss
 from .pixel_nce_loss import PixelNCELoss
 from .point_affinity_loss import PointAffinityLoss
 from .point_region_contrast_loss import PointRegionContrastLoss
+from .region_feature_loss import RegionFeatureLoss
 from .vicreg_loss import VICRegLoss
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'PixelNCELoss',
     'PointAffinityLoss',
     'PointRegionContrastLoss',
+    'RegionFeatureLoss',
     'VICRegLoss',
 ]

@@ -127,7 +127,7 @@ def test_proposals_and_images_without_them(tmp_path, monkeypatch):
     assert np.array_equal(regions[:3], boxes) and not regions[3].any()
     logged = []
     monkeypatch.setattr(
-        'mmpixcon.datasets.transforms.regions.print_log',
+        'mmpixcon.datasets.counted_warning.print_log',
         lambda message, level, **_: logged.append((level, message)),
     )
     for _ in range(12):

@@ -1,0 +1,50 @@
+"""Distance of predicted and true features of regions, whatever their length."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmpixcon.registry import MODELS
+
+
+@MODELS.register_module()
+class RegionFeatureLoss(BaseModule):
+    r"""Reconstruction of region features: D of equation (12) of Siamese DETR.
+
+    As in UP-DETR, equation (4), the squared distance of unit vectors, 0 to 4:
+
+    .. math::
+        D(\hat p, p) = \left\| \frac{\hat p}{\|\hat p\|} - \frac{p}{\|p\|} \right\|^2
+
+    Args:
+        loss_weight (float): Defaults to 1.0.
+
+    Raises:
+        ValueError: The weight is negative.
+    """
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if loss_weight < 0:
+            raise ValueError(f'region_weight = {loss_weight} must not be negative')
+        self.loss_weight = loss_weight
+
+    def forward(self, predicted: Tensor, target: Tensor, avg_factor: float) -> Tensor:
+        """Weighted sum over regions, divided; in full precision under autocast.
+
+        Args:
+            predicted (Tensor): (k, C); k may be 0.
+            target (Tensor): (k, C); gets no gradient.
+            avg_factor (float): What the sum is divided by, the number of regions.
+
+        Returns:
+            Tensor: Scalar.
+        """
+        dtype = torch.float64 if predicted.dtype == torch.float64 else torch.float32
+        with torch.autocast(predicted.device.type, enabled=False):
+            found = F.normalize(predicted.to(dtype), dim=1)
+            wanted = F.normalize(target.detach().to(dtype), dim=1)
+            return self.loss_weight * (found - wanted).square().sum() / avg_factor

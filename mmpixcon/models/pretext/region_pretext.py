@@ -1,0 +1,326 @@
+"""What pretraining of a whole detection transformer on regions has in common."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from mmcv.ops import RoIAlign
+from mmdet.models.detectors import DetectionTransformer
+from mmdet.models.task_modules.assigners import AssignResult
+from mmdet.structures import SampleList
+from mmdet.utils import reduce_mean
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+
+from mmpixcon.registry import MODELS
+
+from ..detectors.frozen import CLASS_LAYERS, freeze
+from ..detectors.wrapper import DetectorWrapper
+from ..layers import num_matching_queries
+
+# Side in pixels of the image that strides and channels of maps are read from.
+PROBE_SIZE = 128
+# Cells of a region's feature before they are averaged.
+ROI_SIZE = 7
+
+Matching = list[list[tuple[Tensor, Tensor]]]
+
+
+class RegionPretext(DetectorWrapper):
+    """A stock detection transformer that learns to find regions without classes.
+
+    The detector is that of a stock config, used as it is: backbone, neck, encoder,
+    decoder, query embedding, box branch and losses, matching. Its head has one class,
+    "region". The backbone is frozen and runs without gradient, in evaluation mode, once for
+    each image. A checkpoint loads into the stock detector; what belongs to classes
+    stands under ``own_prefix``, since it is not the task's.
+
+    Args:
+        detector (dict): Config of DETR, Conditional DETR, DAB-DETR, Deformable DETR,
+            DINO, DN-DETR or DN-Deformable-DETR.
+        frozen_backbone (bool): Defaults to True.
+        no_object_weight (float, optional): The class loss becomes cross entropy of
+            region and no object, with this weight of the latter, and costs of matching
+            the probability, as the releases of Siamese DETR and UP-DETR have them.
+            Defaults to None, the stock detector's class loss. Two-stage detectors keep
+            theirs, since they rank the encoder's cells by the class score.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+
+    Raises:
+        ValueError: The detector has no encoder, decoder or assigner.
+    """
+
+    own_entries = re.compile(CLASS_LAYERS)
+
+    def __init__(
+        self,
+        detector: dict,
+        frozen_backbone: bool = True,
+        no_object_weight: float | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        detector = one_class(detector, softmax=no_object_weight is not None)
+        super().__init__(detector, init_cfg)
+        name = type(self.detector).__name__
+        if not (
+            isinstance(self.detector, DetectionTransformer) and hasattr(self.detector, 'encoder')
+        ):
+            raise ValueError(
+                f'model.detector: {name} has no encoder and decoder to pretrain; use DETR, '
+                'Conditional DETR, DAB-DETR, Deformable DETR, DINO, DN-DETR or DN-Deformable-DETR'
+            )
+        head = self.detector.bbox_head
+        if not hasattr(head, 'assigner'):
+            raise ValueError(
+                f'model.detector.train_cfg: {name} has no assigner, so queries cannot be matched '
+                'to regions; keep the train_cfg of the stock config'
+            )
+        if no_object_weight is not None and not head.loss_cls.use_sigmoid:
+            # Only DETR's own head takes it from the config.
+            head.loss_cls.class_weight = [1.0, no_object_weight]
+            head.bg_cls_weight = no_object_weight
+        self.frozen_backbone = frozen_backbone
+        if frozen_backbone:
+            freeze(self.detector.backbone)
+        self.map_channels, stride = self._probe()
+        self.roi_align = RoIAlign(ROI_SIZE, 1 / stride, sampling_ratio=0)
+
+    def train(self, mode: bool = True) -> RegionPretext:
+        """Training mode, but for a frozen backbone."""
+        super().train(mode)
+        if self.frozen_backbone:
+            self.detector.backbone.eval()
+        return self
+
+    @property
+    def embed_dims(self) -> int:
+        """int: Channels of the object queries."""
+        return self.detector.embed_dims
+
+    @torch.no_grad()
+    def _probe(self) -> tuple[tuple[int, ...], int]:
+        """Channels of the backbone's maps, and the stride of the last."""
+        like = next(self.detector.parameters())
+        backbone = self.detector.backbone
+        training = backbone.training
+        # mmdet's backbones return nothing from train() and eval().
+        backbone.eval()
+        maps = backbone(like.new_zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
+        backbone.train(training)
+        return tuple(one.shape[1] for one in maps), PROBE_SIZE // maps[-1].shape[3]
+
+    def build_head(self, head: dict) -> nn.Module:
+        """Build a head from its config; ``in_channels`` and ``embed_dims`` are filled in.
+
+        Raises:
+            ValueError: The config gives other channels than the detector has.
+        """
+        head = ConfigDict(copy.deepcopy(head))
+        found = dict(in_channels=self.map_channels[-1], embed_dims=self.embed_dims)
+        for key, value in found.items():
+            if head.setdefault(key, value) != value:
+                raise ValueError(
+                    f'model.head.{key} = {head[key]}, but {type(self.detector).__name__} has '
+                    f'{value}; leave it out to have it filled in'
+                )
+        return MODELS.build(head)
+
+    def check_regions(self, samples: SampleList, wanted: int) -> None:
+        """Refuse samples of another number of regions.
+
+        Raises:
+            ValueError: Names the image, and what to set.
+        """
+        for sample in samples:
+            count = len(sample.gt_instances)
+            if count != wanted:
+                raise ValueError(
+                    f'{sample.get("img_path", "an image")} has {count} regions, model.num_regions '
+                    f'is {wanted}: give the transform of the train_pipeline that makes them '
+                    f'num={wanted}'
+                )
+
+    def maps_of(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The backbone's maps (N, C, h, w) of images (N, 3, H, W)."""
+        with torch.no_grad() if self.frozen_backbone else nullcontext():
+            return self.detector.backbone(images)
+
+    def object_features(self, maps: tuple[Tensor, ...], boxes: Sequence[Tensor]) -> Tensor:
+        """z: features of boxes in the last map, averaged.
+
+        Args:
+            maps (tuple[Tensor, ...]): Of N images.
+            boxes (Sequence[Tensor]): (n, 4) of each, x1, y1, x2, y2 in pixels; all as many.
+
+        Returns:
+            Tensor: (N, n, B).
+        """
+        last = maps[-1]
+        index = [box.new_full((len(box), 1), i) for i, box in enumerate(boxes)]
+        rois = torch.cat([torch.cat(index), torch.cat(list(boxes))], dim=1).to(last)
+        return self.roi_align(last, rois).mean((2, 3)).unflatten(0, (len(boxes), -1))
+
+    def crop_features(self, samples: SampleList, level: int = -1) -> list[Tensor]:
+        """p: features of the crops of all regions in one batch, averaged.
+
+        Args:
+            samples (list): N samples with ``crops``, (n, 3, S, S) uint8.
+            level (int): Which of the backbone's maps. Defaults to -1, the last.
+
+        Returns:
+            list[Tensor]: (n, B) of each sample.
+
+        Raises:
+            ValueError: The samples have no crops.
+        """
+        if any('crops' not in sample for sample in samples):
+            raise ValueError(
+                f'{type(self).__name__} needs crops of the regions: put '
+                "dict(type='mmpixcon.RegionCrops') before PackRegions in the train_pipeline"
+            )
+        counts = [len(sample.crops) for sample in samples]
+        crops = [crop for sample in samples for crop in sample.crops]
+        preprocessor = self.data_preprocessor
+        if self.multi_branch:
+            preprocessor = preprocessor.data_preprocessor
+        if not crops:
+            like = next(self.detector.parameters())
+            return [like.new_zeros(0, self.map_channels[level]) for _ in counts]
+        images = preprocessor(dict(inputs=crops), training=False)['inputs']
+        return list(self.maps_of(images)[level].mean((2, 3)).split(counts))
+
+    def decode(self, maps: tuple[Tensor, ...], samples: SampleList) -> tuple[dict, dict]:
+        """Run the stock transformer on the backbone's maps.
+
+        Args:
+            maps (tuple[Tensor, ...]): Of N images.
+            samples (list): N samples.
+
+        Returns:
+            tuple[dict, dict]: What the head takes, and ``memory`` (N, cells, C) of the
+            encoder with its ``padding`` (N, cells), True there.
+        """
+        detector = self.detector
+        features = detector.neck(maps) if detector.with_neck else maps
+        seen = {}
+
+        def keep(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> None:
+            seen.update(memory=output, padding=kwargs.get('key_padding_mask'))
+
+        handle = detector.encoder.register_forward_hook(keep, with_kwargs=True)
+        try:
+            return detector.forward_transformer(features, samples), seen
+        finally:
+            handle.remove()
+
+    def detection_losses(
+        self, head_inputs: dict[str, Any], samples: SampleList
+    ) -> tuple[dict[str, Tensor], Tensor, Matching]:
+        """The stock head's losses, and the matching that they are made with.
+
+        Args:
+            head_inputs (dict): From :meth:`decode`.
+            samples (list): N samples with regions as ``gt_instances``.
+
+        Returns:
+            tuple: Losses; states of the matching queries, (L, N, Q, C); of each layer and
+            image, indices of the matched queries and of their regions.
+        """
+        head = self.detector.bbox_head
+        with recorded(head.assigner) as results:
+            losses = head.loss(**head_inputs, batch_data_samples=samples)
+        states = head_inputs['hidden_states']
+        states = states[:, :, states.shape[2] - num_matching_queries(self.detector) :]
+        count = len(samples)
+        # The layers come first; two-stage detectors match the encoder's boxes after them.
+        matching = [
+            [_pairs(result) for result in results[layer * count : (layer + 1) * count]]
+            for layer in range(len(states))
+        ]
+        return losses, states, matching
+
+
+def regions_per_query(detector: DetectionTransformer, num_regions: int) -> int:
+    """Object queries for each region.
+
+    Raises:
+        ValueError: The regions do not divide the queries.
+    """
+    if num_regions < 1 or detector.num_queries % num_regions:
+        raise ValueError(
+            f'model.num_regions = {num_regions} must be a divisor of model.detector.num_queries = '
+            f'{detector.num_queries}: each region has as many queries'
+        )
+    return detector.num_queries // num_regions
+
+
+def one_class(detector: dict, softmax: bool) -> ConfigDict:
+    """The config of a detector of regions.
+
+    Args:
+        detector (dict): Of a stock detector; not changed.
+        softmax (bool): Whether one-stage detectors get a softmax in the place of
+            sigmoids, in the loss and in the matching.
+
+    Returns:
+        ConfigDict: With one class.
+    """
+    detector = ConfigDict(copy.deepcopy(detector))
+    head = detector.get('bbox_head')
+    if not head:
+        return detector
+    head.num_classes = 1
+    stock = head.get('loss_cls')
+    if softmax and stock and stock.get('use_sigmoid') and not detector.get('as_two_stage'):
+        # The weight of the paper's; that of focal losses is made for them.
+        head.loss_cls = ConfigDict(
+            type='mmdet.CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0
+        )
+        costs = ((detector.get('train_cfg') or {}).get('assigner') or {}).get('match_costs', [])
+        for cost in costs:
+            if cost.type.endswith('FocalLossCost'):
+                cost.clear()
+                cost.update(type='mmdet.ClassificationCost', weight=1.0)
+    return detector
+
+
+@contextmanager
+def recorded(assigner: Any) -> Iterator[list[AssignResult]]:
+    """Keep what an assigner finds while others call it.
+
+    Args:
+        assigner: With ``assign``.
+
+    Yields:
+        list[AssignResult]: In the order of the calls.
+    """
+    results: list[AssignResult] = []
+    assign = assigner.assign
+
+    def keep(*args: Any, **kwargs: Any) -> AssignResult:
+        results.append(assign(*args, **kwargs))
+        return results[-1]
+
+    assigner.assign = keep
+    try:
+        yield results
+    finally:
+        del assigner.assign
+
+
+def _pairs(result: AssignResult) -> tuple[Tensor, Tensor]:
+    """Indices of matched predictions and of what they are matched to."""
+    query = (result.gt_inds > 0).nonzero()[:, 0]
+    return query, result.gt_inds[query] - 1
+
+
+def mean_regions(samples: SampleList) -> float:
+    """Regions of a batch, at least 1, mean over processes: what mmdet divides losses by."""
+    boxes = samples[0].gt_instances.bboxes
+    count = boxes.new_tensor([float(sum(len(sample.gt_instances) for sample in samples))])
+    return reduce_mean(count).clamp(min=1).item()

@@ -1,0 +1,154 @@
+"""Siamese DETR: the transformer finds regions of one view in another."""
+
+from __future__ import annotations
+
+import torch
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from mmpixcon.registry import MODELS
+
+from ..layers import conditioned_queries
+from .region_pretext import RegionPretext, mean_regions, regions_per_query
+
+VIEWS = ('view1', 'view2')
+
+
+@MODELS.register_module()
+class SiameseDETR(RegionPretext):
+    r"""Siamese DETR (arXiv:2303.18144) over a stock detection transformer.
+
+    Of two views of an image that share a part, with the same regions in it, the object
+    queries of one view get the features of regions in the other, and find them
+    (multi-view cross-attention, equations (6) and (7)). Equation (13):
+
+    .. math::
+        L = \lambda_0 L_r + \lambda_1 L_g + \lambda_2 L_{loc}
+
+    L_loc and the class loss are those of the detector's head, with its weights
+    (``detector.bbox_head.loss_bbox``, ``.loss_iou``, ``.loss_cls``), averaged over the
+    views; L_r and L_g are the :class:`SiameseDETRHead`'s.
+
+    Args:
+        detector (dict): As :class:`RegionPretext`.
+        head (dict, optional): Config of the head; its channels are filled in. Defaults
+            to ``dict(type='mmpixcon.SiameseDETRHead')``.
+        num_regions (int): Regions of an image, n; a divisor of the detector's
+            queries. Defaults to 10.
+        box_jitter (float): How far an edge of a region moves at most, in its width or
+            height, before its feature is read. Defaults to 0.1.
+        frozen_backbone (bool): Defaults to True.
+        no_object_weight (float, optional): Defaults to 0.1.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+
+    Raises:
+        ValueError: ``num_regions`` does not divide the queries, or ``box_jitter`` is out
+            of range; see also :class:`RegionPretext`.
+    """
+
+    own_prefix = 'siamese_detr.'
+
+    def __init__(
+        self,
+        detector: dict,
+        head: dict | None = None,
+        num_regions: int = 10,
+        box_jitter: float = 0.1,
+        frozen_backbone: bool = True,
+        no_object_weight: float | None = 0.1,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(detector, frozen_backbone, no_object_weight, init_cfg)
+        regions_per_query(self.detector, num_regions)
+        if not 0 <= box_jitter < 0.5:
+            raise ValueError(f'model.box_jitter = {box_jitter} must be in [0, 0.5)')
+        self.num_regions = num_regions
+        self.box_jitter = box_jitter
+        self.head = self.build_head(head or dict(type='mmpixcon.SiameseDETRHead'))
+
+    def loss(
+        self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
+    ) -> dict[str, Tensor]:
+        """Look for the regions of each view in the other.
+
+        Args:
+            batch_inputs (dict): ``view1`` and ``view2``, (N, 3, H, W) each.
+            batch_data_samples (dict): N samples of each, with the same n regions as
+                ``gt_instances`` and, unless the head does without, their ``crops``.
+
+        Returns:
+            dict: The detector's losses, ``loss_region`` of each decoder layer,
+            ``loss_global`` and ``global_std``.
+
+        Raises:
+            ValueError: The data has no two views of a size, or another number of regions.
+        """
+        images, samples = self._stack(batch_inputs, batch_data_samples)
+        maps = self.maps_of(images)
+        boxes = [sample.gt_instances.bboxes for sample in samples]
+        jittered = [
+            jitter_boxes(box, sample.img_shape, self.box_jitter)
+            for box, sample in zip(boxes, samples)
+        ]
+        objects = self.object_features(maps, jittered)
+        targets = self.crop_features(samples) if self.head.needs_crops else objects
+        queries = self.head.queries(objects, self.detector.num_queries)
+        with conditioned_queries(self.detector, self.head.for_decoding(queries)):
+            head_inputs, encoded = self.decode(maps, samples)
+        losses, states, matching = self.detection_losses(head_inputs, samples)
+        targets = self.head.for_decoding(torch.stack(list(targets)))
+        losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
+        context = masked_mean(encoded['memory'], encoded['padding'])
+        return losses | self.head.global_discrimination(context)
+
+    def _stack(
+        self, inputs: dict[str, Tensor], samples: dict[str, SampleList]
+    ) -> tuple[Tensor, SampleList]:
+        """The second views after the first ones, (2 N, 3, H, W) and 2 N samples."""
+        if not isinstance(inputs, dict) or set(inputs) != set(VIEWS):
+            raise ValueError(
+                'SiameseDETR takes two views: put IoUConstrainedViews, SharedProposals and '
+                'PackRegions in the train_pipeline'
+            )
+        if inputs[VIEWS[0]].shape != inputs[VIEWS[1]].shape:
+            raise ValueError(
+                'SiameseDETR: the views of a batch have the sizes '
+                f'{[tuple(view.shape) for view in inputs.values()]}; they must be the same, as '
+                'IoUConstrainedViews makes them'
+            )
+        stacked = [sample for view in VIEWS for sample in samples[view]]
+        self.check_regions(stacked, self.num_regions)
+        return torch.cat([inputs[view] for view in VIEWS]), stacked
+
+
+def jitter_boxes(boxes: Tensor, img_shape: tuple[int, int], ratio: float) -> Tensor:
+    """Move each edge at random, as the released code does.
+
+    Args:
+        boxes (Tensor): (n, 4), x1, y1, x2, y2 in pixels.
+        img_shape (tuple[int, int]): Height and width; boxes stay inside.
+        ratio (float): r: edges move by ``(2 sigmoid(e) - 1) r`` sides, e standard normal.
+
+    Returns:
+        Tensor: (n, 4).
+    """
+    sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    moved = boxes + (2 * torch.randn_like(boxes).sigmoid() - 1) * ratio * sides
+    height, width = img_shape[:2]
+    return moved.clamp(min=0).minimum(moved.new_tensor([width, height, width, height]))
+
+
+def masked_mean(memory: Tensor, padding: Tensor | None) -> Tensor:
+    """Mean over the cells that are not padding.
+
+    Args:
+        memory (Tensor): (N, cells, C).
+        padding (Tensor, optional): (N, cells), True on padding.
+
+    Returns:
+        Tensor: (N, C).
+    """
+    if padding is None:
+        return memory.mean(1)
+    inside = (~padding.bool()).to(memory.dtype)[..., None]
+    return (memory * inside).sum(1) / inside.sum(1)

@@ -1,0 +1,110 @@
+"""UP-DETR: the transformer finds patches in the image that they were cut from."""
+
+from __future__ import annotations
+
+import torch
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from mmpixcon.registry import MODELS
+
+from ..layers import conditioned_queries
+from .region_pretext import RegionPretext, mean_regions, regions_per_query
+
+
+@MODELS.register_module()
+class UPDETR(RegionPretext):
+    """UP-DETR (arXiv:2011.09094) over a stock detection transformer.
+
+    Patches of an image, cut out and augmented, give their features to groups of
+    object queries, which find them in the image. Queries see those of their group
+    only; at random a query gets no feature. The losses are the detector's, of region
+    and no object, and the reconstruction of the patches' features.
+
+    The groups are right for any number of patches and queries; the released mask
+    leaves queries that see nothing, hence NaN, where a patch has fewer queries than
+    there are patches.
+
+    Args:
+        detector (dict): As :class:`RegionPretext`.
+        head (dict, optional): Config of the head; its channels are filled in. Defaults
+            to ``dict(type='mmpixcon.RegionQueryHead')``.
+        num_regions (int): Patches of an image; a divisor of the detector's queries.
+            Defaults to 10.
+        drop_prob (float): Probability that a query gets no feature, in training.
+            Defaults to 0.1.
+        shuffle (bool): Whether groups are made of random queries, drawn for each
+            batch, rather than of neighbours. Defaults to False, as the release.
+        frozen_backbone (bool): Defaults to True.
+        no_object_weight (float, optional): Defaults to 0.1.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+
+    Raises:
+        ValueError: ``num_regions`` does not divide the queries, or ``drop_prob`` is out of
+            range; see also :class:`RegionPretext`.
+    """
+
+    own_prefix = 'updetr.'
+    multi_branch = False
+
+    def __init__(
+        self,
+        detector: dict,
+        head: dict | None = None,
+        num_regions: int = 10,
+        drop_prob: float = 0.1,
+        shuffle: bool = False,
+        frozen_backbone: bool = True,
+        no_object_weight: float | None = 0.1,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(detector, frozen_backbone, no_object_weight, init_cfg)
+        regions_per_query(self.detector, num_regions)
+        if not 0 <= drop_prob < 1:
+            raise ValueError(f'model.drop_prob = {drop_prob} must be in [0, 1)')
+        self.num_regions = num_regions
+        self.drop_prob = drop_prob
+        self.shuffle = shuffle
+        self.head = self.build_head(head or dict(type='mmpixcon.RegionQueryHead'))
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
+        """Look for the patches.
+
+        Args:
+            batch_inputs (Tensor): Images (N, 3, H, W).
+            batch_data_samples (list): N samples with n regions as ``gt_instances`` and
+                their ``crops``.
+
+        Returns:
+            dict: The detector's losses, and ``loss_region`` of each decoder layer.
+
+        Raises:
+            ValueError: An image has no crops, or another number of regions.
+        """
+        self.check_regions(batch_data_samples, self.num_regions)
+        features = torch.stack(self.crop_features(batch_data_samples))
+        queries, hidden = self._group(self.head.queries(features, self.detector.num_queries))
+        with conditioned_queries(self.detector, queries, hidden):
+            head_inputs, _ = self.decode(self.maps_of(batch_inputs), batch_data_samples)
+        losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
+        divisor = mean_regions(batch_data_samples)
+        return losses | self.head.reconstruction(states, matching, features, divisor)
+
+    def _group(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Leave some out, shuffle, and say who must not see whom.
+
+        Args:
+            queries (Tensor): What to add to object queries, (N, Q, C), patch by patch.
+
+        Returns:
+            tuple[Tensor, Tensor]: (N, Q, C), and (Q, Q) bool, True between groups.
+        """
+        size = queries.shape[1]
+        group = torch.arange(size, device=queries.device) // (size // self.num_regions)
+        if self.shuffle and self.training:
+            order = torch.randperm(size, device=queries.device)
+            queries, group = queries[:, order], group[order]
+        if self.drop_prob and self.training:
+            kept = torch.rand(queries.shape[:2], device=queries.device) >= self.drop_prob
+            queries = queries * kept[..., None]
+        return queries, group[:, None] != group[None]
