@@ -11,13 +11,10 @@ import argparse
 from pathlib import Path
 
 import torch
-from mmcv.transforms import Compose
-from mmdet.apis import init_detector
-from mmdet.utils import get_test_pipeline_cfg
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.utils.backbones import find_images
-from mmpixcon.utils.tool_config import check_checkpoint
+from mmpixcon.utils.detectors import load_detector
 from mmpixcon.visualization.feature_maps import attention_map, draw_grid, overlay
 
 
@@ -37,25 +34,16 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Draw."""
     args = parse_args()
-    check_checkpoint(args.checkpoint, 'checkpoint')
     paths = find_images(args.images, args.num)
-    model = init_detector(args.config, args.checkpoint, device=args.device)
-    detector = getattr(model, 'detector', model)
-    # Boxes are not looked at.
-    steps = [s for s in get_test_pipeline_cfg(model.cfg) if 'LoadAnnotations' not in s['type']]
-    pipeline = Compose(steps)
+    loaded = load_detector(args.config, args.checkpoint, args.device)
     rows = []
     for path in paths:
-        data = pipeline(dict(img_path=str(path), img_id=0))
-        batch = detector.data_preprocessor(
-            dict(inputs=[data['inputs']], data_samples=[data['data_samples']])
-        )
-        height, width = data['data_samples'].img_shape
-        image = data['inputs'].permute(1, 2, 0).contiguous().numpy()
-        row = [image]
-        for level in detector.extract_feat(batch['inputs']):
-            heat = attention_map(level[0], tuple(batch['inputs'].shape[2:]))
-            row.append(overlay(image, heat[:height, :width]))
+        photo = loaded.read(path)
+        height, width = photo.image.shape[:2]
+        row = [photo.image]
+        for level in loaded.detector.extract_feat(photo.inputs):
+            heat = attention_map(level[0], tuple(photo.inputs.shape[2:]))
+            row.append(overlay(photo.image, heat[:height, :width]))
         rows.append(row)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     titles = ['image', *(f'level {i}' for i in range(len(rows[0]) - 1))]

@@ -9,15 +9,15 @@ proposals of each image; crowds do not count.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 import mmpixcon  # noqa: F401  (makes the pinned set importable)
+from mmpixcon.datasets.coco_boxes import read_coco_boxes
 from mmpixcon.datasets.proposals import Proposals
 from mmpixcon.evaluation.proposal_recall import proposal_recall
 from mmpixcon.utils.progress import Progress
@@ -46,26 +46,18 @@ class Pairs:
     """
 
     def __init__(self, proposals: Proposals, annotations: Path, images: int | None) -> None:
-        content = json.loads(annotations.read_text())
-        if not isinstance(content, dict) or not {'images', 'annotations'} <= set(content):
-            raise ValueError(f'{annotations} is no COCO file: it needs images and annotations')
-        self.images = content['images'][:images]
-        self.boxes = defaultdict(list)
-        for one in content['annotations']:
-            if not one.get('iscrowd'):
-                x, y, width, height = one['bbox']
-                self.boxes[one['image_id']].append([x, y, x + width, y + height])
+        self.boxes = dict(islice(read_coco_boxes(annotations).items(), images))
         self.proposals = proposals
         self.without: list[str] = []
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        progress = Progress('matching', len(self.images), sys.stderr)
-        for done, image in enumerate(self.images, 1):
-            found = self.proposals.find(image['file_name'])
+        progress = Progress('matching', len(self.boxes), sys.stderr)
+        for done, (name, boxes) in enumerate(self.boxes.items(), 1):
+            found = self.proposals.find(name)
             if found is None:
-                self.without.append(image['file_name'])
+                self.without.append(name)
                 found = np.zeros((0, 4), np.float32)
-            yield np.array(self.boxes[image['id']], np.float32).reshape(-1, 4), found
+            yield boxes, found
             progress.show(done)
 
 

@@ -1,0 +1,53 @@
+"""The boxes of a COCO file, for tools that need nothing else of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+import numpy as np
+
+
+def read_coco_boxes(path: str | Path) -> dict[str, np.ndarray]:
+    """Boxes of the images of a COCO file, without crowds.
+
+    Args:
+        path (str | Path): Of the file.
+
+    Returns:
+        dict[str, np.ndarray]: (n, 4) float32 of each image by its ``file_name``, in the order
+        of the file; x1, y1, x2, y2 in pixels; n may be 0.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        ValueError: It is no COCO file.
+    """
+    content = json.loads(Path(path).read_text())
+    if not isinstance(content, dict) or not {'images', 'annotations'} <= set(content):
+        raise ValueError(f'{path} is no COCO file: it needs images and annotations')
+    boxes = defaultdict(list)
+    for one in content['annotations']:
+        if not one.get('iscrowd'):
+            x, y, width, height = one['bbox']
+            boxes[one['image_id']].append([x, y, x + width, y + height])
+    return {
+        image['file_name']: np.array(boxes[image['id']], np.float32).reshape(-1, 4)
+        for image in content['images']
+    }
+
+
+def boxes_of_photo(boxes: Mapping[str, np.ndarray], photo: str | Path) -> np.ndarray | None:
+    """Boxes of an image file.
+
+    Args:
+        boxes (Mapping[str, np.ndarray]): By ``file_name``, see :func:`read_coco_boxes`.
+        photo (str | Path): The longest ending of its path that is listed counts.
+
+    Returns:
+        np.ndarray | None: (n, 4); None if it is not listed.
+    """
+    parts = PurePath(photo).parts
+    names = ('/'.join(parts[start:]) for start in range(len(parts)))
+    return next((boxes[name] for name in names if name in boxes), None)
