@@ -7,3 +7,5 @@ model = dict(
     backbone=_base_.model.backbone,
     neck=dict(_base_.model.neck, with_bias=True),
 )
+# At Barlow Twins' 1e-3 the views agree too late (README.md).
+optim_wrapper = dict(optimizer=dict(lr=3e-3))
