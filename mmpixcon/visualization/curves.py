@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+
+def _logged(work_dir: str | Path) -> Iterator[dict]:
+    """Every record of a work folder as it was written, resumed runs in order.
+
+    Raises:
+        FileNotFoundError: The folder has no logs.
+        ValueError: A line is no record, other than the last, which a killed run cuts off.
+    """
+    logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    if not logs:
+        raise FileNotFoundError(f'{work_dir} has no */vis_data/scalars.json: was it trained?')
+    for log in logs:
+        lines = log.read_text().splitlines()
+        for number, line in enumerate(lines, 1):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                if number < len(lines):
+                    raise ValueError(f'{log}, line {number}: no record of scalars') from None
 
 
 def read_scalars(work_dir: str | Path) -> list[dict]:
@@ -22,17 +43,49 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
 
     Raises:
         FileNotFoundError: The folder has no logs.
+        ValueError: A log is damaged.
     """
-    logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
-    if not logs:
-        raise FileNotFoundError(f'{work_dir} has no */vis_data/scalars.json: was it trained?')
     records: dict[tuple[str, int], dict] = {}
-    for log in logs:
-        for line in log.read_text().splitlines():
-            record = json.loads(line)
-            kind = 'train' if 'loss' in record else 'val'
-            records[kind, record['step']] = record
+    for record in _logged(work_dir):
+        kind = 'train' if 'loss' in record else 'val'
+        records[kind, record['step']] = record
     return [records[key] for key in sorted(records)]
+
+
+def read_evaluations(work_dir: str | Path, metric: str, unit: str) -> dict[int, float]:
+    """A metric over the course of a run, finished or not.
+
+    mmengine counts evaluations in epochs, and those of a loop by iterations all as 0:
+    each is put where the last training record before it is, in iterations exact to the
+    interval of logging.
+
+    Args:
+        work_dir (str | Path): Has ``TIME/vis_data/scalars.json`` files.
+        metric (str): Its name there, such as ``coco/bbox_mAP``.
+        unit (str): 'epoch' or 'iteration'.
+
+    Returns:
+        dict[int, float]: Values by epoch or iteration, in order; of what was evaluated twice
+        (before and after resuming) the later one.
+
+    Raises:
+        FileNotFoundError: The folder has no logs.
+        ValueError: A log is damaged, the metric is not there, or the run has no epochs.
+    """
+    place, values, names = {'epoch': 0, 'step': 0}, {}, set()
+    for record in _logged(work_dir):
+        if 'loss' in record:
+            place = record
+        elif metric not in record:
+            names |= {name for name in record if '/' in name}
+        elif unit == 'epoch' and 'epoch' not in place:
+            raise ValueError(f'{work_dir} was trained by iterations and has no epochs')
+        else:
+            values[place['epoch' if unit == 'epoch' else 'step']] = record[metric]
+    if not values:
+        there = f'there are {", ".join(sorted(names))}' if names else 'it was not evaluated yet'
+        raise ValueError(f'{work_dir} has no {metric}; {there}')
+    return dict(sorted(values.items()))
 
 
 def draw_curves(
@@ -87,4 +140,34 @@ def draw_comparison(results: dict[str, list[float]], label: str) -> Figure:
     axes.set_yticks(rows, list(results))
     axes.invert_yaxis()
     axes.set_xlabel(label)
+    return figure
+
+
+def draw_convergence(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]], xlabel: str, ylabel: str
+) -> Figure:
+    """Draw the means of several runs each over training, and bands of one deviation.
+
+    Args:
+        curves (Mapping[str, tuple[np.ndarray, np.ndarray]]): By label: places (n, ), and
+            values (runs, n).
+        xlabel (str): Unit of the places.
+        ylabel (str): The metric.
+
+    Returns:
+        Figure: To be saved with ``savefig``.
+    """
+    figure = Figure(figsize=(6, 4.5), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for label, (places, values) in curves.items():
+        mean = values.mean(0)
+        (line,) = axes.plot(places, mean, marker='o', markersize=3, label=label)
+        if len(values) > 1:
+            spread = values.std(0, ddof=1)
+            band = dict(color=line.get_color(), alpha=0.2, linewidth=0)
+            axes.fill_between(places, mean - spread, mean + spread, **band)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.3)
+    axes.legend()
     return figure
