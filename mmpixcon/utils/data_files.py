@@ -38,7 +38,7 @@ def set_data_root(cfg: Config, root: str) -> None:
     Args:
         cfg (Config): Changed in place.
         root (str): Replaces ``data_root`` of every data set. A metric's
-            ``ann_file`` below one of the old roots moves along.
+            ``ann_file`` and proposals below one of the old roots move along.
     """
     old_roots = set()
     for stage in STAGES:
@@ -48,11 +48,14 @@ def set_data_root(cfg: Config, root: str) -> None:
     # The longest root first: one may lie in another.
     ordered = sorted((old for old in old_roots if old), key=len, reverse=True)
     for stage in STAGES:
-        for _, metric in _iter_metrics(cfg, stage):
-            path = metric.get('ann_file')
+        named = [(metric, 'ann_file') for _, metric in _iter_metrics(cfg, stage)]
+        for _, dataset in iter_datasets(cfg, stage):
+            named += [(source, 'path') for source in _iter_proposals(dataset.get('pipeline'))]
+        for holder, key in named:
+            path = holder.get(key)
             old = next((old for old in ordered if path and _is_below(path, old)), None)
             if old is not None:
-                metric['ann_file'] = osp.join(root, osp.relpath(path, old))
+                holder[key] = osp.join(root, osp.relpath(path, old))
 
 
 def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
@@ -112,6 +115,18 @@ def _iter_metrics(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
     else:
         for index, metric in enumerate(metrics):
             yield f'{key}.{index}', metric
+
+
+def _iter_proposals(pipeline: Any) -> Iterator[dict]:
+    """Iterate over what reads proposals from files in a pipeline, at any depth."""
+    if isinstance(pipeline, dict):
+        if str(pipeline.get('type')).endswith('ProposalRegions'):
+            yield pipeline
+        pipeline = pipeline.values()
+    elif not isinstance(pipeline, (list, tuple)):
+        return
+    for part in pipeline:
+        yield from _iter_proposals(part)
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -59,6 +59,20 @@ def test_everything_moves_to_the_new_root() -> None:
     assert cfg.test_evaluator[1].ann_file == '/elsewhere/t.json'
 
 
+def test_proposals_move_along() -> None:
+    source = {'type': 'mmpixcon.ProposalRegions', 'path': 'data/coco/proposals/edge_boxes'}
+    elsewhere = {'type': 'ProposalRegions', 'path': '/elsewhere/proposals'}
+    other = {'type': 'Other', 'path': 'data/coco/file'}
+    pipeline = [{'type': 'SharedProposals', 'source': source}, elsewhere, other]
+    dataset = {'data_root': 'data/coco/', 'pipeline': pipeline}
+    cfg = Config({'train_dataloader': {'dataset': dataset}})
+    set_data_root(cfg, '/new')
+    moved = cfg.train_dataloader.dataset.pipeline
+    assert moved[0].source.path == '/new/proposals/edge_boxes'
+    assert moved[1].path == '/elsewhere/proposals'
+    assert moved[2].path == 'data/coco/file'
+
+
 def test_missing_files_are_named_with_their_keys(tmp_path: Path) -> None:
     cfg = make()
     with pytest.raises(

@@ -59,7 +59,8 @@ class DenoisingQueryGenerator(BaseModule):
         embed_dims (int): Channels of a query, C.
         num_matching_queries (int): Matching queries, patterns included, M.
         num_heads (int): Heads of the decoder's self-attention.
-        num_groups (int): Noisy copies of each box. Defaults to 5.
+        num_groups (int): Noisy copies of each box; 0 for none, which makes the DN models
+            DAB-DETR and DAB-Deformable-DETR. Defaults to 5.
         label_noise (float): Probability of drawing a new label, 0 to 1.
             Defaults to 0.2.
         box_noise (float): Scale of the box noise, 0 to 1. Defaults to 0.4.
@@ -79,9 +80,9 @@ class DenoisingQueryGenerator(BaseModule):
         box_noise: float = 0.4,
     ) -> None:
         super().__init__()
-        if num_groups < 1 or not 0 <= label_noise <= 1 or not 0 <= box_noise <= 1:
+        if num_groups < 0 or not 0 <= label_noise <= 1 or not 0 <= box_noise <= 1:
             raise ValueError(
-                f'model.dn_cfg: num_groups = {num_groups} must be at least 1, label_noise = '
+                f'model.dn_cfg: num_groups = {num_groups} must not be negative, label_noise = '
                 f'{label_noise} and box_noise = {box_noise} within 0 and 1'
             )
         self.num_classes = num_classes

@@ -313,8 +313,8 @@ def test_patterns_multiply_the_queries():
 
 
 def test_bad_settings():
-    with pytest.raises(ValueError, match=r'model.dn_cfg: num_groups = 0 must be at least 1'):
-        generator(num_groups=0)
+    with pytest.raises(ValueError, match=r'model.dn_cfg: num_groups = -1 must not be negative'):
+        generator(num_groups=-1)
     with pytest.raises(ValueError, match=r'box_noise = 1.5 within 0 and 1'):
         generator(box_noise=1.5)
     with pytest.raises(ValueError, match='no as_two_stage = True'):

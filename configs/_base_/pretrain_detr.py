@@ -1,0 +1,177 @@
+# Pretraining of detection transformers on regions: pieces, named region_*. A config of a
+# detector puts them around it:
+#
+#   _base_ = ['YOUR_CONFIG.py', MMPIXCON_RUNTIME, THIS_FILE]
+#   model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
+#   model['detector'].backbone.init_cfg = _base_.region_backbone
+#   train_dataloader = _base_.region_imagenet
+#   train_dataloader['dataset'].pipeline = _base_.region_siamese_pipeline
+#   optim_wrapper = _base_.region_optim_wrapper
+#   train_cfg = _base_.region_train_cfg
+#   param_scheduler = _base_.region_param_scheduler
+#   auto_scale_lr = _base_.region_auto_scale_lr_imagenet
+#   val_dataloader = val_cfg = val_evaluator = None
+#   test_dataloader = test_cfg = test_evaluator = None
+#
+# Color is SimSiam's, which is MoCo v2's.
+_base_ = 'views/mocov2.py'
+
+# SwAV, frozen. The papers take the one of 800 epochs; this one of 200 is mmselfsup's. Any
+# checkpoint with the backbone's names does, under any prefix; without one, take
+# 'torchvision://resnet50' and no prefix.
+region_backbone = dict(
+    type='Pretrained',
+    checkpoint='https://download.openmmlab.com/mmselfsup/1.x/swav/'
+    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96/'
+    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96_20220825-5b3fc7fc.pth',
+    prefix='backbone.',
+)
+
+# Weights as in the releases. Those of boxes and classes are the detector's bbox_head's.
+# Siamese DETR's paper says 3 for L_g and 0.3 for L_r where its release has 0.3 and 3 on COCO.
+region_siamese_detr = dict(
+    type='mmpixcon.SiameseDETR',
+    head=dict(type='mmpixcon.SiameseDETRHead', region_weight=3.0, global_weight=10.0),
+    num_regions=10,
+    box_jitter=0.1,
+    no_object_weight=0.1,
+)
+region_updetr = dict(
+    type='mmpixcon.UPDETR',
+    head=dict(type='mmpixcon.RegionQueryHead', region_weight=1.0),
+    num_regions=10,
+    drop_prob=0.1,
+    no_object_weight=0.1,
+)
+region_detreg = dict(type='mmpixcon.DETReg', embedding_level=0)
+
+region_load = dict(type='LoadImageFromFile')
+# Of ImageNet's images, of COCO's.
+region_resize_imagenet = dict(
+    type='RandomChoiceResize',
+    scales=[(320, 600), (352, 600), (384, 600), (416, 600), (448, 600), (480, 600)],
+    keep_ratio=True,
+)
+region_resize_coco = dict(
+    type='RandomChoiceResize',
+    scales=[
+        (480, 1333),
+        (512, 1333),
+        (544, 1333),
+        (576, 1333),
+        (608, 1333),
+        (640, 1333),
+        (672, 1333),
+        (704, 1333),
+        (736, 1333),
+        (768, 1333),
+        (800, 1333),
+    ],
+    keep_ratio=True,
+)
+# [1] resizes, [3] says where the proposals are.
+region_siamese_pipeline = [
+    region_load,
+    region_resize_imagenet,
+    dict(
+        type='mmpixcon.IoUConstrainedViews',
+        iou=0.5,
+        area=(0.5, 1.0),
+        flip_prob=0.5,
+        transforms=_base_.mocov2_color,
+    ),
+    dict(
+        type='mmpixcon.SharedProposals',
+        source=dict(type='ProposalRegions', path='data/imagenet/proposals/edge_boxes'),
+        num=10,
+        min_area=0.05,
+    ),
+    dict(type='mmpixcon.RegionCrops', size=128),
+    dict(type='mmpixcon.PackRegions'),
+]
+# [1] says where the regions are, [2] resizes; the image is not mirrored.
+region_updetr_pipeline = [
+    region_load,
+    dict(
+        type='mmpixcon.RegionTargets',
+        source=dict(type='RandomPatches', num=10),
+        num=10,
+        fill=True,
+    ),
+    region_resize_imagenet,
+    dict(type='mmpixcon.RegionCrops', size=128, transforms=_base_.mocov2_color),
+    dict(type='mmpixcon.PackRegions'),
+]
+# [1] says where the proposals are, [2:4] are DETR's augmentation.
+region_detreg_pipeline = [
+    region_load,
+    dict(
+        type='mmpixcon.RegionTargets',
+        source=dict(type='ProposalRegions', path='data/imagenet/proposals/selective_search'),
+        num=30,
+    ),
+    dict(type='RandomFlip', prob=0.5),
+    dict(
+        type='RandomChoice',
+        transforms=[
+            [region_resize_coco],
+            [
+                dict(
+                    type='RandomChoiceResize',
+                    scales=[(400, 1333), (500, 1333), (600, 1333)],
+                    keep_ratio=True,
+                ),
+                dict(
+                    type='RandomCrop',
+                    crop_type='absolute_range',
+                    crop_size=(384, 600),
+                    allow_negative_crop=True,
+                ),
+                region_resize_coco,
+            ],
+        ],
+    ),
+    dict(type='mmpixcon.RegionCrops', size=128, transforms=_base_.mocov2_color),
+    dict(type='mmpixcon.PackRegions'),
+]
+
+region_imagenet = dict(
+    _delete_=True,
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='mmpixcon.UnlabelledDataset',
+        data_root='data/imagenet/',
+        data_prefix=dict(img_path='train/'),
+    ),
+)
+region_coco = dict(
+    _delete_=True,
+    batch_size=4,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='mmpixcon.UnlabelledDataset',
+        data_root='data/coco/',
+        ann_file='annotations/instances_train2017.json',
+        data_prefix=dict(img_path='train2017/'),
+    ),
+)
+
+# The papers' 40/60 schedule.
+region_optim_wrapper = dict(
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
+    clip_grad=dict(max_norm=0.1, norm_type=2),
+)
+region_train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=60)
+region_param_scheduler = [
+    dict(type='MultiStepLR', by_epoch=True, begin=0, end=60, milestones=[40], gamma=0.1)
+]
+# 32 GPUs x 8 images, 16 x 4
+region_auto_scale_lr_imagenet = dict(base_batch_size=256)
+region_auto_scale_lr_coco = dict(base_batch_size=64)

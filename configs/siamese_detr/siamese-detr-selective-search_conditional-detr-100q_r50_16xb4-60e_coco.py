@@ -1,0 +1,6 @@
+# Siamese DETR on COCO with boxes of Selective Search (table 4).
+_base_ = 'siamese-detr_conditional-detr-100q_r50_16xb4-60e_coco.py'
+train_dataloader = _base_.train_dataloader
+train_dataloader['dataset'].pipeline[3].source = dict(
+    type='ProposalRegions', path='data/coco/proposals/selective_search'
+)
