@@ -23,7 +23,7 @@ train_dataloader = dict(
             dict(type='LoadImageFromFile'),
             dict(type='mmpixcon.IoUConstrainedViews'),
             dict(type='mmpixcon.SharedProposals', source=dict(type='RandomRegions', num=100)),
-            dict(type='mmpixcon.PackViews'),
+            {pack},
         ]
     )
 )
@@ -87,16 +87,33 @@ def test_regions_without_area_only_fill_up_a_batch(pair):
 
 @pytest.fixture
 def siamese_config(tmp_path):
-    path = tmp_path / 'siamese.py'
-    path.write_text(SIAMESE.format(configs=CONFIGS))
-    return path
+    """A pair as a list of views, or as branches with regions as their ground truth."""
+
+    def write(pack):
+        path = tmp_path / 'siamese.py'
+        path.write_text(SIAMESE.format(configs=CONFIGS, pack=f"dict(type='mmpixcon.{pack}')"))
+        return path
+
+    return write
+
+
+@pytest.mark.slow
+def test_both_ways_of_packing_give_the_same_picture(siamese_config, bccd_root, tmp_path):
+    pictures = []
+    for pack in ('PackViews', 'PackRegions'):
+        out = tmp_path / pack
+        command = [TOOL, siamese_config(pack), '--data-root', bccd_root, '--num', 1, '--out', out]
+        status, printed, error = run_tool(*command)
+        assert status == 0, error[-2000:]
+        pictures.append(cv2.imread(printed.split()[-1]).astype(int))
+    assert abs(pictures[0] - pictures[1]).mean() < 0.05
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['siamese', 'plrc', 'pixcon'])
 def test_the_tool_draws_what_the_pipeline_yields(kind, siamese_config, bccd_root, tmp_path):
     config = dict(
-        siamese=siamese_config,
+        siamese=siamese_config('PackViews'),
         plrc=CONFIGS / 'plrc' / 'plrc_r18_1xb32-100e_bccd.py',
         pixcon=CONFIGS / 'pixcon' / 'pixcon_deformable-detr_r18_1xb8-24e_bccd.py',
     )[kind]
@@ -117,5 +134,10 @@ def test_views_without_regions_are_refused(bccd_root, tmp_path):
     config = CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_bccd.py'
     status, _, error = run_tool(TOOL, config, '--data-root', bccd_root, '--out', tmp_path)
     assert status == 1
-    assert 'mocov2_r18_1xb32-100e_bccd.py: train_dataloader.dataset.pipeline gives list' in error
+    assert (
+        'mocov2_r18_1xb32-100e_bccd.py: train_dataloader.dataset.pipeline gives 2 images' in error
+    )
     assert 'two views with regions (Siamese DETR, PLRC)' in error
+    config = CONFIGS / 'stock' / 'detr_r18_1xb8-24e_bccd.py'
+    _, _, error = run_tool(TOOL, config, '--data-root', bccd_root, '--out', tmp_path)
+    assert 'train_dataloader.dataset.pipeline gives one image without regions' in error

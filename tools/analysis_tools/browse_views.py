@@ -28,7 +28,7 @@ from mmpixcon.models.contrast import PixelPairs, ViewGrid
 from mmpixcon.models.detectors.pixel_contrast import DETECTION, MOMENTUM
 from mmpixcon.registry import DATASETS, MODELS
 from mmpixcon.utils.data_files import check_data_files, set_data_root
-from mmpixcon.visualization import draw_shared_regions, draw_view_pair
+from mmpixcon.visualization import draw_shared_regions, draw_view_pair, region_corners
 
 
 def parse_args() -> argparse.Namespace:
@@ -93,20 +93,43 @@ def pixel_pair_drawer(cfg: Config, args: argparse.Namespace) -> Callable[[dict],
     return draw
 
 
+def region_pair(sample: dict) -> tuple[list[torch.Tensor], list[np.ndarray], np.ndarray] | None:
+    """Two views (3, h, w), their homographies and the regions of the raw image, if it has them."""
+    inputs, packed = sample['inputs'], sample['data_samples']
+    if isinstance(inputs, dict) and len(inputs) == 2:
+        # Regions are each view's ground truth, in its own pixels.
+        if not all('homography_matrix' in one for one in packed.values()):
+            return None
+        matrices = [one.homography_matrix for one in packed.values()]
+        boxes = next(iter(packed.values())).gt_instances.bboxes.numpy()
+        corners = region_corners(boxes, np.linalg.inv(matrices[0]))
+        return [*inputs.values()], matrices, np.hstack([corners.min(1), corners.max(1)])
+    if isinstance(inputs, (list, tuple)) and len(inputs) == 2 and 'regions' in packed:
+        return [*inputs], [*packed.homography_matrix], np.asarray(packed.regions)
+    return None
+
+
 def region_pair_drawer(is_rgb: bool) -> Callable[[dict], Figure]:
-    """What draws samples with two views and regions of the raw image."""
+    """What draws samples with two views and regions that both show."""
 
     def draw(sample: dict) -> Figure:
-        packed = sample['data_samples']
+        views, homographies, regions = region_pair(sample)
+        path = path_of(sample)
         return draw_shared_regions(
-            mmcv.imread(packed.img_path, channel_order='rgb'),
-            [to_rgb(img, is_rgb) for img in sample['inputs'][:2]],
-            packed.homography_matrix[:2],
-            np.asarray(packed.regions),
-            title=Path(packed.img_path).name,
+            mmcv.imread(path, channel_order='rgb'),
+            [to_rgb(img, is_rgb) for img in views],
+            homographies,
+            regions,
+            title=Path(path).name,
         )
 
     return draw
+
+
+def path_of(sample: dict) -> str:
+    """The image file of a sample, of one or several branches."""
+    packed = sample['data_samples']
+    return (next(iter(packed.values())) if isinstance(packed, dict) else packed).img_path
 
 
 def drawer_of(
@@ -120,14 +143,13 @@ def drawer_of(
     inputs = sample['inputs']
     if isinstance(inputs, dict) and {DETECTION, MOMENTUM} <= set(inputs):
         return pixel_pair_drawer(cfg, args)
-    pair = isinstance(inputs, (list, tuple)) and len(inputs) > 1
-    if pair and 'regions' in sample['data_samples'] and inputs[0].ndim == inputs[1].ndim == 3:
+    if region_pair(sample) is not None:
         return region_pair_drawer(is_rgb)
-    names = sorted(inputs) if isinstance(inputs, dict) else f'{len(inputs)} of them'
+    found = 'one image' if isinstance(inputs, torch.Tensor) else f'{len(inputs)} images'
     raise ValueError(
-        f'{args.config}: train_dataloader.dataset.pipeline gives {type(inputs).__name__} inputs '
-        f'({names}) without regions; drawn are a detection and a momentum view (PixCon), or two '
-        'views with regions (Siamese DETR, PLRC)'
+        f'{args.config}: train_dataloader.dataset.pipeline gives {found} without regions that two '
+        'views show; drawn are a detection and a momentum view (PixCon), or two views with '
+        'regions (Siamese DETR, PLRC)'
     )
 
 
@@ -153,9 +175,7 @@ def main() -> None:
     for index in track_iter_progress(range(args.start, stop)):
         sample = dataset[index]
         draw = draw or drawer_of(sample, cfg, args, is_rgb)
-        packed = sample['data_samples']
-        path = (packed[DETECTION] if isinstance(packed, dict) else packed).img_path
-        written.append(out / f'{Path(path).stem}.png')
+        written.append(out / f'{Path(path_of(sample)).stem}.png')
         draw(sample).savefig(written[-1], dpi=80)
     print('\n' + '\n'.join(str(path) for path in written))
 
