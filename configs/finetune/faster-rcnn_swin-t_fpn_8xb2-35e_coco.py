@@ -1,4 +1,4 @@
-# Faster R-CNN Swin-T-FPN, 35 epochs, from Barlow Twins with Swin-T.
+# Faster R-CNN Swin-T-FPN, 35 epochs, from Barlow Twins or VICReg with Swin-T.
 _base_ = 'faster-rcnn_r50_fpn_8xb2-40e_coco.py'
 model = dict(
     backbone=dict(

@@ -1,0 +1,56 @@
+"""Barlow Twins and VICReg for detection: Swin-T from pretraining to a detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmpixcon.registry import MODELS
+
+from ..conftest import CONFIGS
+
+pytestmark = pytest.mark.slow
+
+TWINS = 'barlow_twins/barlowtwins_swin-t_8xb128-150e_imagenet.py'
+VICREG = 'vicreg/vicreg_swin-t_8xb128-100e_imagenet.py'
+
+
+def test_vicreg_with_swin_differs_in_its_model_and_length_only() -> None:
+    vicreg, twins = (Config.fromfile(CONFIGS / name) for name in (VICREG, TWINS))
+    assert vicreg.model.type == 'mmpixcon.VICReg' and vicreg.train_cfg.max_epochs == 100
+    for key in ('optim_wrapper', 'train_dataloader', 'auto_scale_lr', 'custom_hooks'):
+        assert vicreg[key] == twins[key], key
+    assert vicreg.model.backbone == twins.model.backbone
+    assert vicreg.model.data_preprocessor == twins.model.data_preprocessor
+
+
+@pytest.mark.parametrize('name', [TWINS, VICREG], ids=['barlow_twins', 'vicreg'])
+def test_swin_goes_from_pretraining_to_faster_rcnn(name: str, tmp_path: Path) -> None:
+    init_default_scope('mmselfsup')
+    cfg = Config.fromfile(CONFIGS / name)
+    # Synchronised batch norm needs a GPU.
+    cfg.model.neck.norm_cfg = dict(type='BN1d')
+    pretraining = MODELS.build(cfg.model)
+    losses = pretraining.loss([torch.randn(4, 3, 64, 64) for _ in range(2)], [])
+    assert all(value.isfinite() for value in losses.values())
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    assert pretraining.backbone.patch_embed.projection.weight.grad.abs().sum() > 0
+    checkpoint = tmp_path / 'epoch_100.pth'
+    torch.save(dict(state_dict=pretraining.state_dict()), checkpoint)
+
+    init_default_scope('mmdet')
+    detector = Config.fromfile(
+        CONFIGS / 'finetune' / 'faster-rcnn_swin-t_fpn_8xb2-35e_coco.py'
+    ).model
+    detector.backbone.init_cfg.checkpoint = str(checkpoint)
+    backbone = MODELS.build(detector.backbone)
+    backbone.init_weights()
+    before, after = pretraining.backbone.state_dict(), backbone.state_dict()
+    # Pretraining uses the last map: the norms of the others are the detector's own.
+    own = {f'norm{i}.{part}' for i in range(3) for part in ('weight', 'bias')}
+    assert set(after) - set(before) == own and set(before) <= set(after)
+    assert all(torch.equal(after[key], before[key]) for key in before)
