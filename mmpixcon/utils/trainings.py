@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ READ = {
     'model_wrapper_cfg',
     'runner_type',
 } - {'self', 'work_dir', 'cfg'}
+
+_reading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,19 @@ class Trainings:
     def _digest(self, config: str, options: Sequence[str]) -> str:
         """What a run depends on, besides its seed."""
         root = [f'data_root={self.data_root}'] if self.data_root else []
-        cfg = {k: v for k, v in Config.fromfile(config).to_dict().items() if k in READ}
+        cfg = {k: v for k, v in read_config(config).to_dict().items() if k in READ}
         text = json.dumps([cfg, *options, *root], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a config; from several threads at once, too.
+
+    mmengine reloads ``pkg_resources`` while it looks for a package's configs (``mmdet::...``), and
+    a second thread then meets it half loaded.
+    """
+    with _reading:
+        return Config.fromfile(path)
 
 
 def read_metrics(work_dir: Path) -> dict[str, float]:

@@ -24,7 +24,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
@@ -32,6 +31,7 @@ from mmpixcon.utils.trainings import (
     Trainings,
     mean_and_deviation,
     named_configs,
+    read_config,
     read_metrics,
 )
 from mmpixcon.visualization.curves import draw_comparison, draw_curves
@@ -110,7 +110,7 @@ class Comparison:
         if method == RANDOM:
             return []
         before, after = (
-            Config.fromfile(path).model.get('data_preprocessor') or {}
+            read_config(path).model.get('data_preprocessor') or {}
             for path in (self.args.pretrain[method], config)
         )
         return [
