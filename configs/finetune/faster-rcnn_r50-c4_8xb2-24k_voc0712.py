@@ -1,8 +1,8 @@
 # Faster R-CNN R50-C4 on VOC 07+12, 24k iterations, COCO-style AP on VOC 07 test: the
-# fine-tuning of MoCo and of DetCo. Annotations in COCO's format, by mmdet's converter:
-#   mim run mmdet pascal_voc data/VOCdevkit -o data/VOCdevkit/annotations --out-format coco
+# fine-tuning of MoCo and of DetCo.
 _base_ = [
     'mmselfsup::benchmarks/mmdetection/voc0712/faster-rcnn_r50-c4_ms-24k_voc0712.py',
+    '../_base_/datasets/voc0712.py',
     '../_base_/schedules/finetune.py',
 ]
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
@@ -10,41 +10,12 @@ model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='PRETRAINED.pth', prefix='backbone.'))
 )
 
-voc = dict(
-    _delete_=True,
-    type='CocoDataset',
-    data_root='data/VOCdevkit/',
-    data_prefix=dict(img=''),
-    metainfo=dict(
-        classes=(
-            'aeroplane',
-            'bicycle',
-            'bird',
-            'boat',
-            'bottle',
-            'bus',
-            'car',
-            'cat',
-            'chair',
-            'cow',
-            'diningtable',
-            'dog',
-            'horse',
-            'motorbike',
-            'person',
-            'pottedplant',
-            'sheep',
-            'sofa',
-            'train',
-            'tvmonitor',
-        )
-    ),
-)
+voc = dict(_base_.voc_data, _delete_=True, type='CocoDataset')
 train_dataloader = dict(
     _base_.finetune_loader,
     dataset=dict(
         voc,
-        ann_file='annotations/voc0712_trainval.json',
+        ann_file=_base_.voc_train_data.ann_file,
         filter_cfg=dict(filter_empty_gt=True, min_size=32),
         pipeline=_base_.train_dataloader.dataset.datasets[0].pipeline,
     ),
@@ -52,7 +23,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     dataset=dict(
         voc,
-        ann_file='annotations/voc07_test.json',
+        ann_file=_base_.voc_val_data.ann_file,
         test_mode=True,
         pipeline=_base_.val_dataloader.dataset.pipeline,
     )
@@ -61,7 +32,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     _delete_=True,
     type='CocoMetric',
-    ann_file='data/VOCdevkit/annotations/voc07_test.json',
+    ann_file=_base_.voc_evaluator.ann_file,
     metric='bbox',
 )
 test_evaluator = val_evaluator

@@ -25,8 +25,10 @@ METHODS = sorted(
 )
 CITYSCAPES = CONFIGS / 'finetune' / 'fcn-d6_r50-d16_8xb2-90k_cityscapes.py'
 FINETUNE = sorted(p for p in CONFIGS.glob('finetune/*.py') if p != CITYSCAPES)
-BY_EPOCH = [p for p in FINETUNE if re.search(r'-\d+e_', p.stem)]
-BY_ITERATION = [p for p in FINETUNE if p not in BY_EPOCH]
+# Whole detectors from a checkpoint: see test_finetune_detr.py.
+DETRS = [p for p in FINETUNE if re.search(r'detr.*_8xb4-|detr-pretrained_', p.stem)]
+BY_EPOCH = [p for p in FINETUNE if re.search(r'-\d+e_', p.stem) and p not in DETRS]
+BY_ITERATION = [p for p in FINETUNE if p not in (*BY_EPOCH, *DETRS)]
 FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]
 DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
 # alpha, beta; the divisor of each level, coarsest 9, twice that for twice the cells a side.
@@ -39,7 +41,8 @@ def test_config_says_what_its_name_says(path):
     cfg = Config.fromfile(path)
     detector = cfg.model.get('detector', cfg.model)
     assert (cfg.model.type == 'mmpixcon.PixelContrastDetector') == path.stem.startswith('pixcon')
-    assert ('FrozenDetector' in cfg.model.type) == ('linear-probe' in path.stem)
+    frozen = '_linear-probe' in path.stem or '_box-head_' in path.stem
+    assert ('FrozenDetector' in cfg.model.type) == frozen
     assert ('DN' in detector.type) == ('dn-' in path.stem)
     assert ('-dc5' in path.stem) == (detector.backbone.get('dilations', [1])[-1] == 2) or (
         detector.backbone.depth == 18

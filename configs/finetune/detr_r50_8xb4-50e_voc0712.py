@@ -1,0 +1,8 @@
+# DETR on VOC 07+12: table 2 of Siamese DETR.
+_base_ = ['detr_r50_8xb4-150e_coco.py', '../_base_/datasets/voc0712.py']
+model = dict(bbox_head=dict(num_classes=_base_.voc_num_classes))
+train_dataloader = dict(dataset=_base_.voc_train_data)
+val_dataloader = test_dataloader = dict(dataset=_base_.voc_val_data)
+val_evaluator = test_evaluator = _base_.voc_evaluator
+train_cfg = _base_.detr_50e.train_cfg
+param_scheduler = _base_.detr_50e.param_scheduler

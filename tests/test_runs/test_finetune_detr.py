@@ -1,0 +1,210 @@
+"""Fine-tuning of pretrained detection transformers: settings, checkpoints, short runs."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmpixcon.datasets.subsets import write_subsets
+from mmpixcon.engine import compare_state_dicts
+from mmpixcon.registry import MODELS
+
+from ..conftest import CONFIGS
+from .test_configs import DETRS
+from .test_train import quick, scalars, weights
+
+SMALL = [path for path in DETRS if '_r18_' in path.stem]
+FULL = [path for path in DETRS if path not in SMALL]
+VARIANTS = {
+    'detr': ('DETR', 100),
+    'conditional-detr-100q': ('ConditionalDETR', 100),
+    'conditional-detr': ('ConditionalDETR', 300),
+    'deformable-detr-single-scale': ('DeformableDETR', 300),
+    'deformable-detr': ('DeformableDETR', 300),
+    'dab-deformable-detr': ('DNDeformableDETR', 300),
+    'dn-deformable-detr': ('DNDeformableDETR', 300),
+}
+# What the paper pretrains, and what of it goes on to which data.
+PRETRAINED = {
+    'detr': 'detr_r50_32xb8-60e_imagenet',
+    'conditional-detr-100q': 'conditional-detr-100q_r50_32xb8-60e_imagenet',
+    'conditional-detr': 'conditional-detr_r50_32xb8-60e_imagenet',
+    'deformable-detr-single-scale': 'deformable-detr-single-scale_r50_32xb8-60e_imagenet',
+    'deformable-detr': 'deformable-detr_r50_32xb8-60e_imagenet',
+    'dab-deformable-detr': 'dab-deformable-detr_r50_16xb4-60e_coco',
+    'dn-deformable-detr': 'dn-deformable-detr_r50_16xb4-60e_coco',
+}
+CLASS_LAYERS = ('fc_cls.', 'cls_branches.', 'label_embedding.')
+
+
+def model_of(path: Path) -> torch.nn.Module:
+    """The detector of a config, or that within its pretext model."""
+    cfg = Config.fromfile(path).model
+    cfg.get('detector', cfg).backbone.init_cfg = None
+    return MODELS.build(copy.deepcopy(cfg))
+
+
+def test_all_variants_are_there():
+    data = {
+        name: {path.stem.rsplit('_', 1)[1] for path in FULL if path.stem.startswith(f'{name}_')}
+        for name in VARIANTS
+    }
+    shares = {f'voc0712-{percent}percent' for percent in (10, 30, 50, 70)}
+    assert data == {
+        'detr': {'coco', 'voc0712'},
+        'conditional-detr-100q': {'coco', 'voc0712', *shares},
+        'conditional-detr': {'coco', 'voc0712'},
+        'deformable-detr-single-scale': {'coco', 'voc0712'},
+        'deformable-detr': {'coco', 'voc0712'},
+        'dab-deformable-detr': {'voc0712', 'voc0712-10percent'},
+        'dn-deformable-detr': {'voc0712', 'voc0712-10percent'},
+    }
+
+
+@pytest.mark.parametrize('path', FULL, ids=lambda path: path.stem)
+def test_settings_are_the_papers(path):
+    cfg = Config.fromfile(path)
+    variant, _, schedule, data = path.stem.split('_')
+    assert (cfg.model.type.removeprefix('mmpixcon.'), cfg.model.num_queries) == VARIANTS[variant]
+    # 8 GPUs x 4 images.
+    assert cfg.train_dataloader.batch_size == 4 and cfg.auto_scale_lr.base_batch_size == 32
+    epochs = int(re.search(r'-(\d+)e$', schedule)[1])
+    (steps,) = cfg.param_scheduler
+    assert cfg.train_cfg.max_epochs == steps.end == epochs
+    assert steps.milestones == [epochs - (10 if epochs == 50 else 30)] and steps.gamma == 0.1
+    optimizer = cfg.optim_wrapper
+    rate = optimizer.optimizer.lr
+    slow = {'backbone': optimizer.paramwise_cfg.custom_keys.backbone.lr_mult * rate}
+    if variant.startswith('deformable'):
+        assert (rate, slow['backbone']) == pytest.approx((2e-4, 2e-5))
+    else:
+        # DAB's and DN's own papers slow the backbone by ten.
+        expected = 1e-5 if 'deformable' in variant else 5e-5
+        assert (rate, slow['backbone']) == pytest.approx((1e-4, expected))
+    assert (optimizer.optimizer.type, optimizer.optimizer.weight_decay) == ('AdamW', 1e-4)
+    assert optimizer.clip_grad.max_norm == 0.1
+    dataset = cfg.train_dataloader.dataset
+    if data == 'coco':
+        assert cfg.model.bbox_head.num_classes == 80
+        assert dataset.ann_file == 'annotations/instances_train2017.json'
+        return
+    assert cfg.model.bbox_head.num_classes == len(dataset.metainfo.classes) == 20
+    share = re.search(r'-(\d+percent)', data)
+    expected = 'annotations/voc0712_trainval.json'
+    if share:
+        expected = f'annotations/subsets/voc0712_trainval_{share[1]}_seed0.json'
+    assert (dataset.data_root, dataset.ann_file) == ('data/VOCdevkit/', expected)
+    for split in ('val', 'test'):
+        loader, evaluator = cfg[f'{split}_dataloader'], cfg[f'{split}_evaluator']
+        assert loader.dataset.ann_file == 'annotations/voc07_test.json'
+        assert loader.dataset.metainfo == dataset.metainfo and loader.dataset.test_mode
+        assert evaluator.ann_file == 'data/VOCdevkit/annotations/voc07_test.json'
+        assert evaluator.type == 'CocoMetric'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_a_pretrained_checkpoint_fits_but_for_the_classes(variant):
+    pretext = CONFIGS / 'siamese_detr' / f'siamese-detr_{PRETRAINED[variant]}.py'
+    source = model_of(pretext).state_dict()
+    target = model_of(CONFIGS / 'finetune' / f'{variant}_r50_8xb4-50e_voc0712.py')
+    report = compare_state_dicts(target.state_dict(), source)
+    for key in (*report.missing, *report.mismatched):
+        assert any(name in key for name in CLASS_LAYERS), key
+    assert any('bbox_head' in key and 'reg' in key for key in report.loaded)
+    assert report.share > 0.9
+
+
+def test_the_shares_of_voc_are_what_the_tool_writes(tmp_path):
+    content = dict(images=[dict(id=i) for i in range(20)], annotations=[], categories=[])
+    annotations = tmp_path / 'annotations' / 'voc0712_trainval.json'
+    annotations.parent.mkdir()
+    annotations.write_text(json.dumps(content))
+    write_subsets(annotations, annotations.parent / 'subsets', [10, 30, 50, 70], [0])
+    for percent in (10, 30, 50, 70):
+        name = f'conditional-detr-100q_r50_8xb4-50e_voc0712-{percent}percent.py'
+        cfg = Config.fromfile(CONFIGS / 'finetune' / name)
+        subset = tmp_path / cfg.train_dataloader.dataset.ann_file
+        assert len(json.loads(subset.read_text())['images']) == 20 * percent // 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', SMALL, ids=lambda path: path.stem)
+def test_two_steps_from_a_checkpoint(path, scenes_root, bccd_root, tmp_path):
+    scenes = path.stem.endswith('scenes')
+    cfg = quick(
+        f'finetune/{path.name}',
+        scenes_root if scenes else bccd_root,
+        tmp_path,
+        train_cfg__max_epochs=1,
+        train_cfg__val_interval=5,
+        # Steps from the first one on as large as later.
+        param_scheduler=[],
+    )
+    with pytest.raises(ValueError, match=r'load_from: this config starts from a checkpoint'):
+        Runner.from_cfg(copy.deepcopy(cfg)).train()
+    torch.manual_seed(1)
+    pretrained = MODELS.build(copy.deepcopy(cfg.model))
+    pretrained.init_weights()
+    state = {
+        key: value
+        for key, value in pretrained.state_dict().items()
+        if not any(name in key for name in CLASS_LAYERS)
+    }
+    assert len(state) < len(pretrained.state_dict())
+    checkpoint = tmp_path / 'pretrained.pth'
+    torch.save(dict(state_dict=state), checkpoint)
+    cfg.update(load_from=str(checkpoint), experiment_name=f'second-{path.stem}')
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    losses = scalars(runner, 'train/loss')
+    assert len(losses) == 2 and all(loss > 0 for loss in losses)
+    after = weights(runner)
+    # It went on from there: two steps of 4e-4 do not move a weight by more than 0.002.
+    moved = {key: (after[key] - value).abs().max().item() for key, value in state.items()
+             if value.is_floating_point() and 'running' not in key}  # fmt: skip
+    assert max(moved.values()) < 2e-3
+    assert moved['backbone.conv1.weight'] > 0 and moved['neck.convs.0.conv.weight'] > 0
+
+
+@pytest.mark.slow
+def test_from_scratch_is_a_checkpoint_of_the_backbone(scenes_root, tmp_path):
+    """As DETR.md says: its options, and a detector whose stem cannot learn."""
+    name = 'finetune/detr-pretrained_r18_1xb8-12e_scenes.py'
+    cfg = quick(name, scenes_root, tmp_path, train_cfg__max_epochs=1, train_cfg__val_interval=5)
+    cfg.model.backbone.frozen_stages = 1
+    torch.manual_seed(1)
+    state = MODELS.build(copy.deepcopy(cfg.model)).state_dict()
+    state = {key: value for key, value in state.items() if key.startswith('backbone.')}
+    torch.save(dict(state_dict=state), tmp_path / 'backbone.pth')
+    cfg.load_from = str(tmp_path / 'backbone.pth')
+    cfg.custom_hooks[0].min_loaded = 0.9
+    with pytest.raises(RuntimeError, match=r'backbone\.pth, less than .*min_loaded = 0\.9'):
+        Runner.from_cfg(copy.deepcopy(cfg)).train()
+    text = (CONFIGS / 'finetune' / 'DETR.md').read_text()
+    key, value = re.search(r'load_from=SWAV\.pth (\S+)=(\S+)', text).groups()
+    cfg.merge_from_dict({key: float(value), 'experiment_name': 'from_scratch'})
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert len(scalars(runner, 'train/loss')) == 2
+    after = weights(runner)
+    assert torch.equal(after['backbone.conv1.weight'], state['backbone.conv1.weight'])
+
+
+def test_the_readme_names_the_configs_that_are_there():
+    text = (CONFIGS / 'finetune' / 'DETR.md').read_text()
+    named = set()
+    for entry in re.findall(r'^\| `(\S+)` \|', text, re.M):
+        names = ['']
+        for part in re.split(r'(\{[^}]*\})', entry):
+            choices = part[1:-1].split(',') if part.startswith('{') else [part]
+            names = [name + choice for name in names for choice in choices]
+        named |= set(names)
+    assert named == {path.stem for path in DETRS}
