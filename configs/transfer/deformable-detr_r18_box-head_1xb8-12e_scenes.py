@@ -1,0 +1,12 @@
+# Only the box and class head learns, on the built-in scenes: --cfg-options
+# load_from=CHECKPOINT of a detector that Siamese DETR, UP-DETR or DETReg pretrained.
+_base_ = [
+    '../finetune/deformable-detr-pretrained_r18_1xb8-12e_scenes.py',
+    '../_base_/transfer/box_head.py',
+]
+model = dict(_delete_=True, **_base_.transfer_model, detector=_base_.model)
+val_evaluator = test_evaluator = _base_.transfer_evaluator
+custom_imports = _base_.transfer_imports
+train_cfg = _base_.transfer_train_cfg
+param_scheduler = _base_.transfer_param_scheduler
+custom_hooks = _base_.transfer_hooks
