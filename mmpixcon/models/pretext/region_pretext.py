@@ -160,7 +160,8 @@ class RegionPretext(DetectorWrapper):
         Returns:
             Tensor: (N, n, B).
         """
-        last = maps[-1]
+        # mmcv's operator reads the memory of other layouts as if it were in this one.
+        last = maps[-1].contiguous()
         index = [box.new_full((len(box), 1), i) for i, box in enumerate(boxes)]
         rois = torch.cat([torch.cat(index), torch.cat(list(boxes))], dim=1).to(last)
         return self.roi_align(last, rois).mean((2, 3)).unflatten(0, (len(boxes), -1))
