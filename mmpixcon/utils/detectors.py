@@ -87,12 +87,18 @@ def load_detector(
 
     Raises:
         FileNotFoundError: A file is missing.
+        ValueError: The config is not for testing, but for pretraining.
         RuntimeError: The checkpoint is of another architecture.
     """
     if not Path(config).is_file():
         raise FileNotFoundError(f'config {config} does not exist')
     check_checkpoint(str(checkpoint), 'checkpoint')
     cfg = Config.fromfile(config)
+    if not cfg.get('test_dataloader'):
+        raise ValueError(
+            f'{config} has no test_dataloader to read photos with: give the config of the stock '
+            'detector, such as one that the checkpoint is fine-tuned with'
+        )
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = revert_sync_batchnorm(MODELS.build(cfg.model))
     state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')

@@ -57,12 +57,13 @@ def test_nothing_found_and_nothing_annotated():
 
 
 @pytest.mark.slow
-def test_the_tool_counts_and_draws(bccd_root, tmp_path):
+@pytest.mark.parametrize('name', ['stock/', 'pixcon/pixcon_'], ids=['stock', 'wrapped'])
+def test_the_tool_counts_and_draws(name, bccd_root, tmp_path):
     from mmengine.config import Config
 
     from mmpixcon.registry import MODELS
 
-    config = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-24e_bccd.py'
+    config = CONFIGS / f'{name}faster-rcnn_r18_fpn_1xb8-24e_bccd.py'
     model = MODELS.build(Config.fromfile(config).model)
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
     out = tmp_path / 'groups.png'

@@ -157,11 +157,16 @@ def test_tools_draw(tool, saved, scenes_root, tmp_path):
 def test_levels_of_a_neck(saved, scenes_root, tmp_path):
     folder, _ = saved
     out = tmp_path / 'levels.png'
-    status, _, error = run_tool(
-        *(ROOT / 'tools/analysis_tools/fpn_maps.py', scenes_root / 'train', STOCK),
-        *(folder / 'stock.pth', '--num', 2, '--out', out),
-    )
-    assert status == 0, error[-2000:]
+    pictures = []
+    for config, name in ((PIXCON, 'pixcon'), (STOCK, 'stock')):
+        status, _, error = run_tool(
+            *(ROOT / 'tools/analysis_tools/fpn_maps.py', scenes_root / 'train', config),
+            *(folder / f'{name}.pth', '--num', 2, '--out', out),
+        )
+        assert status == 0, error[-2000:]
+        pictures.append(cv2.imread(str(out)))
+    # The same weights, wrapped or not.
+    assert np.array_equal(*pictures)
     levels = len(Config.fromfile(STOCK).model.neck.in_channels)
     height, width = cv2.imread(str(out)).shape[:2]
     # A column a level and one of the image, 240 pixels each.

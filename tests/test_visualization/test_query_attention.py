@@ -113,6 +113,9 @@ def test_a_wrapped_detector_sees_photos_as_the_stock_one(checkpoints, scenes_roo
     np.testing.assert_allclose(inputs[0].inputs[0, :, 0, 0], expected, rtol=1e-4)
     with pytest.raises(RuntimeError, match=r'faster\.pth, less than min_loaded = 0\.9'):
         load_detector(DETR, checkpoints / 'faster.pth')
+    pretraining = CONFIGS / 'siamese_detr' / 'siamese-detr_detr_r50_32xb8-60e_imagenet.py'
+    with pytest.raises(ValueError, match=r'imagenet\.py has no test_dataloader to read photos'):
+        load_detector(pretraining, checkpoints / 'detr.pth')
     with pytest.raises(FileNotFoundError, match=r'config nowhere\.py does not exist'):
         load_detector('nowhere.py', checkpoints / 'detr.pth')
 

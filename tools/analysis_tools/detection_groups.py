@@ -91,7 +91,8 @@ def main() -> None:
         set_data_root(cfg, args.data_root)
     check_data_files(cfg, ('test',))
     check_checkpoint(args.checkpoint, 'checkpoint')
-    model = init_detector(cfg, args.checkpoint, device=args.device)
+    # Without options it would look for a backbone that a wrapper has one level below.
+    model = init_detector(cfg, args.checkpoint, device=args.device, cfg_options={})
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     count = min(args.images, len(dataset))
     progress = Progress('detecting', count, sys.stderr)
