@@ -110,11 +110,22 @@ def test_settings_are_the_papers(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('variant', VARIANTS)
-def test_a_pretrained_checkpoint_fits_but_for_the_classes(variant):
-    pretext = CONFIGS / 'siamese_detr' / f'siamese-detr_{PRETRAINED[variant]}.py'
-    source = model_of(pretext).state_dict()
-    target = model_of(CONFIGS / 'finetune' / f'{variant}_r50_8xb4-50e_voc0712.py')
+@pytest.mark.parametrize(
+    ('pretext', 'detector'),
+    [(name, f'{variant}_r50_8xb4-50e_voc0712') for variant, name in PRETRAINED.items()]
+    + [
+        (f'{variant}_r18_1xb8-50e_{data}', f'{variant}-pretrained_r18_{schedule}_{data}')
+        for variant, data, schedule in (
+            ('detr', 'scenes', '1xb8-12e'),
+            ('conditional-detr', 'scenes', '1xb8-12e'),
+            ('deformable-detr', 'scenes', '1xb8-12e'),
+            ('deformable-detr', 'bccd', '1xb8-24e'),
+        )
+    ],
+)
+def test_a_pretrained_checkpoint_fits_but_for_the_classes(pretext, detector):
+    source = model_of(CONFIGS / 'siamese_detr' / f'siamese-detr_{pretext}.py').state_dict()
+    target = model_of(CONFIGS / 'finetune' / f'{detector}.py')
     report = compare_state_dicts(target.state_dict(), source)
     for key in (*report.missing, *report.mismatched):
         assert any(name in key for name in CLASS_LAYERS), key
