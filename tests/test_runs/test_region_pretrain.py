@@ -1,0 +1,154 @@
+"""Pretraining detection transformers from the shipped small configs, and on to stock ones."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmpixcon.datasets.proposals import write_proposals
+from mmpixcon.models.detectors.frozen import CLASS_LAYERS
+from mmpixcon.registry import MODELS
+from mmpixcon.utils.data_files import set_data_root
+
+from ..conftest import CONFIGS
+from .test_pretrain import quick as quick_pretraining
+from .test_pretrain import scalars
+
+pytestmark = pytest.mark.slow
+DETECTORS = ('detr', 'conditional-detr', 'deformable-detr')
+NAMES = [
+    f'{folder}/{method}_{detector}_r18_1xb8-50e'
+    for folder, method in (
+        ('siamese_detr', 'siamese-detr'),
+        ('updetr', 'updetr'),
+        ('detreg', 'detreg'),
+    )
+    for detector in DETECTORS
+]
+
+
+@pytest.fixture(scope='module')
+def proposals(tmp_path_factory, scenes_root, bccd_root) -> dict[str, Path]:
+    """Boxes of all training images of both data sets: tiles of a grid, as large as objects."""
+    found = {}
+    for data, root, listed, folder in (
+        ('scenes', scenes_root, 'annotations/train.json', 'train'),
+        ('bccd', bccd_root, 'train.json', 'images'),
+    ):
+        images = json.loads((root / listed).read_text())['images']
+        boxes = []
+        for image in images:
+            x, y = np.meshgrid(
+                np.arange(0, image['width'] - 30, 20), np.arange(0, image['height'] - 30, 20)
+            )
+            corner = np.stack([x.ravel(), y.ravel()], 1)
+            boxes.append(np.concatenate([corner, corner + 30], 1))
+        found[data] = tmp_path_factory.mktemp(data) / 'proposals'
+        names = [f'{folder}/{image["file_name"]}' for image in images]
+        write_proposals(found[data], names, boxes)
+    return found
+
+
+def quick(name, data, root, work_dir, proposals, **options):
+    cfg = quick_pretraining(f'{name}_{data}', root, work_dir, **options)
+    cfg.model.detector.backbone.init_cfg = None
+    for step in cfg.train_dataloader.dataset.pipeline:
+        source = step.get('source', {})
+        if source.get('type') == 'ProposalRegions':
+            assert source.path.startswith(f'data/{data}/proposals/')
+            source.path = str(proposals[data])
+    return cfg
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_train_and_load_into_the_stock_detector(name, scenes_root, tmp_path, proposals):
+    cfg = quick(name, 'scenes', scenes_root, tmp_path, proposals)
+    runner = Runner.from_cfg(copy.deepcopy(cfg))
+    runner.train()
+    assert runner.iter == 4
+    first = {term: scalars(runner, f'loss_{term}')[0] for term in ('cls', 'bbox', 'iou')}
+    # Of two classes, of boxes as shares of the image, of disjoint boxes at most.
+    assert 0 < first['cls'] < 3 and 0 < first['bbox'] < 5 * 4 and 0 < first['iou'] < 2 * 2
+    if 'detreg' in name:
+        assert 0 < scalars(runner, 'loss_embedding')[0] < 3
+    else:
+        # Of unit vectors: at most 4, near 2 where they have nothing in common.
+        weight = cfg.model.head.region_weight
+        assert 0.5 < scalars(runner, 'loss_region')[0] / weight < 3
+    if 'siamese' in name:
+        assert 1 < scalars(runner, 'loss_global')[0] / 10 < 3
+        assert all(0 < value <= 1.05 for value in scalars(runner, 'global_std'))
+    saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['state_dict']
+    stock = MODELS.build(copy.deepcopy(cfg.model.detector))
+    missing, unexpected = stock.load_state_dict(saved, strict=False)
+    assert missing and all(re.search(CLASS_LAYERS, key) for key in missing)
+    assert unexpected and all(key.startswith(runner.model.own_prefix) for key in unexpected)
+    trained = runner.model.detector.state_dict()
+    for key, value in stock.state_dict().items():
+        assert key in missing or torch.equal(value, trained[key]), key
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if '_deformable' in name])
+def test_real_photos(name, bccd_root, tmp_path, proposals):
+    runner = Runner.from_cfg(quick(name, 'bccd', bccd_root, tmp_path, proposals))
+    runner.train()
+    assert runner.iter == 4 and all(np.isfinite(scalars(runner, 'loss')))
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if '_conditional' in name])
+def test_resumed_run_ends_where_the_uninterrupted_one_does(name, scenes_root, tmp_path, proposals):
+    whole = Runner.from_cfg(quick(name, 'scenes', scenes_root, tmp_path / 'a', proposals))
+    whole.train()
+    cfg = quick(name, 'scenes', scenes_root, tmp_path / 'b', proposals)
+    cfg.load_from, cfg.resume = str(tmp_path / 'a' / 'epoch_1.pth'), True
+    resumed = Runner.from_cfg(cfg)
+    resumed.train()
+    expected = whole.model.state_dict()
+    for key, value in resumed.model.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+
+
+def test_the_backbone_is_that_of_the_checkpoint(scenes_root, tmp_path, proposals):
+    name = 'siamese_detr/siamese-detr_deformable-detr_r18_1xb8-50e_scenes'
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    path = cfg.model.detector.backbone.init_cfg.checkpoint
+    folder, config = Path(path).parent.name, 'moco/mocov2_r18_1xb32-100e_scenes.py'
+    assert folder == Path(config).stem and Path(path).parts[0] == 'work_dirs'
+    pretraining = Config.fromfile(CONFIGS / config)
+    assert Path(path).stem == f'epoch_{pretraining.train_cfg.max_epochs}'
+    backbone = MODELS.build(dict(pretraining.model.backbone, init_cfg=None))
+    for parameter in backbone.parameters():
+        torch.nn.init.normal_(parameter)
+    state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
+    torch.save(dict(state_dict=state), tmp_path / 'moco.pth')
+    for method in ('siamese-detr', 'updetr', 'detreg'):
+        folder = method.replace('siamese-detr', 'siamese_detr')
+        for detector in DETECTORS:
+            cfg = Config.fromfile(CONFIGS / folder / f'{method}_{detector}_r18_1xb8-50e_scenes.py')
+            cfg.model.detector.backbone.init_cfg.checkpoint = str(tmp_path / 'moco.pth')
+            model = MODELS.build(cfg.model)
+            model.init_weights()
+            for key, value in model.detector.backbone.state_dict().items():
+                assert torch.equal(value, backbone.state_dict()[key]), key
+
+
+def test_missing_proposals_are_named(scenes_root, tmp_path):
+    cfg = Config.fromfile(
+        CONFIGS / 'siamese_detr' / 'siamese-detr_deformable-detr_r18_1xb8-50e_scenes.py'
+    )
+    set_data_root(cfg, str(scenes_root))
+    cfg.work_dir = str(tmp_path)
+    cfg.model.detector.backbone.init_cfg = None
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    runner = Runner.from_cfg(cfg)
+    missing = f'{scenes_root}/proposals/edge_boxes/names.npy does not exist'
+    with pytest.raises(FileNotFoundError, match=rf'{re.escape(missing)}.*make_proposals.py'):
+        runner.train()
