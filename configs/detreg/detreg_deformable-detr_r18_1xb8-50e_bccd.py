@@ -1,4 +1,4 @@
-# DETReg on the small Deformable DETR; the image is mirrored, not cropped.
+# DETReg on the small two-stage Deformable DETR; the image is mirrored, not cropped.
 _base_ = '../siamese_detr/siamese-detr_deformable-detr_r18_1xb8-50e_bccd.py'
 model = dict(_delete_=True, **_base_.region_detreg, detector=_base_.model.detector)
 train_dataloader = dict(dataset=dict(pipeline=_base_.region_detreg_pipeline))

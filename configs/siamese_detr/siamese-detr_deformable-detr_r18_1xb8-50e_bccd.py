@@ -1,4 +1,4 @@
-# Siamese DETR on the small Deformable DETR: data and sizes, the rest is the full config's.
+# Siamese DETR on the small two-stage Deformable DETR: data and sizes, the rest is the full config's.
 _base_ = [
     'siamese-detr_deformable-detr_r50_32xb8-60e_imagenet.py',
     '../_base_/datasets/regions_bccd.py',
@@ -6,7 +6,6 @@ _base_ = [
     '../_base_/sizes/pretrain_detr.py',
 ]
 model = dict(detector=_base_.small_detector)
-model['detector'].update(as_two_stage=False, with_box_refine=False)
 model['detector'].neck.in_channels = [128, 256]
 model['detector'].backbone.update(
     base_channels=_base_.small_region_channels, init_cfg=_base_.small_region_backbone

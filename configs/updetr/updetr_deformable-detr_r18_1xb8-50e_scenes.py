@@ -1,4 +1,4 @@
-# UP-DETR on the small Deformable DETR.
+# UP-DETR on the small two-stage Deformable DETR.
 _base_ = '../siamese_detr/siamese-detr_deformable-detr_r18_1xb8-50e_scenes.py'
 model = dict(_delete_=True, **_base_.region_updetr, detector=_base_.model.detector)
 train_dataloader = dict(dataset=dict(pipeline=_base_.region_updetr_pipeline))

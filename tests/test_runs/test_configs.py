@@ -18,10 +18,12 @@ from ..conftest import CONFIGS, ROOT
 
 PRETEXTS = ('barlow_twins', 'detco', 'moco', 'plrc', 'vicreg')
 PRETRAIN = sorted(p for folder in PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py'))
+# Of detection transformers: see test_region_configs.py.
+REGION_PRETEXTS = ('detreg', 'siamese_detr', 'updetr')
 METHODS = sorted(
     p
     for p in CONFIGS.glob('*/*.py')
-    if p.parent.name not in ('_base_', 'finetune') and p not in PRETRAIN
+    if p.parent.name not in ('_base_', 'finetune', *REGION_PRETEXTS) and p not in PRETRAIN
 )
 CITYSCAPES = CONFIGS / 'finetune' / 'fcn-d6_r50-d16_8xb2-90k_cityscapes.py'
 FINETUNE = sorted(p for p in CONFIGS.glob('finetune/*.py') if p != CITYSCAPES)
@@ -67,7 +69,9 @@ def test_metafile_lists_every_config():
             assert (ROOT / model['Config']).stem == model['Name']
             listed.add(ROOT / model['Config'])
     recipes = ('stock', 'transfer')
-    assert listed == {p for p in METHODS if p.parent.name not in recipes} | set(PRETRAIN)
+    regions = {p for folder in REGION_PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py')}
+    others = {p for p in METHODS if p.parent.name not in recipes}
+    assert listed == others | set(PRETRAIN) | regions
 
 
 @pytest.mark.slow
