@@ -67,11 +67,22 @@ def test_pretext_step():
         assert re.search(rf'{name} +[\d.]+ +[\d.]+ +[\d.]+ ', out), out
 
 
+def test_step_of_detection_transformers():
+    methods = ('siamese_detr/siamese-detr', 'updetr/updetr', 'detreg/detreg')
+    configs = [CONFIGS / f'{m}_conditional-detr_r18_1xb8-50e_scenes.py' for m in methods]
+    out = run('pretext_step.py', *configs, '--batch', 4, '--size', 64, '--patch', 32,
+              '--rounds', 1)  # fmt: skip
+    for config in configs:
+        assert re.search(rf'{config.stem} +[\d.]+ +[\d.]+ +[\d.]+ ', out), out
+    # UP-DETR is what the others are a multiple of.
+    assert re.search(r'updetr_\S+ .* 1\.000\n', out), out
+
+
 def test_memory_of_a_pretext_step():
-    args = argparse.Namespace(batch=2, size=64, patch=28, device='cpu', amp=False)
+    args = argparse.Namespace(batch=2, size=64, patch=28, device='cpu', amp=False, compile=False)
     config = CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_scenes.py'
     # In this process, which may hold freed memory already: from 0 on.
-    assert 0 <= load('pretext_step').peak_of_step(config, args) < 2000
+    assert 0 <= load('pretext_step').peak_of('step', config, args) < 2000
 
 
 @pytest.mark.parametrize('terms', ['L_c', 'L_a', 'L_c + L_a'])

@@ -2,26 +2,34 @@ r"""Times a pretraining step beside its floor.
 
     python tools/benchmarks/pretext_step.py configs/moco/mocov2_r50_8xb32-200e_imagenet.py \
         configs/detco/detco_r50_8xb32-200e_imagenet.py --batch 8
+    python tools/benchmarks/pretext_step.py --batch 4 --size 384 --patch 128 \
+        configs/{siamese_detr/siamese-detr,updetr/updetr,detreg/detreg}_conditional-detr-100q_r50_32xb8-60e_imagenet.py
 
-Step: the loss, its gradients, the momentum encoder and the memory banks. Floor:
-forward and backward of the same images through backbone and heads, and a forward
-without gradient of the key images, nothing else. Neither has the optimizer. mmselfsup's
-MoCo v2 stands beside its own floor, and the time of each method as a multiple of its.
-All take turns; ratios are taken turn by turn. --memory adds the most that a step of
-each holds.
+Step: the loss, its gradients, the momentum encoder and the memory banks. Neither it nor
+the floor has the optimizer. All take turns; ratios are taken turn by turn. --memory adds
+the most that a step of each holds.
+
+Floor of contrast: forward and backward of the same images through backbone and heads, and a
+forward without gradient of the key images, nothing else. mmselfsup's MoCo v2 stands
+beside its own floor, and the time of each method as a multiple of its.
+
+Floor of detection transformers: a forward without gradient of pictures and crops through
+the backbone, forward and backward of the transformer and the heads, nothing else. The time
+of each as a multiple of UP-DETR's: --batch counts pictures, of which Siamese DETR has
+two an image, so that all see as many pixels; DETReg cuts out more crops.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import logging
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
@@ -29,11 +37,11 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.models.pretext import UPDETR
+from mmpixcon.models.pretext.region_pretext import RegionPretext
 from mmpixcon.registry import MODELS
 from mmpixcon.utils.measuring import peak_memory, print_table, start_of_peak
-
-# After mmpixcon, which makes mmselfsup importable.
-from mmselfsup.structures import SelfSupDataSample  # isort: skip
+from mmpixcon.utils.step_floors import Step, contrast_step, region_step
 
 STOCK = 'mmselfsup MoCo v2'
 STOCK_MOCO = 'mmselfsup::selfsup/mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py'
@@ -43,11 +51,14 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Time a pretraining step beside its floor')
     parser.add_argument(
-        'configs', nargs='+', type=Path, help='of MoCo, DetCo, PLRC, Barlow Twins or VICReg'
+        'configs',
+        nargs='+',
+        type=Path,
+        help='of MoCo, DetCo, PLRC, Barlow Twins, VICReg; or of Siamese DETR, UP-DETR, DETReg',
     )
     parser.add_argument('--batch', type=int, default=32)
-    parser.add_argument('--size', type=int, default=224, help='pixels of a global view')
-    parser.add_argument('--patch', type=int, default=64, help='pixels of a patch')
+    parser.add_argument('--size', type=int, default=224, help='pixels of a view, of a picture')
+    parser.add_argument('--patch', type=int, default=64, help='pixels of a patch, of a crop')
     parser.add_argument('--rounds', type=int, default=7, help='counted turns of each')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--amp', action='store_true', help='under autocast')
@@ -56,84 +67,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tensors(value: Tensor | dict | Iterable) -> list[Tensor]:
-    """All tensors of a nest."""
-    if isinstance(value, Tensor):
-        return [value]
-    values = value.values() if isinstance(value, dict) else value
-    return [tensor for part in values for tensor in tensors(part)]
-
-
-def samples_of(args: argparse.Namespace) -> list[SelfSupDataSample]:
-    """Geometry of two views of each image: random crops of a photo with a 4 x 4 grid."""
-    height, width = 480, 640
-    edges = [np.linspace(0, side, 5) for side in (width, height)]
-    grid = np.array(
-        [
-            [edges[0][i], edges[1][j], edges[0][i + 1], edges[1][j + 1]]
-            for j in range(4)
-            for i in range(4)
-        ]
-    )
-    rng = np.random.default_rng(0)
-    samples = []
-    for _ in range(args.batch):
-        sides = rng.uniform(0.45, 1, 2)[:, None] * (width, height)
-        corners = rng.uniform(0, 1, (2, 2)) * ((width, height) - sides)
-        matrices = [
-            np.diag([*(args.size / side), 1])
-            @ np.array([[1, 0, -corner[0]], [0, 1, -corner[1]], [0, 0, 1]])
-            for side, corner in zip(sides, corners)
-        ]
-        samples.append(
-            SelfSupDataSample(
-                metainfo=dict(
-                    homography_matrix=np.stack(matrices),
-                    img_shape=np.full((2, 2), args.size),
-                    ori_shape=(height, width),
-                    regions=grid,
-                )
-            )
-        )
-    return samples
-
-
-def views_of(model: nn.Module, args: argparse.Namespace) -> list[Tensor]:
-    """Random images in the place of normalized views."""
-    shapes = [(args.batch, 3, args.size, args.size)] * 2
-    head = getattr(model, 'head', None)
-    if getattr(head, 'uses_local', False):
-        shapes += [(args.batch, head.num_patches, 3, args.patch, args.patch)] * 2
-    return [torch.randn(shape, device=args.device) for shape in shapes]
-
-
-def stock_moco_floor(model: nn.Module, inputs: list[Tensor]) -> Tensor:
-    """Queries with gradient and keys without, of mmselfsup's MoCo."""
-    queries = model.neck(model.backbone(inputs[0]))[0]
-    with torch.no_grad():
-        model.encoder_k.module(inputs[1])
-    return queries.sum()
-
-
-def our_floor(model: nn.Module, inputs: list[Tensor]) -> Tensor:
-    """Queries with gradient and keys without; of Barlow Twins and VICReg both views."""
-    if hasattr(model, 'queries'):
-        queries = model.queries(inputs)
-    else:
-        queries = [model.neck(model.backbone(view))[0] for view in inputs]
-    if hasattr(model, 'keys'):
-        model.keys(*inputs[1::2])
-    return sum(query.sum() for query in tensors(queries))
-
-
-def loss_of(model: nn.Module, inputs: list[Tensor], samples: list[SelfSupDataSample]) -> Tensor:
-    """Sum of a model's losses."""
-    return sum(v for k, v in model(inputs, samples, mode='loss').items() if 'loss' in k)
-
-
 def build(config: str | Path, args: argparse.Namespace) -> nn.Module:
     """The model of a config, in training mode."""
     cfg = Config.fromfile(config) if isinstance(config, Path) else _stock(config)
+    if 'detector' in cfg.model:
+        cfg.model.detector.backbone.init_cfg = None
     init_default_scope(cfg.get('default_scope', 'mmselfsup'))
     torch.manual_seed(0)
     model = MODELS.build(copy.deepcopy(cfg.model))
@@ -169,36 +107,45 @@ def timed(step: Callable[[], Tensor], model: nn.Module, args: argparse.Namespace
     return time.perf_counter() - start
 
 
+def make(config: str | Path, args: argparse.Namespace) -> Step:
+    """What is timed of a config."""
+    model = build(config, args)
+    runs = torch.compile(model) if args.compile else model
+    measured = region_step if isinstance(model, RegionPretext) else contrast_step
+    return measured(model, runs, args.batch, args.size, args.patch)
+
+
 def main() -> None:
     """Measure and print."""
     args = parse_args()
+    # Lists of initialised parameters would bury the table.
+    logging.disable(logging.INFO)
     named: dict[str, str | Path] = {path.stem: path for path in args.configs}
-    named[STOCK] = STOCK_MOCO
-    rows = []
-    samples = samples_of(args)
-    steps: dict[str, tuple[nn.Module, Callable, Callable]] = {}
-    for name, config in named.items():
-        model = build(config, args)
-        inputs = views_of(model, args)
-        floor = stock_moco_floor if config == STOCK_MOCO else our_floor
-        run = torch.compile(model) if args.compile else model
-        steps[name] = (
-            model,
-            lambda run=run, inputs=inputs: loss_of(run, inputs, samples),
-            lambda model=model, inputs=inputs, floor=floor: floor(model, inputs),
-        )
+    steps = {name: make(config, args) for name, config in named.items()}
+    regions = {isinstance(step.model, RegionPretext) for step in steps.values()}
+    if len(regions) > 1:
+        raise SystemExit('compare contrast and detection transformers in two runs, not in one')
+    reference = next((name for name, step in steps.items() if isinstance(step.model, UPDETR)), '')
+    if regions == {False}:
+        reference, named[STOCK] = STOCK, STOCK_MOCO
+        steps[STOCK] = make(STOCK_MOCO, args)
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for turn in range(args.rounds + 1):
-        for name, (model, step, floor) in steps.items():
+        for name, one in steps.items():
             print(f'turn {turn}/{args.rounds}, {name} ...        ', end='\r', flush=True)
             # In turns, so that neither is always the one with warm caches.
-            pair = [timed(f, model, args) for f in ((step, floor) if turn % 2 else (floor, step))]
+            order = (one.step, one.floor) if turn % 2 else (one.floor, one.step)
+            pair = [timed(function, one.model, args) for function in order]
             pair = pair if turn % 2 else pair[::-1]
             if turn > 0:  # the first warms up
                 found[name].append((pair[0], pair[1]))
+    rows = []
     for name, pairs in found.items():
         ratios = [step / floor for step, floor in pairs]
-        multiples = [step / stock for (step, _), (stock, _) in zip(pairs, found[STOCK])]
+        multiple = '-'
+        if reference:
+            turns = zip(pairs, found[reference])
+            multiple = f'{statistics.median(step / other for (step, _), (other, _) in turns):.3f}'
         rows.append(
             [
                 name,
@@ -206,37 +153,50 @@ def main() -> None:
                 f'{statistics.median(floor for _, floor in pairs):.3f}',
                 f'{statistics.median(ratios):.3f}',
                 f'{min(ratios):.3f} to {max(ratios):.3f}',
-                f'{statistics.median(multiples):.3f}',
+                multiple,
             ]
         )
     print(
         f'torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, batch '
         f'{args.batch} x {args.size} x {args.size}, median of {args.rounds}        '
     )
-    header = ['method', 'step s', 'floor s', 'step / floor', 'turn by turn', 'step / stock MoCo']
+    other = 'UP-DETR' if regions == {True} else 'stock MoCo'
+    header = ['method', 'step s', 'floor s', 'step / floor', 'turn by turn', f'step / {other}']
     print_table(header, rows)
     if args.memory:
-        print_memory(named, args)
+        print_memory(named, reference, other, args)
 
 
-def print_memory(named: dict[str, str | Path], args: argparse.Namespace) -> None:
-    """Print the most memory that a step of each method holds, each in a fresh process."""
+def print_memory(
+    named: dict[str, str | Path], reference: str, other: str, args: argparse.Namespace
+) -> None:
+    """Print the most memory that step and floor of each hold, each in a fresh process."""
     peaks = {}
     for name, config in named.items():
-        with multiprocessing.get_context('spawn').Pool(1) as pool:
-            peaks[name] = pool.apply(peak_of_step, (config, args))
-    rows = [[name, f'{peak:.0f}', f'{peak / peaks[STOCK]:.3f}'] for name, peak in peaks.items()]
-    print_table(['method', 'peak MB', 'peak / stock MoCo'], rows)
+        with multiprocessing.get_context('spawn').Pool(1, logging.disable, (logging.INFO,)) as pool:
+            step = pool.apply(peak_of, ('step', config, args))
+        with multiprocessing.get_context('spawn').Pool(1, logging.disable, (logging.INFO,)) as pool:
+            peaks[name] = step, pool.apply(peak_of, ('floor', config, args))
+    rows = [
+        [
+            name,
+            f'{step:.0f}',
+            f'{floor:.0f}',
+            f'{step / floor:.3f}',
+            f'{step / peaks[reference][0]:.3f}' if reference else '-',
+        ]
+        for name, (step, floor) in peaks.items()
+    ]
+    print_table(['method', 'peak MB', 'of the floor', 'ratio', f'peak / {other}'], rows)
 
 
-def peak_of_step(config: str | Path, args: argparse.Namespace) -> float:
-    """MB that a step holds at most, model, gradients and banks included."""
+def peak_of(part: str, config: str | Path, args: argparse.Namespace) -> float:
+    """MB that a step or a floor holds at most, model, gradients and banks included."""
     torch.zeros(1, device=args.device)
     before = start_of_peak(args.device)
-    model = build(config, args)
-    inputs, samples = views_of(model, args), samples_of(args)
+    one = make(config, args)
     for _ in range(2):
-        timed(lambda: loss_of(model, inputs, samples), model, args)
+        timed(getattr(one, part), one.model, args)
     return (peak_memory(args.device) - before) / 1e6
 
 
