@@ -1,4 +1,4 @@
-# The small Deformable DETR on the built-in scenes. Data and sizes, the rest is the full config's.
+# The small two-stage Deformable DETR on the built-in scenes. Data and sizes, the rest is the full config's.
 # --cfg-options load_from=CHECKPOINT names one of a small pretraining.
 _base_ = [
     'deformable-detr_r50_8xb4-50e_coco.py',
@@ -6,8 +6,7 @@ _base_ = [
     '../_base_/sizes/deformable-detr_r18.py',
 ]
 model = _base_.small_detector
-# One stage without refinement and the backbone of pretrain_r18.py, as in pretraining.
-model.update(as_two_stage=False, with_box_refine=False)
+# The backbone of pretrain_r18.py, as in pretraining.
 model.backbone.base_channels = 32
 model.neck.in_channels = [128, 256]
 model.bbox_head.num_classes = _base_.small_num_classes
