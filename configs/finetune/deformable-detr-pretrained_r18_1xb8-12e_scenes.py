@@ -1,4 +1,5 @@
-# The small two-stage Deformable DETR on the built-in scenes. Data and sizes, the rest is the full config's.
+# The small two-stage Deformable DETR on the built-in scenes. Data and sizes; the rest is the
+# full config's.
 # --cfg-options load_from=CHECKPOINT names one of a small pretraining.
 _base_ = [
     'deformable-detr_r50_8xb4-50e_coco.py',

@@ -1,4 +1,5 @@
-# Siamese DETR on the small two-stage Deformable DETR: data and sizes, the rest is the full config's.
+# Siamese DETR on the small two-stage Deformable DETR: data and sizes; the rest is the full
+# config's.
 _base_ = [
     'siamese-detr_deformable-detr_r50_32xb8-60e_imagenet.py',
     '../_base_/datasets/regions_bccd.py',

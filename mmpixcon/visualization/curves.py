@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +167,36 @@ def draw_convergence(
             spread = values.std(0, ddof=1)
             band = dict(color=line.get_color(), alpha=0.2, linewidth=0)
             axes.fill_between(places, mean - spread, mean + spread, **band)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def draw_tradeoff(
+    points: Mapping[str, Sequence[tuple[float, float]]], xlabel: str, ylabel: str
+) -> Figure:
+    """Draw what something is worth: means by their place, and a point a run.
+
+    Args:
+        points (Mapping[str, Sequence[tuple[float, float]]]): By label: place and value of
+            each run.
+        xlabel (str): What the places are.
+        ylabel (str): The metric.
+
+    Returns:
+        Figure: To be saved with ``savefig``.
+    """
+    figure = Figure(figsize=(6, 4.5), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for label, runs in points.items():
+        by_place: dict[float, list[float]] = {}
+        for place, value in sorted(runs):
+            by_place.setdefault(place, []).append(value)
+        means = [np.mean(values) for values in by_place.values()]
+        (line,) = axes.plot(list(by_place), means, marker='s', label=label)
+        axes.plot(*zip(*runs), '.', color=line.get_color(), alpha=0.6)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
     axes.legend()

@@ -1,0 +1,268 @@
+"""Runs what isn't done of a recipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner.checkpoint import find_latest_checkpoint
+
+from mmpixcon.datasets.subsets import write_subsets
+from mmpixcon.utils.data_files import iter_datasets, set_data_root
+from mmpixcon.utils.trainings import READ
+
+from .launch import Board, Launch, run_logged
+from .recipe import Recipe, Stage, resolved
+from .state import ChangedError, RunState, differences, flat, read_state
+
+Run = tuple[str, int]
+CHANGED = ('refuse', 'rerun', 'keep')
+
+
+class Execution:
+    """The runs of a recipe below one folder.
+
+    Each stage and seed has a folder of its own, with ``stage.json``. A run whose settings are
+    the same is done once and resumed if it was interrupted. Settings are the resolved
+    config, the share of labels, the data root, and the settings of the runs it starts from.
+
+    Args:
+        recipe (Recipe): What to do.
+        work_dir (Path): Of all runs.
+        launch (Launch): How.
+        changed (str): What happens to a run whose settings are not those of its folder:
+            'refuse', 'rerun' (the old folder is kept under another name) or 'keep' (the
+            old result counts). Defaults to 'refuse'.
+
+    Raises:
+        ValueError: Two stages would have the same folder.
+    """
+
+    def __init__(
+        self, recipe: Recipe, work_dir: Path, launch: Launch, changed: str = 'refuse'
+    ) -> None:
+        self.recipe, self.work_dir = recipe, Path(work_dir)
+        self.launch, self.changed = launch, changed
+        folders: dict[str, str] = {}
+        for name in recipe.stages:
+            other = folders.setdefault(slug(name), name)
+            if other != name:
+                raise ValueError(
+                    f'{recipe.path}: stages {other!r} and {name!r} would have the same folder, '
+                    f'{slug(name)}; name one of them otherwise'
+                )
+        self._settings: dict[Run, dict[str, Any]] = {}
+        self._configs: dict[str, Config] = {}
+
+    @property
+    def runs(self) -> list[Run]:
+        """list[Run]: Stages with their seeds; seeds outside, so that whole rows come early."""
+        seeds = dict.fromkeys(s for stage in self.recipe.stages.values() for s in stage.seeds)
+        return [
+            (name, seed)
+            for seed in seeds
+            for name, stage in self.recipe.stages.items()
+            if seed in stage.seeds
+        ]
+
+    def folder(self, run: Run) -> Path:
+        """Work folder of a run."""
+        return self.work_dir / slug(run[0]) / f'seed_{run[1]}'
+
+    def sources(self, run: Run) -> dict[str, Run]:
+        """Runs that a run starts from, by the names of their stages."""
+        stages = self.recipe.stages
+        return {name: (name, stages[name].seed_of(run[1])) for name in stages[run[0]].sources}
+
+    def settings(self, run: Run) -> dict[str, Any]:
+        """Everything that a run depends on, dotted."""
+        if run not in self._settings:
+            stage = self.recipe.stages[run[0]]
+            cfg = self._config(stage)
+            found = flat({k: v for k, v in cfg.to_dict().items() if k in READ})
+            found |= {k: flat(v)[''] for k, v in self._pixels(stage).items()}
+            found |= dict(run=stage.run, percent=stage.percent, data=self._root(stage))
+            for name, source in self.sources(run).items():
+                found[f'starts from {name}'] = self.state(source).digest
+            self._settings[run] = found
+        return self._settings[run]
+
+    def state(self, run: Run) -> RunState:
+        """A run as the recipe has it, not begun."""
+        config = os.path.relpath(self.recipe.stages[run[0]].config)
+        return RunState(run[0], run[1], self.settings(run), config)
+
+    def check(self) -> dict[Run, RunState | None]:
+        """What is there of each run; nothing is begun before all folders are known to fit.
+
+        Raises:
+            ChangedError: A folder holds a run of other settings, and ``changed`` is 'refuse'.
+        """
+        found = {}
+        for run in self.runs:
+            state = read_state(self.folder(run))
+            if state is not None and state.digest != self.state(run).digest:
+                if self.changed == 'refuse':
+                    lines = '\n  '.join(differences(state.settings, self.settings(run)))
+                    raise ChangedError(
+                        f'{run[0]}, seed {run[1]}: {self.folder(run)} is a run of other settings:\n'
+                        f'  {lines}\n--changed rerun trains anew and keeps the old folder under '
+                        'another name, --changed keep takes the old result as it is'
+                    )
+                if self.changed == 'rerun':
+                    state = None
+            found[run] = state
+        return found
+
+    def execute(self, board: Board) -> None:
+        """Do what isn't done.
+
+        Args:
+            board (Board): Shows the progress.
+
+        Raises:
+            RuntimeError: A run failed; those that do not build on it are done before.
+        """
+        states = self.check()
+        waiting = [run for run, state in states.items() if state is None or not state.finished]
+        done = {run for run in states if run not in waiting}
+        for run in done:
+            board.finished(_title(run), f'done before, in {states[run].minutes:.1f} min')
+        failed: dict[Run, BaseException] = {}
+        running: dict[Future, Run] = {}
+        with ThreadPoolExecutor(self.launch.jobs) as pool:
+            try:
+                while waiting or running:
+                    ready = [r for r in waiting if all(s in done for s in self.sources(r).values())]
+                    for run in ready[: self.launch.jobs - len(running)]:
+                        waiting.remove(run)
+                        running[pool.submit(self._run, run, states[run], board)] = run
+                    if not running:
+                        break
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        run = running.pop(future)
+                        error = future.exception()
+                        if error is None:
+                            done.add(run)
+                        else:
+                            failed[run] = error
+                            board.finished(_title(run), f'failed: {str(error).splitlines()[0]}')
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        if failed:
+            run, error = next(iter(failed.items()))
+            skipped = f', and {len(waiting)} that build on them were not begun' if waiting else ''
+            raise RuntimeError(
+                f'{len(failed)} runs failed{skipped}. {_title(run)}: {error}'
+            ) from error
+
+    def _run(self, run: Run, before: RunState | None, board: Board) -> None:
+        """Train or test once."""
+        stage, folder = self.recipe.stages[run[0]], self.folder(run)
+        if before is None and folder.is_dir() and read_state(folder) is not None:
+            folder.rename(_free(folder.with_name(f'{folder.name}.changed')))
+        state = replace(self.state(run), minutes=before.minutes if before else 0.0)
+        state.write(folder)
+        board.running(_title(run), 'resumes' if before else 'begins')
+        options = dict(stage.options) | self._pixels(stage) | {'randomness.seed': run[1]}
+        checkpoints = {
+            name: Path(find_latest_checkpoint(str(self.folder(source))))
+            for name, source in self.sources(run).items()
+        }
+        options |= {key: checkpoints[name].resolve() for key, name in stage.init.items()}
+        if stage.percent is not None:
+            options |= self._subset(stage)
+        command = self.launch.command(
+            stage.run,
+            stage.config,
+            folder,
+            options,
+            checkpoints[stage.checkpoint] if stage.checkpoint else None,
+            self._root(stage),
+        )
+        start = time.monotonic()
+        try:
+            run_logged(
+                command,
+                folder / 'console.log',
+                self.launch.environment(),
+                lambda news: board.running(_title(run), news),
+            )
+        finally:
+            minutes = state.minutes + (time.monotonic() - start) / 60
+            replace(state, minutes=minutes).write(folder)
+        replace(state, minutes=minutes, finished=True).write(folder)
+        board.finished(_title(run), f'done in {minutes:.1f} min')
+
+    def _root(self, stage: Stage) -> str | None:
+        """Data root of a stage, where it is not the config's."""
+        return None if stage.data is None else self.recipe.data[stage.data]
+
+    def _config(self, stage: Stage) -> Config:
+        """The resolved config of a stage."""
+        if stage.name not in self._configs:
+            self._configs[stage.name] = resolved(stage)
+        return self._configs[stage.name]
+
+    def _pixels(self, stage: Stage) -> dict[str, list[float]]:
+        """Options that normalise pixels as another stage does."""
+        if stage.normalize_as is None:
+            return {}
+        of = {}
+        for name in (stage.normalize_as, stage.name):
+            model = self._config(self.recipe.stages[name]).model
+            inner = model.get('detector', model)
+            of[name] = inner.get('data_preprocessor') or {}
+        source, own = of[stage.normalize_as], of[stage.name]
+        return {
+            f'model.data_preprocessor.{key}': list(source[key])
+            for key in ('mean', 'std')
+            if key in source and list(source[key]) != list(own.get(key, ()))
+        }
+
+    def _subset(self, stage: Stage) -> dict[str, str]:
+        """Write the share of the labelled images, and the option that takes it.
+
+        Raises:
+            ValueError: The config has no annotation file to take a share of.
+        """
+        cfg = Config(self._config(stage).to_dict())
+        if self._root(stage) is not None:
+            set_data_root(cfg, self._root(stage))
+        options = {}
+        for key, dataset in iter_datasets(cfg, 'train'):
+            path = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+            if path.suffix != '.json':
+                raise ValueError(
+                    f'stages.{stage.name}.percent: {key}.ann_file = {dataset.get("ann_file")!r} is '
+                    'no COCO file to take a share of'
+                )
+            out = self.work_dir / 'subsets'
+            ((written, _, _),) = write_subsets(path, out, [stage.percent], [0])
+            options[f'{key}.ann_file'] = str(written.resolve())
+        return options
+
+
+def slug(name: str) -> str:
+    """A name as a folder's."""
+    return re.sub(r'[^\w.+-]+', '_', name.replace('%', 'percent').replace(',', '')).strip('_')
+
+
+def _title(run: Run) -> str:
+    return f'{run[0]}, seed {run[1]}'
+
+
+def _free(folder: Path) -> Path:
+    """A folder's name that is not taken."""
+    if not folder.exists():
+        return folder
+    return next(
+        f for i in range(1, 10**6) if not (f := folder.with_name(f'{folder.name}.{i}')).exists()
+    )

@@ -1,0 +1,175 @@
+"""Finished runs, read from their work folders."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmpixcon.utils.trainings import read_config
+from mmpixcon.visualization.curves import read_scalars
+
+from .state import FILE, read_state
+
+# How a leaderboard calls metrics: task, name, and what they are multiplied by.
+NAMES = {
+    'bbox_mAP': ('Object Detection', 'box AP', 100),
+    'segm_mAP': ('Instance Segmentation', 'mask AP', 100),
+    'mIoU': ('Semantic Segmentation', 'mIoU', 1),
+}
+# Data sets by what a path of theirs has in it.
+DATA = {
+    'bccd': 'BCCD',
+    'scenes': 'built-in scenes',
+    'lvis': 'LVIS v1',
+    'bdd100k': 'BDD100K',
+    'voc': 'PASCAL VOC 2007 test',
+    'cityscapes': 'Cityscapes',
+    'coco': 'COCO',
+}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A training or test that was evaluated.
+
+    Attributes:
+        name (str): Of the stage of a recipe, else of the config.
+        seed (int, optional): Of the run.
+        folder (Path): Work folder.
+        config (Path): The config file: of a recipe's stage the one it names, else the one that
+            the run left.
+        cfg (Config): As it ran.
+        metrics (dict[str, float]): Of its last evaluation, as logged: ``coco/bbox_mAP``, ...
+        minutes (float, optional): That a recipe spent on it.
+        seconds (float, optional): A training step took, the median.
+        memory (float, optional): GB of GPU memory.
+        percent (float, optional): Share of the labels.
+    """
+
+    name: str
+    seed: int | None
+    folder: Path
+    config: Path
+    cfg: Config
+    metrics: dict[str, float]
+    minutes: float | None = None
+    seconds: float | None = None
+    memory: float | None = None
+    percent: float | None = None
+
+    @property
+    def dataset(self) -> str:
+        """str: That it was evaluated on."""
+        loader = self.cfg.get('test_dataloader') or self.cfg.get('val_dataloader') or {}
+        dataset = loader.get('dataset', {})
+        path = f'{dataset.get("data_root", "")}/{dataset.get("ann_file", "")}'.lower()
+        found = next((name for part, name in DATA.items() if part in path), None)
+        return found or Path(dataset.get('data_root') or 'unknown').name
+
+
+def collect(folders: Iterable[str | Path]) -> list[FinishedRun]:
+    """Every evaluated run in and below folders.
+
+    Args:
+        folders (Iterable[str | Path]): Work folders, of recipes or of ``tools/train.py``.
+
+    Returns:
+        list[FinishedRun]: By name and seed. Runs that were not evaluated, or that a recipe has
+        not finished, are left out.
+
+    Raises:
+        FileNotFoundError: A folder does not exist.
+        ValueError: There is no evaluated run.
+    """
+    found: dict[Path, FinishedRun] = {}
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise FileNotFoundError(f'work folder {folder} does not exist')
+        places = {path.parent for path in folder.rglob(FILE)}
+        logs = [*folder.rglob('vis_data/scalars.json'), *folder.rglob('*/*.log')]
+        # WORK_DIR/TIME/vis_data/scalars.json, WORK_DIR/TIME/TIME.log
+        places |= {p.parents[2] if p.suffix == '.json' else p.parents[1] for p in logs}
+        for place in places:
+            run = _read(place)
+            if run is not None and '.changed' not in place.name:
+                found[place.resolve()] = run
+    if not found:
+        raise ValueError(
+            f'no evaluated run in {", ".join(map(str, folders))}: a work folder has '
+            'TIME/vis_data/scalars.json with metrics in it'
+        )
+    return sorted(found.values(), key=lambda run: (run.name, run.seed or 0))
+
+
+def _read(folder: Path) -> FinishedRun | None:
+    """A run; None if there is none, or it has no result."""
+    configs = sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
+    state = read_state(folder) if (folder / FILE).is_file() else None
+    if not configs or (state is not None and not state.finished):
+        return None
+    metrics = read_metrics(folder)
+    if not metrics:
+        return None
+    cfg = read_config(configs[-1])
+    steps = [r for r in _scalars(folder) if 'loss' in r]
+    memory = [r['memory'] for r in steps if r.get('memory')]
+    return FinishedRun(
+        name=state.stage if state else configs[-1].stem,
+        seed=state.seed if state else (cfg.get('randomness') or {}).get('seed'),
+        folder=folder,
+        config=Path(state.config) if state else configs[-1],
+        cfg=cfg,
+        metrics=metrics,
+        minutes=state.minutes if state else None,
+        seconds=statistics.median(r['time'] for r in steps) if steps else None,
+        memory=max(memory) / 1024 if memory else None,
+        percent=state.settings.get('percent') if state else None,
+    )
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """Metrics of the last evaluation in a work folder, of a training or of a test.
+
+    Args:
+        folder (Path): Work folder.
+
+    Returns:
+        dict[str, float]: By name, such as ``coco/bbox_mAP``; empty if it was not evaluated.
+    """
+    records = [record for record in _scalars(folder) if 'loss' not in record]
+    # A test writes TIME/TIME.json.
+    tests = (path for path in folder.glob('*/*.json') if path.stem == path.parent.name)
+    for path in sorted(tests):
+        records += [json.loads(line) for line in path.read_text().splitlines()]
+    found = [
+        {k: v for k, v in record.items() if '/' in k and isinstance(v, (int, float))}
+        for record in records
+    ]
+    return next((record for record in reversed(found) if record), {})
+
+
+def _scalars(folder: Path) -> list[dict]:
+    """Records of a training; none of a test."""
+    try:
+        return read_scalars(folder)
+    except FileNotFoundError:
+        return []
+
+
+def display(metric: str) -> tuple[str, str, float]:
+    """Task, name and factor of a metric in a leaderboard.
+
+    Args:
+        metric (str): As logged, such as ``coco/bbox_mAP_50``.
+    """
+    short = metric.rsplit('/', 1)[-1]
+    for start, (task, name, factor) in NAMES.items():
+        if short == start or short.startswith(f'{start}_'):
+            end = short[len(start) + 1 :]
+            return task, f'{name}{end if end.isdigit() else f" {end}" if end else ""}', factor
+    return 'Object Detection', short, 1

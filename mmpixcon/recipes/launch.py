@@ -1,0 +1,193 @@
+"""Tools as processes: their commands under each launcher, and their progress in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+# Beside the package: in a checkout, or in .mim of an installed one.
+PACKAGE = Path(__file__).resolve().parents[1]
+LAUNCHERS = ('none', 'pytorch', 'slurm')
+TRAIN_LINE = re.compile(
+    r'(?:Epoch\(train\)\s+\[ *(?P<epoch>\d+)\]|Iter\(train\)\s+)'
+    r'\[ *(?P<step>\d+)/ *(?P<total>\d+)\].*?eta: (?P<eta>(?:\d+ days?, )?[\d:]+)'
+    r'\s+time: (?P<time>[\d.]+).*? loss: (?P<loss>[\d.]+|nan)'
+)
+TEST_LINE = re.compile(r'\((?:val|test)\)\s+(?:\[\d+\])?\[ *(\d+)/ *(\d+)\]')
+TAIL = 15
+# Seconds between lines where nothing can be rewritten.
+QUIET = 60
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How stages are started.
+
+    Attributes:
+        launcher (str): 'none', 'pytorch' or 'slurm'.
+        gpus (int): Processes of a stage, with 'pytorch'.
+        partition (str): With 'slurm'; GPUS and the like come from the environment.
+        jobs (int): Stages at a time, which share the cores.
+    """
+
+    launcher: str = 'none'
+    gpus: int = 1
+    partition: str = ''
+    jobs: int = 1
+
+    def command(
+        self,
+        run: str,
+        config: Path,
+        folder: Path,
+        options: Mapping[str, Any],
+        checkpoint: Path | None = None,
+        data_root: str | None = None,
+    ) -> list[str]:
+        """The command of a stage.
+
+        Args:
+            run (str): 'train' or 'test'.
+            config (Path): Config file.
+            folder (Path): Work folder.
+            options (Mapping[str, Any]): Config keys and what they become.
+            checkpoint (Path, optional): To test.
+            data_root (str, optional): In place of the config's.
+        """
+        tools = tools_folder()
+        rest = ['--data-root', data_root] if data_root else []
+        rest += ['--resume'] if run == 'train' else []
+        rest += ['--cfg-options', *(f'{key}={as_option(value)}' for key, value in options.items())]
+        subject = [str(config)] if checkpoint is None else [str(config), str(checkpoint)]
+        if self.launcher == 'slurm':
+            script = ['bash', str(tools / f'slurm_{run}.sh'), self.partition, folder.parent.name]
+            place = [str(folder)] if run == 'train' else ['--work-dir', str(folder)]
+            return [*script, *subject, *place, *rest]
+        place = ['--work-dir', str(folder)]
+        if self.launcher == 'pytorch':
+            script = ['bash', str(tools / f'dist_{run}.sh')]
+            return [*script, *subject, str(self.gpus), *place, *rest]
+        return [sys.executable, '-u', str(tools / f'{run}.py'), *subject, *place, *rest]
+
+    def environment(self) -> dict[str, str]:
+        """Environment of a stage: its share of the cores, and a port of its own."""
+        threads = str(max((os.cpu_count() or 1) // self.jobs, 1))
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = str(free.getsockname()[1])
+        names = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
+        own = {name: os.environ.get(name, threads) for name in names}
+        path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get('PYTHONPATH')])])
+        # Scripts start `python`: this one.
+        search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
+        return os.environ | own | dict(PORT=port, PYTHONPATH=path, PATH=search)
+
+
+def tools_folder() -> Path:
+    """Where train.py and its like are."""
+    for folder in (PACKAGE.parent / 'tools', PACKAGE / '.mim' / 'tools'):
+        if (folder / 'train.py').is_file():
+            return folder
+    raise FileNotFoundError(f'mmpixcon is installed without its tools: none beside {PACKAGE}')
+
+
+def as_option(value: Any) -> str:
+    """A value as ``--cfg-options`` reads it."""
+    if isinstance(value, (list, tuple)):
+        return f'[{",".join(as_option(part) for part in value)}]'
+    return str(value)
+
+
+def run_logged(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    """Run a process; its output goes to a log, its progress to a function.
+
+    Args:
+        command (Sequence[str]): Of the process.
+        log (Path): Appended to.
+        environment (Mapping[str, str]): Of the process.
+        say (Callable[[str], None]): Takes one short line as often as there is news.
+
+    Raises:
+        RuntimeError: It failed; has its last lines and the log's path.
+    """
+    with log.open('a') as file:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=dict(environment),
+        )
+        try:
+            for line in process.stdout:
+                file.write(line)
+                file.flush()
+                if news := progress_of(line):
+                    say(news)
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if code != 0:
+        tail = ''.join(log.read_text(errors='replace').splitlines(keepends=True)[-TAIL:])
+        raise RuntimeError(f'exit code {code}; the end of {log}:\n{tail}')
+
+
+def progress_of(line: str) -> str | None:
+    """What a line of mmengine's log says of the progress; None for others."""
+    if match := TRAIN_LINE.search(line):
+        epoch = f'epoch {match["epoch"]}, ' if match['epoch'] else ''
+        return (
+            f'{epoch}step {match["step"]}/{match["total"]}, loss {float(match["loss"]):.3g}, '
+            f'{float(match["time"]):.2f} s a step, {match["eta"]} left'
+        )
+    if match := TEST_LINE.search(line):
+        return f'evaluating, {match[1]}/{match[2]} batches'
+    return None
+
+
+class Board:
+    """One line a stage: rewritten on a terminal while it runs, else now and then.
+
+    Args:
+        total (int): Runs.
+        stream (TextIO): Where it is shown.
+    """
+
+    def __init__(self, total: int, stream: TextIO) -> None:
+        self.total, self.stream = total, stream
+        self.rewrite = stream.isatty()
+        self.done = 0
+        self._lock = threading.Lock()
+        self._last: dict[str, float] = {}
+
+    def running(self, name: str, news: str) -> None:
+        """Show how far a run is."""
+        with self._lock:
+            if self.rewrite:
+                self.stream.write(f'\r\033[K[{self.done}/{self.total}] {name}: {news}')
+            elif time.monotonic() - self._last.get(name, -QUIET) >= QUIET:
+                self._last[name] = time.monotonic()
+                self.stream.write(f'[{self.done}/{self.total}] {name}: {news}\n')
+            self.stream.flush()
+
+    def finished(self, name: str, news: str) -> None:
+        """Show that a run is done; the line stays."""
+        with self._lock:
+            self.done += 1
+            start = '\r\033[K' if self.rewrite else ''
+            self.stream.write(f'{start}[{self.done}/{self.total}] {name}: {news}\n')
+            self.stream.flush()

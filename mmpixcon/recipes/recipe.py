@@ -1,0 +1,268 @@
+"""What a recipe says: stages, which initialises which, and what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmpixcon.utils.trainings import read_config
+
+RUNS = ('train', 'test')
+STAGE_KEYS = {
+    'config',
+    'run',
+    'init',
+    'checkpoint',
+    'options',
+    'percent',
+    'seeds',
+    'data',
+    'normalize_as',
+}
+TABLE_KEYS = {'rows', 'metrics', 'title'}
+RECIPE_KEYS = {'stages', 'tables', 'seeds', 'data', 'options'}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training or test.
+
+    Attributes:
+        name (str): Of the stage.
+        config (Path): Config file.
+        run (str): 'train' or 'test'.
+        init (dict[str, str]): Config keys that take the last checkpoint of another stage,
+            such as ``load_from`` or ``model.backbone.init_cfg.checkpoint``.
+        checkpoint (str, optional): The stage whose last checkpoint is tested.
+        options (dict[str, Any]): Config keys and what they become.
+        percent (float, optional): Share of the labelled images to train on.
+        seeds (tuple[int, ...]): Seeds to run with. A stage that builds on one without its
+            seed takes that one's first.
+        data (str, optional): Which of the recipe's data roots is in place of the config's.
+        normalize_as (str, optional): A stage whose mean and deviation of pixels are taken.
+    """
+
+    name: str
+    config: Path
+    seeds: tuple[int, ...]
+    run: str = 'train'
+    init: Mapping[str, str] = field(default_factory=dict)
+    checkpoint: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    percent: float | None = None
+    data: str | None = None
+    normalize_as: str | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """tuple[str, ...]: Stages whose checkpoint this one starts from."""
+        last = () if self.checkpoint is None else (self.checkpoint,)
+        return (*dict.fromkeys(self.init.values()), *last)
+
+    def seed_of(self, seed: int) -> int:
+        """The seed of this stage that a stage of another seed builds on."""
+        return seed if seed in self.seeds else self.seeds[0]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A comparison.
+
+    Attributes:
+        title (str): Above it.
+        rows (dict[str, dict[str, str]]): Of each row, stages by the names of the columns.
+            The first row is what the others are compared to.
+        metrics (dict[str, str]): Names in the table, and in the log of a run.
+    """
+
+    title: str
+    rows: Mapping[str, Mapping[str, str]]
+    metrics: Mapping[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """tuple[str, ...]: Of all rows, in order."""
+        return tuple(dict.fromkeys(column for row in self.rows.values() for column in row))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages in an order in which each comes after those it builds on.
+
+    Attributes:
+        path (Path): Of the file.
+        stages (dict[str, Stage]): By name.
+        tables (tuple[Table, ...]): Comparisons.
+        data (dict[str, str]): Data roots by name.
+    """
+
+    path: Path
+    stages: Mapping[str, Stage]
+    tables: tuple[Table, ...]
+    data: Mapping[str, str]
+
+
+def read_recipe(
+    path: str | Path,
+    data: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    seeds: Sequence[int] | None = None,
+) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path (str | Path): A config file with ``stages``, and ``tables``, ``seeds``, ``data``
+            and ``options`` (of all stages) where it wants them.
+        data (Mapping[str, str], optional): Data roots in place of the recipe's.
+        options (Mapping[str, Any], optional): Of all stages, beside the recipe's.
+        seeds (Sequence[int], optional): In place of the recipe's; of stages with seeds of
+            their own, those that they have.
+
+    Returns:
+        Recipe: The stages sorted.
+
+    Raises:
+        FileNotFoundError: The recipe or a config is missing.
+        ValueError: A key or a stage is unknown, stages form a cycle, or a value is no good.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'recipe {path} does not exist; see configs/recipes')
+    cfg = read_config(path)
+    found = {key: cfg[key] for key in RECIPE_KEYS if key in cfg}
+    if not found.get('stages'):
+        raise ValueError(f'{path}: a recipe has stages, dict(NAME=dict(config=...), ...)')
+    roots = {**found.get('data', {}), **(data or {})}
+    wanted = tuple(seeds or found.get('seeds') or (0,))
+    shared = {**_dotted(found.get('options', {})), **(options or {})}
+    stages = {
+        name: _stage(name, dict(values), path, wanted, shared, roots, seeds is not None)
+        for name, values in found['stages'].items()
+    }
+    graph = {}
+    for name, stage in stages.items():
+        named = [*stage.sources, *([stage.normalize_as] if stage.normalize_as else [])]
+        for source in named:
+            _known(source, stages, f'{path}: stages.{name} builds on')
+        graph[name] = stage.sources
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise ValueError(
+            f'{path}: stages build on each other in a cycle, {" <- ".join(error.args[1])}; take '
+            'one of their init away'
+        ) from None
+    # As written, wherever that is an order.
+    position = {name: i for i, name in enumerate(stages)}
+    depth = {name: 0 for name in stages}
+    for name in order:
+        depth[name] = max((depth[source] + 1 for source in graph[name]), default=0)
+    order = sorted(stages, key=lambda name: (depth[name], position[name]))
+    tables = tuple(_table(i, dict(t), path, stages) for i, t in enumerate(found.get('tables', ())))
+    return Recipe(path, {name: stages[name] for name in order}, tables, roots)
+
+
+def _stage(
+    name: str,
+    values: dict[str, Any],
+    path: Path,
+    seeds: tuple[int, ...],
+    shared: Mapping[str, Any],
+    roots: Mapping[str, str],
+    chosen: bool,
+) -> Stage:
+    """Check one stage."""
+    where = f'{path}: stages.{name}'
+    _no_others(values, STAGE_KEYS, where)
+    if 'config' not in values:
+        raise ValueError(f"{where} has no config; write config='../FOLDER/NAME.py'")
+    config = (path.parent / values['config']).resolve()
+    if not config.is_file():
+        raise FileNotFoundError(f'{where}.config = {values["config"]}: {config} does not exist')
+    run = values.get('run', 'train')
+    if run not in RUNS:
+        raise ValueError(f'{where}.run = {run!r}: choose one of {RUNS}')
+    checkpoint = values.get('checkpoint')
+    if (checkpoint is not None) != (run == 'test'):
+        raise ValueError(
+            f"{where}: run='test' and checkpoint=STAGE go together; a training starts from "
+            'another stage by init=dict(load_from=STAGE)'
+        )
+    percent = values.get('percent')
+    if percent is not None and not 0 < percent <= 100:
+        raise ValueError(f'{where}.percent = {percent} must be above 0 and at most 100')
+    data = values.get('data')
+    if data is not None:
+        _known(data, roots, f'{where}.data is')
+    own = tuple(values.get('seeds', seeds))
+    if chosen:
+        own = tuple(seed for seed in own if seed in seeds) or own[:1]
+    if not own:
+        raise ValueError(f'{where}.seeds is empty; leave it out for those of the recipe')
+    return Stage(
+        name=name,
+        config=config,
+        run=run,
+        # Names of config keys have dots: in a recipe they are dict(**{'a.b': ...}).
+        init=dict(values.get('init', {})),
+        checkpoint=checkpoint,
+        options={**shared, **_dotted(values.get('options', {}))},
+        percent=percent,
+        seeds=own,
+        data=data,
+        normalize_as=values.get('normalize_as'),
+    )
+
+
+def _table(i: int, values: dict[str, Any], path: Path, stages: Mapping[str, Stage]) -> Table:
+    """Check one table."""
+    where = f'{path}: tables.{i}'
+    _no_others(values, TABLE_KEYS, where)
+    rows = {row: dict(by) for row, by in values.get('rows', {}).items()}
+    if not rows or not values.get('metrics'):
+        raise ValueError(f'{where} needs rows, dict(ROW=dict(COLUMN=STAGE)), and metrics')
+    for row, by in rows.items():
+        for column, stage in by.items():
+            _known(stage, stages, f'{where}.rows.{row}.{column} is')
+    return Table(values.get('title', path.stem), rows, dict(values['metrics']))
+
+
+def _no_others(values: Mapping[str, Any], known: set[str], where: str) -> None:
+    """Refuse unknown keys."""
+    for key in values:
+        if key not in known:
+            near = get_close_matches(key, known, 1)
+            hint = f'did you mean {near[0]}? It' if near else 'it'
+            raise ValueError(f'{where} has a key {key!r}: {hint} takes {", ".join(sorted(known))}')
+
+
+def _known(name: str, among: Mapping[str, Any], where: str) -> None:
+    """Refuse unknown names."""
+    if name not in among:
+        near = get_close_matches(name, among, 1)
+        hint = f'did you mean {near[0]!r}?' if near else f'there is {", ".join(map(repr, among))}'
+        raise ValueError(f'{where} {name!r}, which the recipe does not have; {hint}')
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Nested settings as ``--cfg-options`` names them."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_dotted(value, f'{prefix}{key}.'))
+        else:
+            flat[f'{prefix}{key}'] = value
+    return flat
+
+
+def resolved(stage: Stage) -> Config:
+    """A stage's config with its options, without what other stages give it."""
+    cfg = read_config(stage.config)
+    cfg.merge_from_dict(dict(stage.options))
+    return cfg

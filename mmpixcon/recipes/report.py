@@ -1,0 +1,113 @@
+"""What is left of a comparison: tables, CSV, metafile.yml and pictures in one folder."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from mmpixcon.utils.progress import replace_file
+from mmpixcon.visualization.curves import (
+    draw_comparison,
+    draw_convergence,
+    draw_tradeoff,
+    read_evaluations,
+)
+
+from .finished import FinishedRun, display
+from .leaderboard import Groups, as_csv, metafile, values_of
+
+
+def write_report(
+    out: Path,
+    text: str,
+    groups: Groups,
+    metric: str,
+    collections: Mapping[str, str] | None = None,
+    paper: Mapping[str, Mapping[str, float]] | None = None,
+) -> list[Path]:
+    """Write everything.
+
+    Args:
+        out (Path): Folder, made if it is missing.
+        text (str): Tables in Markdown.
+        groups (Groups): Runs by name.
+        metric (str): That is drawn, as logged.
+        collections (Mapping[str, str], optional): As :func:`metafile`.
+        paper (Mapping, optional): As :func:`metafile`.
+
+    Returns:
+        list[Path]: Files: ``results.md``, ``results.csv``, ``metafile.yml``, ``results.png``,
+        and where there is something to draw ``convergence.png`` (the metric over training),
+        ``labels.png`` (over the share of labels) and ``cost.png`` (over the minutes).
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    entries = metafile(groups, collections, paper)
+    for model in entries['Models']:
+        # As model-index reads it: from where the metafile is.
+        model['Config'] = os.path.relpath(model['Config'], out)
+    dumped = yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
+    files = {'results.md': f'{text}\n', 'results.csv': as_csv(groups), 'metafile.yml': dumped}
+    for name, content in files.items():
+        replace_file(out / name, content.encode())
+    written = [out / name for name in files]
+    measured = {n: r for n, r in groups.items() if all(metric in run.metrics for run in r)}
+    label = display(metric)[1]
+    figures = {
+        'results.png': draw_comparison(
+            {name: values_of(runs, metric) for name, runs in measured.items()},
+            f'{label}, a point a seed',
+        )
+    }
+    curves = {name: _course(runs, metric) for name, runs in measured.items()}
+    curves = {name: curve for name, curve in curves.items() if curve is not None}
+    if curves:
+        figures['convergence.png'] = draw_convergence(curves, 'iteration', label)
+    # A run without a share of its own has all labels.
+    shares = {
+        name: [(run.percent or 100.0, v) for run, v in zip(runs, values_of(runs, metric))]
+        for name, runs in measured.items()
+    }
+    if len({percent for points in shares.values() for percent, _ in points}) > 1:
+        figures['labels.png'] = draw_tradeoff(_methods(shares), 'share of the labels, %', label)
+    costs = {
+        name: [(statistics.mean(run.minutes for run in runs), v) for v in values_of(runs, metric)]
+        for name, runs in measured.items()
+        if all(run.minutes for run in runs)
+    }
+    if costs:
+        figures['cost.png'] = draw_tradeoff(costs, 'minutes of the run', label)
+    for name, figure in figures.items():
+        figure.savefig(out / name, dpi=120)
+        written.append(out / name)
+    return written
+
+
+def _course(runs: Sequence[FinishedRun], metric: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Places and values of evaluations that all runs have; None where there is one only."""
+    found = []
+    for run in runs:
+        try:
+            found.append(read_evaluations(run.folder, metric, 'iteration'))
+        except (FileNotFoundError, ValueError):
+            return None
+    factor = display(metric)[2]
+    places = [p for p in found[0] if all(p in course for course in found)]
+    if len(places) < 2:
+        return None
+    values = np.array([[factor * course[p] for p in places] for course in found])
+    return np.array(places), values
+
+
+def _methods(
+    shares: Mapping[str, list[tuple[float, float]]],
+) -> dict[str, list[tuple[float, float]]]:
+    """Points of names that differ in the share of labels only, under what they share."""
+    joined: dict[str, list[tuple[float, float]]] = {}
+    for name, points in shares.items():
+        joined.setdefault(name.replace(f'{points[0][0]:g}%', '').strip(' ,'), []).extend(points)
+    return joined

@@ -1,0 +1,259 @@
+"""Runs of a recipe: once, resumed, refused when changed; and what is reported of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from mmpixcon.recipes import read_recipe
+from mmpixcon.recipes.execute import Execution, slug
+from mmpixcon.recipes.launch import Board, Launch, as_option, progress_of
+from mmpixcon.recipes.state import ChangedError, RunState, differences, flat, read_state
+
+from ..conftest import ROOT
+from ..processes import run_tool
+
+TOOL = ROOT / 'tools' / 'run_recipe.py'
+
+
+def calls():
+    """Runs since the last call, in order."""
+    path = Path('calls')
+    found = path.read_text().split() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return found
+
+
+def execution(path, changed='refuse', **options):
+    return Execution(read_recipe(path, **options), Path('work'), Launch(), changed)
+
+
+def execute(path, changed='refuse', **options):
+    out = io.StringIO()
+    one = execution(path, changed, **options)
+    one.execute(Board(len(one.runs), out))
+    return out.getvalue()
+
+
+def test_each_run_is_done_once_and_shown_in_one_line(recipe):
+    out = execute(recipe)
+    assert calls() == [
+        'pretrain:0',
+        'from_scratch_10percent:0',
+        'pretrained_10percent:0',
+        'pretrained_100percent:0',
+        'from_scratch_10percent:1',
+        'pretrained_10percent:1',
+        'pretrained_100percent:1',
+    ]
+    assert (
+        '[0/7] pretrain, seed 0: begins\n' in out and '[7/7] pretrained, 100%, seed 1: done' in out
+    )
+    out = execute(recipe)
+    assert calls() == [] and out.count('done before') == 7
+    # A seed more is a run more of each.
+    execute(recipe, seeds=(0, 1, 2))
+    assert calls() == [
+        'from_scratch_10percent:2',
+        'pretrained_10percent:2',
+        'pretrained_100percent:2',
+    ]
+
+
+def test_a_failed_run_ends_what_builds_on_it_only(recipe):
+    Path('fail').write_text('pretrain/')
+    with pytest.raises(
+        RuntimeError, match=r'1 runs failed, and 4 that build on them were not begun'
+    ):
+        execute(recipe)
+    assert calls() == ['pretrain:0', 'from_scratch_10percent:0', 'from_scratch_10percent:1']
+    assert not read_state(Path('work/pretrain/seed_0')).finished
+    Path('fail').unlink()
+    out = execute(recipe)
+    # The interrupted one goes on, the finished ones stay.
+    assert calls()[0] == 'pretrain:0' and 'pretrain, seed 0: resumes' in out
+    assert out.count('done before') == 2
+
+
+def test_the_end_of_a_failed_log_is_told(recipe):
+    Path('fail').write_text('from_scratch')
+    with pytest.raises(
+        RuntimeError, match=r'(?s)from scratch, 10%, seed 0: exit code 1.*console.log:.*boom'
+    ):
+        execute(recipe)
+
+
+def test_a_changed_config_is_refused_rerun_or_kept(recipe):
+    execute(recipe)
+    calls()
+    text = Path('a.py').read_text().replace('max_epochs=3', 'max_epochs=4')
+    Path('a.py').write_text(text)
+    with pytest.raises(ChangedError) as caught:
+        execute(recipe)
+    message = str(caught.value)
+    assert 'pretrain, seed 0: work/pretrain/seed_0 is a run of other settings' in message
+    assert 'train_cfg.max_epochs: 3 -> 4' in message and '--changed rerun' in message
+    execute(recipe, 'keep')
+    assert calls() == []
+    out = execute(recipe, 'rerun')
+    # What builds on it too, nothing else; the old folders stay.
+    assert sorted(calls()) == [
+        'pretrain:0',
+        'pretrained_100percent:0',
+        'pretrained_100percent:1',
+        'pretrained_10percent:0',
+        'pretrained_10percent:1',
+    ]
+    assert out.count('done before') == 2
+    assert Path('work/pretrain/seed_0.changed/epoch_3.pth').exists()
+    assert read_state(Path('work/pretrain/seed_0')).settings['train_cfg.max_epochs'] == 4
+    execute(recipe)
+    assert calls() == []
+
+
+def test_what_does_not_matter_reruns_nothing(recipe):
+    execute(recipe)
+    calls()
+    Path('a.py').write_text(f'{Path("a.py").read_text()}\npiece = 3\n')
+    execute(recipe)
+    assert calls() == []
+
+
+def test_pixels_are_normalised_as_another_stage_does(recipe):
+    body = recipe.read_text().replace(
+        "data='photos', init=dict(load_from='pretrain')",
+        "data='photos', normalize_as='pretrain', init=dict(load_from='pretrain')",
+    )
+    recipe.write_text(body)
+    one = execution(recipe)
+    stage = one.recipe.stages['pretrained, 10%']
+    assert one._pixels(stage) == {'model.data_preprocessor.mean': [5.0]}
+    assert one.settings(('pretrained, 10%', 0))['model.data_preprocessor.mean'] == [5.0]
+
+
+def test_folders_of_others_are_refused(recipe):
+    folder = Path('work/pretrain/seed_0')
+    folder.mkdir(parents=True)
+    (folder / 'notes.txt').write_text('mine')
+    with pytest.raises(ChangedError, match=r'holds files, but no stage.json: .* --work-dir'):
+        execute(recipe)
+    state = dict(format=0, version='0.0.1', stage='pretrain')
+    (folder / 'stage.json').write_text(json.dumps(state))
+    with pytest.raises(ChangedError, match=r'written by mmpixcon 0.0.1 in format 0; this is'):
+        execute(recipe)
+    (folder / 'stage.json').write_text('{"format": 1')
+    with pytest.raises(ChangedError, match=r'cannot be read \(JSONDecodeError\)'):
+        execute(recipe)
+
+
+def test_two_stages_of_one_folder(recipe):
+    recipe.write_text(recipe.read_text().replace("'pretrained, 100%'", "'pretrained 10%'"))
+    with pytest.raises(ValueError, match="'pretrained, 10%' and 'pretrained 10%' would have the"):
+        execution(recipe)
+
+
+def test_percent_needs_coco_annotations(recipe):
+    Path('b.py').write_text(Path('b.py').read_text().replace('train.json', 'train.txt'))
+    with pytest.raises(RuntimeError, match=r"percent: .*ann_file = 'train.txt' is no COCO file"):
+        execute(recipe)
+
+
+def test_commands_of_the_launchers():
+    arguments = ('train', Path('c.py'), Path('w/stage/seed_0'), {'a.b': [1, 2.5], 'c': None})
+    command = Launch().command(*arguments, data_root='d')
+    assert command[2].endswith('tools/train.py') and command[3] == 'c.py'
+    rest = ['--data-root', 'd', '--resume', '--cfg-options', 'a.b=[1,2.5]', 'c=None']
+    assert command[4:] == ['--work-dir', 'w/stage/seed_0', *rest]
+    command = Launch('pytorch', 4).command(*arguments)
+    assert command[0] == 'bash' and command[1].endswith('dist_train.sh')
+    assert command[2:6] == ['c.py', '4', '--work-dir', 'w/stage/seed_0']
+    command = Launch('slurm', partition='P').command(*arguments)
+    assert command[1].endswith('slurm_train.sh')
+    assert command[2:6] == ['P', 'stage', 'c.py', 'w/stage/seed_0']
+    tested = ('test', Path('c.py'), Path('w/stage/seed_0'), {}, Path('x.pth'))
+    assert Launch().command(*tested)[3:5] == ['c.py', 'x.pth']
+    assert '--resume' not in Launch().command(*tested)
+    slurm = Launch('slurm', partition='P').command(*tested)
+    assert slurm[2:8] == ['P', 'stage', 'c.py', 'x.pth', '--work-dir', 'w/stage/seed_0']
+
+
+def test_options_as_the_command_line_reads_them():
+    assert as_option([(1, 2), 'a']) == '[[1,2],a]' and as_option(True) == 'True'
+
+
+@pytest.mark.parametrize(
+    ('line', 'news'),
+    [
+        (
+            'INFO - Epoch(train)  [3][ 10/ 50]  lr: 1e-04  eta: 1:02:03  time: 0.5010  data_time: '
+            '0.01  grad_norm: 3.1  loss: 12.3456  loss_cls: 1.0',
+            'epoch 3, step 10/50, loss 12.3, 0.50 s a step, 1:02:03 left',
+        ),
+        (
+            'Iter(train) [ 20/200]  lr: 1e-02  eta: 2 days, 0:01:00  time: 1.5000  loss: 0.5000',
+            'step 20/200, loss 0.5, 1.50 s a step, 2 days, 0:01:00 left',
+        ),
+        ('Epoch(val) [3][ 5/13]    eta: 0:00:01', 'evaluating, 5/13 batches'),
+        ('Epoch(test) [ 5/13]', 'evaluating, 5/13 batches'),
+        ('Saving checkpoint at 3 epochs', None),
+    ],
+)
+def test_progress_of_a_line(line, news):
+    assert progress_of(line) == news
+
+
+def test_differences_are_named():
+    old, new = flat(dict(a=dict(b=1, c=[1, 2]), d=None)), flat(dict(a=dict(b=2, c=[1, 2]), e=[{}]))
+    assert old == {'a.b': 1, 'a.c': [1, 2], 'd': None} and new['e.0'] == {}
+    assert differences(old, new) == ['a.b: 1 -> 2', 'd: null -> (none)', 'e.0: (none) -> {}']
+    many = differences({str(i): 0 for i in range(20)}, {str(i): 1 for i in range(20)})
+    assert len(many) == 9 and many[-1] == 'and 12 more'
+
+
+def test_a_digest_is_of_everything_that_matters():
+    states = [
+        RunState('a', 0, {'x': 1}),
+        RunState('b', 0, {'x': 1}),
+        RunState('a', 1, {'x': 1}),
+        RunState('a', 0, {'x': 2}),
+    ]
+    assert len({state.digest for state in states}) == 4
+    assert RunState('a', 0, {'x': 1}, 'c.py', True, 3.0).digest == states[0].digest
+
+
+def test_folder_names():
+    assert slug('MoCo v2, 10%') == 'MoCo_v2_10percent' and slug('a/b: c') == 'a_b_c'
+
+
+def test_from_the_command_line(recipe):
+    code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', '--list')
+    assert code == 0 and out.count('not begun') == 7 and calls() == []
+    code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work')
+    assert code == 0
+    # random: 0.1, 0.2; pretrained 0.4, 0.5, and with all labels 0.5, 0.6.
+    rows = [line for line in out.splitlines() if line.startswith('| ')]
+    assert rows[0] == '| run | 10% AP | 10% AP to first | 100% AP | 100% AP to first |'
+    assert rows[2] == '| random | 15.0 ± 7.1 | +0.0 |  |  |'
+    assert rows[3] == '| pretrained | 45.0 ± 7.1 | +30.0 | 55.0 ± 7.1 |  |'
+    assert Path('work/results.md').read_text().count('|') == out.count('|')
+    for name in ('results.csv', 'metafile.yml', 'results.png', 'labels.png', 'convergence.png'):
+        assert (Path('work') / name).stat().st_size > 0, name
+    code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', '--list')
+    assert out.count(': done') == 7
+
+
+def test_errors_on_the_command_line(recipe):
+    code, _, err = run_tool(TOOL, 'nowhere.py')
+    assert code != 0 and 'run_recipe: recipe nowhere.py does not exist' in err
+    code, _, err = run_tool(TOOL, recipe, '--launcher', 'slurm')
+    assert code != 0 and '--launcher slurm needs --partition' in err
+    Path('fail').write_text('pretrain/')
+    code, _, err = run_tool(TOOL, recipe, '--work-dir', 'work')
+    assert code != 0 and 'pretrain, seed 0: exit code 1' in err
+    Path('fail').unlink()
+    recipe.write_text(recipe.read_text().replace("'coco/bbox_mAP'", "'coco/segm_mAP'"))
+    code, _, err = run_tool(TOOL, recipe, '--work-dir', 'work')
+    assert code != 0 and "has no metric 'coco/segm_mAP'; it has coco/bbox_mAP, coco/bbox_" in err

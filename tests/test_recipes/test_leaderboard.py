@@ -1,0 +1,161 @@
+"""Finished runs as tables, metafile entries and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from modelindex.load_model_index import load
+
+from mmpixcon.recipes.finished import collect, display, read_metrics
+from mmpixcon.recipes.leaderboard import as_csv, by_name, known_collections, markdown, metafile
+
+from ..conftest import ROOT
+from ..processes import run_tool
+
+TOOL = ROOT / 'tools' / 'benchmarks' / 'leaderboard.py'
+CONFIG = """
+model = dict(type='mmdet.DETR')
+train_dataloader = dict(batch_size=8)
+val_dataloader = dict(dataset=dict(data_root='data/bccd/', ann_file='val.json'))
+train_cfg = dict(max_epochs=12)
+randomness = dict(seed={seed})
+"""
+
+
+def trained(folder: Path, config: str, seed: int, ap: float) -> Path:
+    """A work folder of tools/train.py, evaluated twice."""
+    logs = folder / '2026' / 'vis_data'
+    logs.mkdir(parents=True)
+    (folder / f'{config}.py').write_text(CONFIG.format(seed=seed))
+    steps = [dict(step=s, loss=1.0, time=0.25 * s, memory=1024 * s) for s in (1, 2, 3)]
+    first = {'step': 1, 'coco/bbox_mAP': ap / 2}
+    last = {'step': 2, 'coco/bbox_mAP': ap, 'coco/bbox_mAP_50': ap + 0.2}
+    records = [steps[0], first, *steps[1:], last]
+    (logs / 'scalars.json').write_text('\n'.join(map(json.dumps, records)))
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Two configs, two seeds each."""
+    monkeypatch.chdir(tmp_path)
+    for seed in (0, 1):
+        trained(tmp_path / f'w/a{seed}', 'detr_a', seed, 0.2 + 0.02 * seed)
+        trained(tmp_path / f'w/b{seed}', 'pixcon_detr_r18_1xb8-12e_scenes', seed, 0.3 + 0.04 * seed)
+    return tmp_path / 'w'
+
+
+def test_runs_are_found_wherever_they_are(runs):
+    found = collect([runs, runs / 'a0'])
+    assert [(run.name, run.seed) for run in found] == [
+        ('detr_a', 0),
+        ('detr_a', 1),
+        ('pixcon_detr_r18_1xb8-12e_scenes', 0),
+        ('pixcon_detr_r18_1xb8-12e_scenes', 1),
+    ]
+    assert found[0].metrics == {'coco/bbox_mAP': 0.2, 'coco/bbox_mAP_50': 0.4}
+    assert found[0].dataset == 'BCCD' and found[0].seconds == 0.5 and found[0].memory == 3
+
+
+def test_a_test_is_read_from_its_file(tmp_path):
+    folder = tmp_path / 'test' / '2026'
+    folder.mkdir(parents=True)
+    (folder / '2026.json').write_text('{"coco/bbox_mAP": 0.4, "data_time": 0.1}\n')
+    assert read_metrics(tmp_path / 'test') == {'coco/bbox_mAP': 0.4}
+    assert read_metrics(tmp_path) == {}
+
+
+def test_table(runs):
+    groups = by_name(collect([runs]))
+    metrics = {'AP': 'coco/bbox_mAP', 'AP50': 'coco/bbox_mAP_50'}
+    paper = {'detr_a': {'AP': 42.0}}
+    assert markdown(groups, metrics, 'detr_a', paper).splitlines() == [
+        '| run | AP | AP50 | AP to detr_a | seeds |',
+        '| --- | --- | --- | --- | --- |',
+        '| detr_a | 21.0 ± 1.4 | 41.0 ± 1.4 | +0.0 | 2 |',
+        '| detr_a (paper) | 42.0 |  |  |  |',
+        '| pixcon_detr_r18_1xb8-12e_scenes | 32.0 ± 2.8 | 52.0 ± 2.8 | +11.0 | 2 |',
+    ]
+
+
+def test_metafile_is_one_of_model_index(runs, tmp_path):
+    groups = by_name(collect([runs]))
+    entries = metafile(groups, known_collections(), {'detr_a': {'box AP': 42.0}})
+    assert entries['Collections'] == [{'Name': 'DETR'}, {'Name': 'PixCon'}]
+    first, second = entries['Models']
+    assert first['Name'] == 'detr_a' and second['In Collection'] == 'PixCon'
+    assert first['Metadata'] == {
+        'Epochs': 12,
+        'Batch Size': 8,
+        'Training Memory (GB)': 3.0,
+        'Seconds a step': 0.5,
+        'Seeds': 2,
+    }
+    assert first['Results'] == [
+        {
+            'Task': 'Object Detection',
+            'Dataset': 'BCCD',
+            'Metrics': {
+                'box AP': 21.0,
+                'box AP deviation': 1.41,
+                'box AP50': 41.0,
+                'box AP50 deviation': 1.41,
+                'box AP (paper)': 42.0,
+            },
+        }
+    ]
+    path = tmp_path / 'metafile.yml'
+    path.write_text(yaml.safe_dump(entries))
+    index = load(str(path))
+    assert index.check(silent=True) == []
+    assert [model.name for model in index.models] == ['detr_a', second['Name']]
+
+
+def test_csv_has_every_run(runs):
+    rows = list(csv.DictReader(as_csv(by_name(collect([runs]))).splitlines()))
+    assert len(rows) == 4
+    assert rows[3]['coco/bbox_mAP'] == '0.33999999999999997' and rows[3]['seed'] == '1'
+
+
+@pytest.mark.parametrize(
+    ('metric', 'shown'),
+    [
+        ('coco/bbox_mAP', ('Object Detection', 'box AP', 100)),
+        ('coco/bbox_mAP_75', ('Object Detection', 'box AP75', 100)),
+        ('coco/bbox_mAP_s', ('Object Detection', 'box AP s', 100)),
+        ('coco/segm_mAP_50', ('Instance Segmentation', 'mask AP50', 100)),
+        ('mIoU', ('Semantic Segmentation', 'mIoU', 1)),
+        ('affinity/precision', ('Object Detection', 'precision', 1)),
+    ],
+)
+def test_names_of_metrics(metric, shown):
+    assert display(metric) == shown
+
+
+def test_from_the_command_line(runs):
+    code, out, _ = run_tool(TOOL, runs, '--baseline', 'detr_a', '--out', 'board')
+    assert code == 0 and '| detr_a | 21.0 ± 1.4 | 41.0 ± 1.4 | +0.0 | 2 |' in out
+    assert 'model-index' not in out
+    written = yaml.safe_load(Path('board/metafile.yml').read_text())
+    assert (Path('board') / written['Models'][0]['Config']).is_file()
+    for name in ('results.md', 'results.csv', 'results.png', 'convergence.png'):
+        assert Path('board', name).stat().st_size > 0
+
+
+def test_bad_input(runs, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    for arguments, message in (
+        (('nowhere',), 'work folder nowhere does not exist'),
+        (('empty',), 'no evaluated run in empty'),
+        ((runs, '--baseline', 'x'), "no run is named 'x'; there are detr_a"),
+        ((runs, '--metrics', 'AP=coco/segm_mAP'), "has no metric 'coco/segm_mAP'; it has coco/bb"),
+    ):
+        code, _, err = run_tool(TOOL, *arguments)
+        assert code != 0 and err.startswith('leaderboard: ') and message in err
+    trained(tmp_path / 'w/again', 'detr_a', 1, 0.9)
+    code, _, err = run_tool(TOOL, runs)
+    assert code != 0 and 'are both detr_a with seed 1: name one of the folders only' in err
