@@ -186,6 +186,8 @@ class Execution:
             options,
             checkpoints[stage.checkpoint] if stage.checkpoint else None,
             self._root(stage),
+            # Before the first checkpoint, --resume would forget load_from.
+            resume=stage.run == 'train' and (folder / 'last_checkpoint').is_file(),
         )
         start = time.monotonic()
         try:

@@ -52,6 +52,7 @@ class Launch:
         options: Mapping[str, Any],
         checkpoint: Path | None = None,
         data_root: str | None = None,
+        resume: bool = False,
     ) -> list[str]:
         """The command of a stage.
 
@@ -62,10 +63,12 @@ class Launch:
             options (Mapping[str, Any]): Config keys and what they become.
             checkpoint (Path, optional): To test.
             data_root (str, optional): In place of the config's.
+            resume (bool): Whether to go on from the last checkpoint of the folder, whatever
+                ``load_from`` says. Defaults to False.
         """
         tools = tools_folder()
         rest = ['--data-root', data_root] if data_root else []
-        rest += ['--resume'] if run == 'train' else []
+        rest += ['--resume'] if resume else []
         rest += ['--cfg-options', *(f'{key}={as_option(value)}' for key, value in options.items())]
         subject = [str(config)] if checkpoint is None else [str(config), str(checkpoint)]
         if self.launcher == 'slurm':

@@ -42,7 +42,7 @@ arguments = sys.argv[1:]
 config = pathlib.Path(arguments[0])
 folder = pathlib.Path(arguments[arguments.index('--work-dir') + 1])
 options = dict(a.split('=', 1) for a in arguments[arguments.index('--cfg-options') + 1:])
-assert '--resume' in arguments
+assert ('--resume' in arguments) == (folder / 'last_checkpoint').exists()
 with open('calls', 'a') as f:
     f.write(f'{folder.parent.name}:{options["randomness.seed"]} ')
 if pathlib.Path('fail').exists() and pathlib.Path('fail').read_text() in str(folder):

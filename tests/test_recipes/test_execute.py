@@ -72,6 +72,8 @@ def test_a_failed_run_ends_what_builds_on_it_only(recipe):
     assert calls() == ['pretrain:0', 'from_scratch_10percent:0', 'from_scratch_10percent:1']
     assert not read_state(Path('work/pretrain/seed_0')).finished
     Path('fail').unlink()
+    # It had saved a checkpoint.
+    Path('work/pretrain/seed_0/last_checkpoint').write_text('x')
     out = execute(recipe)
     # The interrupted one goes on, the finished ones stay.
     assert calls()[0] == 'pretrain:0' and 'pretrain, seed 0: resumes' in out
@@ -163,7 +165,7 @@ def test_percent_needs_coco_annotations(recipe):
 
 def test_commands_of_the_launchers():
     arguments = ('train', Path('c.py'), Path('w/stage/seed_0'), {'a.b': [1, 2.5], 'c': None})
-    command = Launch().command(*arguments, data_root='d')
+    command = Launch().command(*arguments, data_root='d', resume=True)
     assert command[2].endswith('tools/train.py') and command[3] == 'c.py'
     rest = ['--data-root', 'd', '--resume', '--cfg-options', 'a.b=[1,2.5]', 'c=None']
     assert command[4:] == ['--work-dir', 'w/stage/seed_0', *rest]
