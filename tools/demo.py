@@ -1,187 +1,121 @@
-"""A detector without and with PixCon on the built-in scenes, compared.
+"""Pretrain, then fine-tune with PixCon, on the built-in scenes.
 
     make demo
 
-Writes scenes, trains a small Deformable DETR twice for the same number of
-steps, evaluates both and prints a table. What is done is kept: interrupted, it
+Writes scenes and runs configs/recipes/demo.py: PLRC pretrains a backbone, a small Deformable
+DETR is fine-tuned from it, stock and with PixCon, beside one from random weights. Ends with
+the leaderboard's table, metafile.yml and pictures. What is done is kept: interrupted, it
 goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import re
-import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import mmcv
 import numpy as np
+from mmengine.config import DictAction
 
 from mmpixcon.datasets.scenes import preset
 from mmpixcon.datasets.scenes_coco import write_scenes
-from mmpixcon.visualization.curves import draw_curves, read_scalars
+from mmpixcon.recipes import read_recipe
+from mmpixcon.recipes.execute import Execution
+from mmpixcon.recipes.launch import Board, Launch, as_option, run_logged
+from mmpixcon.recipes.report import report
+from mmpixcon.recipes.state import ChangedError
+from mmpixcon.visualization.curves import draw_curves
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = {
-    'Deformable DETR': 'configs/stock/deformable-detr_r18_1xb8-12e_scenes.py',
-    'Deformable DETR + PixCon': 'configs/pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py',
-}
-TRAIN_LINE = re.compile(
-    r'Epoch\(train\)\s+\[(\d+)\]\[ *(\d+)/(\d+)\].*?eta: ([\d:]+)\s+time: ([\d.]+).*?loss: ([\d.]+)'
-)
-VAL_LINE = re.compile(r'Epoch\(val\)\s+\[(\d+)\]\[ *(\d+)/(\d+)\]')
+RECIPE = ROOT / 'configs' / 'recipes' / 'demo.py'
+PIXCON = 'PLRC, Deformable DETR + PixCon'
+# Images whose detections are drawn.
+DRAWN = 8
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--out', default='work_dirs/demo', help='folder for everything')
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/demo'), help='folder for everything'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--images', type=int, nargs=2, default=(400, 100), metavar='N')
-    parser.add_argument('--cfg-options', nargs='+', default=[], help='settings to change in both')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings of all stages'
+    )
     return parser.parse_args()
 
 
-def run_tool(name: str, arguments: list[str], log: Path, label: str) -> None:
-    """Run one of tools/, show a line of progress, keep the rest in a log.
-
-    Raises:
-        SystemExit: The tool failed; its last lines and the log are named.
-    """
+def run_tool(name: str, arguments: list[str], log: Path) -> None:
+    """Run one of tools/, silently."""
     command = [sys.executable, '-u', str(ROOT / 'tools' / name), *arguments]
-    environment = os.environ | {'PYTHONPATH': str(ROOT), 'PYTHONWARNINGS': 'ignore'}
-    with log.open('a') as file:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-        try:
-            for line in process.stdout:
-                file.write(line)
-                if match := TRAIN_LINE.search(line):
-                    epoch, i, total, eta, seconds, loss = match.groups()
-                    show(
-                        f'{label}: epoch {epoch}, step {i}/{total}, loss {float(loss):.2f}, '
-                        f'{float(seconds):.2f} s a step, {eta} left'
-                    )
-                elif match := VAL_LINE.search(line):
-                    show(f'{label}: evaluating, {match[2]}/{match[3]} batches')
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            raise
-    if process.wait() != 0:
-        tail = ''.join(log.read_text().splitlines(keepends=True)[-15:])
-        raise SystemExit(f'\n{tail}\n{name} failed for {label}; its log is {log}')
+    run_logged(command, log, Launch().environment(), lambda news: None)
 
 
-def show(text: str) -> None:
-    """Replace the line on a terminal; print a line elsewhere."""
-    if sys.stdout.isatty():
-        print(f'\r\033[K{text}', end='', flush=True)
-    else:
-        print(text, flush=True)
-
-
-def train(label: str, config: str, args: argparse.Namespace, out: Path) -> dict[str, float]:
-    """Train and evaluate one run, or take up or read what is there.
-
-    Returns:
-        dict[str, float]: AP, AP50 and seconds a step.
-    """
-    result_file, settings_file = out / 'result.json', out / 'settings.json'
-    settings = [f'randomness.seed={args.seed}', *args.cfg_options]
-    if settings_file.exists() and json.loads(settings_file.read_text()) != settings:
-        raise SystemExit(f'{out} holds a run of other settings; give another folder with --out')
-    if result_file.exists():
-        print(f'{label}: already trained, {result_file}')
-        return json.loads(result_file.read_text())
-    out.mkdir(parents=True, exist_ok=True)
-    settings_file.write_text(json.dumps(settings))
-    arguments = [str(ROOT / config), '--data-root', str(Path(args.out) / 'scenes')]
-    options = ['--cfg-options', 'default_hooks.logger.interval=10', *settings]
-    run_tool(
-        'train.py',
-        [*arguments, '--work-dir', str(out), '--resume', *options],
-        out / 'train.log',
-        label,
-    )
-    records = read_scalars(out)
-    last = [r for r in records if 'coco/bbox_mAP' in r][-1]
-    result = dict(
-        AP=last['coco/bbox_mAP'],
-        AP50=last['coco/bbox_mAP_50'],
-        seconds=statistics.median(r['time'] for r in records if 'loss' in r),
-    )
-    checkpoint = Path((out / 'last_checkpoint').read_text())
-    run_tool(
-        'test.py',
-        [*arguments[:1], str(checkpoint), *arguments[1:], '--work-dir', str(out / 'test')]
-        + ['--show-dir', 'detections', *options, 'test_dataloader.dataset.indices=8'],
-        out / 'test.log',
-        label,
-    )
-    # Ground truth left, detections right; small images, enlarged.
-    drawn = sorted((out / 'test').rglob('detections/*.jpg'))[-8:]
+def draw_detections(execution: Execution, stage: str, out: Path) -> Path:
+    """Ground truth left, detections right, of a few validation images."""
+    one = execution.recipe.stages[stage]
+    folder = execution.folder((stage, execution.runs[0][1]))
+    options = {**one.options, 'test_dataloader.dataset.indices': DRAWN}
+    checkpoint = (folder / 'last_checkpoint').read_text().strip()
+    arguments = [str(one.config), checkpoint, '--data-root', execution.recipe.data['scenes']]
+    arguments += ['--work-dir', str(out / 'test'), '--show-dir', 'detections', '--cfg-options']
+    arguments += [f'{key}={as_option(value)}' for key, value in options.items()]
+    run_tool('test.py', arguments, out / 'test.log')
+    # Small images, enlarged, in two columns.
+    drawn = sorted((out / 'test').rglob('detections/*.jpg'))[-DRAWN:]
     images = [mmcv.imrescale(mmcv.imread(path), 2.0) for path in drawn]
     half = (len(images) + 1) // 2
-    columns = [mmcv.impad(np.vstack(part), shape=(half * images[0].shape[0], images[0].shape[1]))
-               for part in (images[:half], images[half:]) if part]  # fmt: skip
+    shape = (half * images[0].shape[0], images[0].shape[1])
+    parts = [part for part in (images[:half], images[half:]) if part]
+    columns = [mmcv.impad(np.vstack(part), shape=shape) for part in parts]
     mmcv.imwrite(np.hstack(columns), str(out / 'detections.png'))
-    result_file.write_text(json.dumps(result))
-    show(f'{label}: AP {result["AP"]:.3f}, AP50 {result["AP50"]:.3f}\n')
-    return result
+    return out / 'detections.png'
 
 
-def draw(results: dict[str, Path], out: Path, args: argparse.Namespace) -> list[Path]:
-    """Views, curves; the detections are there already."""
+def draw(execution: Execution, out: Path) -> list[Path]:
+    """Views, curves and detections of the run with PixCon."""
+    pixcon, seed = execution.recipe.stages[PIXCON], execution.runs[0][1]
     views = out / 'views'
-    config = ROOT / RUNS['Deformable DETR + PixCon']
-    run_tool(
-        'analysis_tools/browse_views.py',
-        [str(config), '--data-root', str(out / 'scenes'), '--out', str(views)],
-        out / 'views.log',
-        'views',
-    )
-    curves = out / 'curves.png'
-    supervised = ['loss_cls', 'loss_bbox', 'loss_iou']
-    draw_curves(
-        results,
-        {
-            'supervised loss, last decoder layer': supervised,
-            'L_Cos': ['loss_pixel_cos'],
-            'standard deviation of the features': ['pixcon/l0_feature_std'],
-        },
-    ).savefig(curves, dpi=90)
-    return [*sorted(views.glob('*.png'))[:1], curves]
+    arguments = [str(pixcon.config), '--data-root', execution.recipe.data['scenes']]
+    run_tool('analysis_tools/browse_views.py', [*arguments, '--out', str(views)], out / 'views.log')
+    runs = {
+        name: execution.folder((name, seed)) for name in execution.recipe.stages if name != 'PLRC'
+    }
+    panels = {
+        'supervised loss, last decoder layer': ['loss_cls', 'loss_bbox', 'loss_iou'],
+        'L_Cos': ['loss_pixel_cos'],
+        'standard deviation of the features': ['pixcon/l0_feature_std'],
+    }
+    draw_curves(runs, panels).savefig(out / 'curves.png', dpi=90)
+    detections = draw_detections(execution, PIXCON, out)
+    return [*sorted(views.glob('*.png'))[:1], out / 'curves.png', detections]
 
 
 def main() -> None:
     """Run the demo."""
     args = parse_args()
-    out = Path(args.out)
     start = time.time()
+    scenes = args.out / 'scenes'
     # Easy ones: minutes are few for a detector that starts from nothing.
-    write_scenes(out / 'scenes', preset('easy'), num_train=args.images[0], num_val=args.images[1])
-    folders = {label: out / Path(config).stem for label, config in RUNS.items()}
+    write_scenes(scenes, preset('easy'), num_train=args.images[0], num_val=args.images[1])
+    recipe = read_recipe(RECIPE, dict(scenes=str(scenes)), args.cfg_options, (args.seed,))
+    execution = Execution(recipe, args.out, Launch())
     try:
-        results = {
-            label: train(label, RUNS[label], args, folder) for label, folder in folders.items()
-        }
+        execution.execute(Board(len(execution.runs), sys.stdout))
+        text, files = report(recipe, args.out)
+        pictures = draw(execution, args.out)
     except KeyboardInterrupt:
         raise SystemExit('\nInterrupted. The same command goes on from the last epoch.') from None
-    pictures = draw(folders, out, args)
-    pictures += [folder / 'detections.png' for folder in folders.values()]
-    print(f'\n{"":26}  {"AP":>6}  {"AP50":>6}  {"s/step":>6}')
-    for label, result in results.items():
-        print(f'{label:26}  {result["AP"]:6.3f}  {result["AP50"]:6.3f}  {result["seconds"]:6.2f}')
+    except (ChangedError, RuntimeError, ValueError) as error:
+        raise SystemExit(f'demo: {error}') from None
     print(
-        '\nOne seed, few steps: this shows that everything works, not which one is better.\n'
-        + '\n'.join(f'  {picture}' for picture in pictures)
+        f'\n{text}\n\nOne seed, few steps: this shows that everything works, not which one is '
+        'better.\n'
+        + '\n'.join(f'  {path}' for path in [*files, *pictures])
         + f'\n{(time.time() - start) / 60:.1f} minutes'
     )
 

@@ -20,10 +20,8 @@ from mmengine.config import DictAction
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import CHANGED, Execution
-from mmpixcon.recipes.finished import collect
 from mmpixcon.recipes.launch import LAUNCHERS, Board, Launch
-from mmpixcon.recipes.leaderboard import by_name, compared, known_collections
-from mmpixcon.recipes.report import write_report
+from mmpixcon.recipes.report import report
 from mmpixcon.recipes.state import ChangedError
 
 
@@ -83,14 +81,8 @@ def main() -> None:
         raise SystemExit(f'run_recipe: {error}') from None
     if not recipe.tables:
         return
-    named = {
-        stage for table in recipe.tables for row in table.rows.values() for stage in row.values()
-    }
     try:
-        groups = by_name([run for run in collect([work_dir]) if run.name in named])
-        text = '\n\n'.join(compared(table, groups) for table in recipe.tables)
-        metric = next(iter(recipe.tables[0].metrics.values()))
-        files = write_report(work_dir, text, groups, metric, known_collections())
+        text, files = report(recipe, work_dir)
     except ValueError as error:
         raise SystemExit(f'run_recipe: {error}') from None
     print(f'\n{text}\n\n' + '\n'.join(map(str, files)))

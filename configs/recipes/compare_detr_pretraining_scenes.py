@@ -23,9 +23,7 @@ backbone = 'model.detector.backbone.init_cfg.checkpoint'
 less = {'custom_hooks.0.min_loaded': 0.3}
 
 stages = {
-    'backbone': dict(
-        config='../moco/mocov2_r18_1xb32-100e_scenes.py', data='scenes', seeds=(0,)
-    ),
+    'backbone': dict(config='../moco/mocov2_r18_1xb32-100e_scenes.py', data='scenes', seeds=(0,)),
     **{
         name: dict(config=config, data='scenes', init={backbone: 'backbone'})
         for name, config in methods.items()
@@ -54,6 +52,10 @@ tables = [
     dict(
         title='Frozen transformer, trained heads',
         rows={name: {'heads': f'{name}, heads'} for name in methods},
-        metrics={'AR@100': 'coco/bbox_AR@100', 'AR@10': 'coco/bbox_AR@10', 'AR@1': 'coco/bbox_AR@1'},
+        metrics={
+            'AR@100': 'coco/bbox_AR@100',
+            'AR@10': 'coco/bbox_AR@10',
+            'AR@1': 'coco/bbox_AR@1',
+        },
     ),
 ]

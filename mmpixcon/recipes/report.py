@@ -18,8 +18,37 @@ from mmpixcon.visualization.curves import (
     read_evaluations,
 )
 
-from .finished import FinishedRun, display
-from .leaderboard import Groups, as_csv, metafile, values_of
+from .finished import FinishedRun, collect, display
+from .leaderboard import (
+    Groups,
+    as_csv,
+    by_name,
+    compared,
+    known_collections,
+    metafile,
+    values_of,
+)
+from .recipe import Recipe
+
+
+def report(recipe: Recipe, work_dir: Path) -> tuple[str, list[Path]]:
+    """The tables of a recipe that was run, and everything that is written of them.
+
+    Args:
+        recipe (Recipe): With tables.
+        work_dir (Path): Of its runs; the files go there.
+
+    Returns:
+        tuple[str, list[Path]]: Tables in Markdown, and the files.
+
+    Raises:
+        ValueError: A run was not evaluated, or has not a metric of a table.
+    """
+    stages = {s for table in recipe.tables for row in table.rows.values() for s in row.values()}
+    groups = by_name([run for run in collect([work_dir]) if run.name in stages])
+    text = '\n\n'.join(compared(table, groups) for table in recipe.tables)
+    metric = next(iter(recipe.tables[0].metrics.values()))
+    return text, write_report(work_dir, text, groups, metric, known_collections())
 
 
 def write_report(

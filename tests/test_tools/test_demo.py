@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from modelindex.load_model_index import load
 
 from ..conftest import ROOT
 from ..processes import run_tool
 
 pytestmark = pytest.mark.slow
+ROWS = ('Deformable DETR', 'PLRC, Deformable DETR', 'PLRC, Deformable DETR + PixCon')
 
 
 def test_demo_ends_with_the_table_and_keeps_what_is_done(tmp_path):
@@ -21,15 +24,28 @@ def test_demo_ends_with_the_table_and_keeps_what_is_done(tmp_path):
     ]  # fmt: skip
     status, first, error = run_tool(*command)
     assert status == 0, first[-2000:] + error[-2000:]
-    row = r'Deformable DETR{} +([\d.]+) +([\d.]+) +([\d.]+)\n'
-    for suffix in ('', r' \+ PixCon'):
-        assert re.search(row.format(suffix), first), first
-    pictures = re.findall(r'^  (\S+\.(?:png|jpg))$', first, re.MULTILINE)
-    assert len(pictures) == 4
-    for picture in pictures:
-        assert (ROOT / picture).stat().st_size > 1000
+    for row in ROWS:
+        number = r'[\d.]+ ± nan'
+        assert re.search(rf'\| {re.escape(row)} \| {number} \| {number} \| [+-][\d.]+ \|', first), (
+            first
+        )
+    files = re.findall(r'^  (\S+\.(?:png|jpg|md|csv|yml))$', first, re.MULTILINE)
+    assert {Path(file).name for file in files} >= {
+        'results.md',
+        'results.csv',
+        'metafile.yml',
+        'results.png',
+        'cost.png',
+        'curves.png',
+        'detections.png',
+        '000000.png',
+    }
+    assert all(Path(file).stat().st_size > 100 for file in files)
+    index = load(str(out / 'metafile.yml'))
+    assert index.check(silent=True) == []
+    assert [model.name for model in index.models] == sorted(ROWS)
     _, again, _ = run_tool(*command)
-    assert again.count('already trained') == 2
-    status, _, error = run_tool(*command, 'a=1')
+    assert again.count('done before') == 4
+    status, _, error = run_tool(*command[:-1], 'train_dataloader.batch_size=2')
     assert status == 1
-    assert 'other settings' in error
+    assert 'train_dataloader.batch_size: 4 -> 2' in error
