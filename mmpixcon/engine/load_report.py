@@ -63,24 +63,37 @@ class LoadReport:
             for name, keys in columns.items()
             if keys or name != 'initialised by the model'
         }
-        counts = {name: Counter(_top(key) for key in keys) for name, keys in columns.items()}
-        modules = sorted(set().union(*counts.values()))
-        rows = [['module', *columns]]
-        rows += [[module, *(str(counts[name][module]) for name in columns)] for module in modules]
-        rows.append(['all', *(str(len(keys)) for keys in columns.values())])
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            '  '.join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths))
-            )
-            for row in rows
-        ]
+        lines = [count_table(columns)]
         for name in ('missing', 'unexpected', 'shape mismatch'):
             if columns[name]:
                 more = ', ...' if len(columns[name]) > _EXAMPLES else ''
                 lines.append(f'{name}: {", ".join(columns[name][:_EXAMPLES])}{more}')
         return '\n'.join(lines)
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """The names by outcome, for JSON."""
+        return {name: list(keys) for name, keys in vars(self).items()}
+
+
+def count_table(columns: Mapping[str, Sequence[str]]) -> str:
+    """Format how many names there are of each top module, a row each, and of all.
+
+    Args:
+        columns (Mapping[str, Sequence[str]]): Names, by the title of their column.
+    """
+    counts = {name: Counter(_top(key) for key in keys) for name, keys in columns.items()}
+    modules = sorted(set().union(*counts.values()))
+    rows = [['module', *columns]]
+    rows += [[module, *(str(counts[name][module]) for name in columns)] for module in modules]
+    rows.append(['all', *(str(len(keys)) for keys in columns.values())])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in rows
+    )
 
 
 def compare_state_dicts(
