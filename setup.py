@@ -73,6 +73,7 @@ if __name__ == '__main__':
         extras_require={
             'app': read_requirements('app.txt'),
             'mim': read_requirements('mminstall.txt'),
+            'safetensors': read_requirements('safetensors.txt'),
             'segmentation': read_requirements('segmentation.txt'),
             'tests': read_requirements('tests.txt'),
         },
