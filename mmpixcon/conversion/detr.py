@@ -8,7 +8,7 @@ them, Siamese DETR (Zx55/SiameseDETR) has its own for all but the transformer.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import torch
 
@@ -282,10 +282,10 @@ def _add_aliases(weights: Weights) -> None:
     names = weights.tensors
     first = [name for name in names if name.startswith('bbox_embed.0.')]
     others = [name for name in names if name.startswith('bbox_embed.1.')]
-    aliased: Sequence[str] = ()
+    aliased = []
     if any(not torch.equal(names[a], names[b]) for a, b in zip(first, others)):
-        aliased = ('bbox_embed.',)
+        aliased.append('bbox_embed.')
     if 'transformer.enc_output.weight' in names:
-        aliased = (*aliased, 'class_embed.')
+        aliased.append('class_embed.')
     for name in [name for name in names if name.startswith(tuple(aliased))]:
         weights.add(f'transformer.decoder.{name}', names[name], weights.origins[name])

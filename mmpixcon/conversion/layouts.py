@@ -144,6 +144,10 @@ def _read_detectron2(weights: Weights, backbone_only: bool, momentum: bool) -> N
     weights.rename(lambda name: name[len(prefix) :])
     resnet_from_detectron2(weights)
     weights.rename(lambda name: BODY + name)
+    weights.notes.append(
+        "if it was made with MODEL.RESNETS.STRIDE_IN_1X1 True, as detectron2's MSRA models: set "
+        "model.backbone.style='caffe' in mmdet; torchvision and timm have no such model"
+    )
 
 
 def _read_moco(weights: Weights, backbone_only: bool, momentum: bool) -> None:

@@ -1,9 +1,9 @@
 """Detection transformers under the names of their releases, small, to compare outputs with.
 
-Written from the papers: DETR (arXiv:2005.12872), Conditional DETR (arXiv:2108.06152) and
-Deformable DETR (arXiv:2010.04159), without padding, dropout and refinement. The modules stand for
-their parameters; ``forward`` takes images and a position encoding and gives scores and boxes of
-all decoder layers.
+Of DETR (arXiv:2005.12872), Conditional DETR (arXiv:2108.06152) and Deformable DETR
+(arXiv:2010.04159), without padding, dropout and refinement; names, and which norm comes when, are
+those of the releases. The modules stand for their parameters; ``forward`` takes images and a
+position encoding and gives scores and boxes of all decoder layers.
 """
 
 from __future__ import annotations
@@ -80,8 +80,6 @@ def attention() -> nn.Module:
 
 class DETR(nn.Module):
     """DETR: normalised after attention."""
-
-    last_norm = True
 
     def __init__(self, classes: int, queries: int, encoders: int, decoders: int) -> None:
         super().__init__()

@@ -179,6 +179,7 @@ def test_detectron2_of_a_detector(head: str, tmp_path: Path) -> None:
     torch.save(dict(model=state), tmp_path / 'd2.pth')
     done = convert(tmp_path / 'd2.pth', 'torchvision', tmp_path / 'tv.pth')
     assert done.weights.left_out == {other: 'not of the backbone'}
+    assert "model.backbone.style='caffe'" in done.weights.notes[0]
     model = torchvision.models.resnet18(weights=None)
     model.fc = nn.Identity()
     model.load_state_dict(torch.load(tmp_path / 'tv.pth', weights_only=True), strict=True)

@@ -11,8 +11,7 @@ from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
 from mmpixcon.conversion import convert
-from mmpixcon.conversion.detr import COCO_IDS, siamese_to_official
-from mmpixcon.conversion.weights import Weights
+from mmpixcon.conversion.detr import COCO_IDS
 from mmpixcon.registry import MODELS
 
 from .official_detectors import OFFICIAL, DeformableDETR
@@ -22,12 +21,12 @@ VARIANTS = tuple(OFFICIAL)
 CLASSES = dict(zip(VARIANTS, (5, 4, 4)))
 
 
-def official(variant: str, classes: int | None = None, queries: int = 0) -> nn.Module:
+def official(variant: str, classes: int | None = None) -> nn.Module:
     """A detector as its release has it, with the sizes of :func:`detector_config`."""
     cfg = detector_config(variant)
     return OFFICIAL[variant](
         classes or CLASSES[variant],
-        queries or cfg.num_queries,
+        cfg.num_queries,
         cfg.encoder.num_layers,
         cfg.decoder.num_layers,
     )
@@ -105,9 +104,7 @@ def test_mmdet_to_a_release_and_back(
     cfg = detector_config(variant, **options)
     # As stock configs: no biases before group norms.
     cfg.neck.bias = 'auto'
-    state = MODELS.build(cfg).state_dict()
-    for i, name in enumerate(n for n in state if '.reg_branches.' in n and options):
-        state[name].fill_(i)
+    state = randomized(MODELS.build(cfg)).state_dict()
     path = save(tmp_path / 'mmdet.pth', state, 'state_dict')
     done = convert(path, variant, tmp_path / 'official.pth')
     names = load(tmp_path / 'official.pth', 'model')
@@ -222,11 +219,16 @@ def siamese_release(state: dict[str, Tensor], head: str) -> dict[str, Tensor]:
     return released
 
 
-def test_a_single_scale_siamese_deformable_detr_has_no_norm() -> None:
-    names = ('transformer.level_embed', 'input_proj.weight', 'input_proj.bias')
-    weights = Weights({name: torch.zeros(1) for name in names})
-    siamese_to_official(weights)
-    assert set(weights.tensors) == {names[0], 'input_proj.0.0.weight', 'input_proj.0.0.bias'}
+def test_a_single_scale_siamese_deformable_detr_has_no_norm(tmp_path: Path) -> None:
+    state = siamese_release(release(official('deformable-detr', classes=3)), 'pred_head')
+    projection = {f'input_proj.{k}': state[f'input_proj.0.0.{k}'] for k in ('weight', 'bias')}
+    state = {k: v for k, v in state.items() if not k.startswith('input_proj.')} | projection
+    done = convert(save(tmp_path / 's.pth', state), 'mmdet', tmp_path / 'm.pth')
+    assert done.weights.notes == ['no norm after input_proj: set model.neck.norm_cfg=None']
+    found = {name for name in done.weights.tensors if name.startswith('neck.')}
+    assert found == {'neck.convs.0.conv.weight', 'neck.convs.0.conv.bias'}
+    halves = done.weights.origins['query_embedding.weight']
+    assert halves == 'query_embed.weight + transformer.tgt_embed.weight'
 
 
 def test_norms_before_attention_are_refused(tmp_path: Path) -> None:
