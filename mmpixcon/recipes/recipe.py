@@ -120,7 +120,7 @@ def read_recipe(
         path (str | Path): A config file with ``stages``, and ``tables``, ``seeds``, ``data``
             and ``options`` (of all stages) where it wants them.
         data (Mapping[str, str], optional): Data roots in place of the recipe's.
-        options (Mapping[str, Any], optional): Of all stages, beside the recipe's.
+        options (Mapping[str, Any], optional): Of all stages, in place of what the recipe says.
         seeds (Sequence[int], optional): In place of the recipe's; of stages with seeds of
             their own, those that they have.
 
@@ -140,9 +140,9 @@ def read_recipe(
         raise ValueError(f'{path}: a recipe has stages, dict(NAME=dict(config=...), ...)')
     roots = {**found.get('data', {}), **(data or {})}
     wanted = tuple(seeds or found.get('seeds') or (0,))
-    shared = {**_dotted(found.get('options', {})), **(options or {})}
+    shared = _dotted(found.get('options', {}))
     stages = {
-        name: _stage(name, dict(values), path, wanted, shared, roots, seeds is not None)
+        name: _stage(name, dict(values), path, wanted, (shared, options or {}), roots, bool(seeds))
         for name, values in found['stages'].items()
     }
     graph = {}
@@ -173,11 +173,11 @@ def _stage(
     values: dict[str, Any],
     path: Path,
     seeds: tuple[int, ...],
-    shared: Mapping[str, Any],
+    options: tuple[Mapping[str, Any], Mapping[str, Any]],
     roots: Mapping[str, str],
     chosen: bool,
 ) -> Stage:
-    """Check one stage."""
+    """Check one stage; ``options`` are those of all stages that come before and after its own."""
     where = f'{path}: stages.{name}'
     _no_others(values, STAGE_KEYS, where)
     if 'config' not in values:
@@ -212,7 +212,7 @@ def _stage(
         # Names of config keys have dots: in a recipe they are dict(**{'a.b': ...}).
         init=dict(values.get('init', {})),
         checkpoint=checkpoint,
-        options={**shared, **_dotted(values.get('options', {}))},
+        options={**options[0], **_dotted(values.get('options', {})), **options[1]},
         percent=percent,
         seeds=own,
         data=data,

@@ -51,11 +51,13 @@ def test_stages_in_an_order_that_can_be_run(tmp_path):
 
 
 def test_the_command_line_comes_last(tmp_path):
+    dominant = {'model.depth': 5, 'model.width': 'z'}
     recipe = read_recipe(
-        write(tmp_path, GOOD), data=dict(photos='/p'), options={'model.depth': 5}, seeds=(4, 7)
+        write(tmp_path, GOOD), data=dict(photos='/p'), options=dominant, seeds=(4, 7)
     )
     assert recipe.data == {'photos': '/p'}
     assert recipe.stages['tune'].options['model.depth'] == 5
+    assert recipe.stages['pretrain'].options['model.width'] == 'z'
     assert recipe.stages['tune'].seeds == (4, 7)
     # Of seeds of its own, those that are there; one at least.
     assert recipe.stages['pretrain'].seeds == (3,)
