@@ -19,6 +19,10 @@ from .state import FILE, read_state
 NAMES = {
     'bbox_mAP': ('Object Detection', 'box AP', 100),
     'segm_mAP': ('Instance Segmentation', 'mask AP', 100),
+    # LVIS'
+    'bbox_AP': ('Object Detection', 'box AP', 100),
+    'segm_AP': ('Instance Segmentation', 'mask AP', 100),
+    'bbox_AR': ('Object Detection', 'AR', 100),
     'mIoU': ('Semantic Segmentation', 'mIoU', 1),
 }
 # Data sets by what a path of theirs has in it.
@@ -169,7 +173,7 @@ def display(metric: str) -> tuple[str, str, float]:
     """
     short = metric.rsplit('/', 1)[-1]
     for start, (task, name, factor) in NAMES.items():
-        if short == start or short.startswith(f'{start}_'):
-            end = short[len(start) + 1 :]
-            return task, f'{name}{end if end.isdigit() else f" {end}" if end else ""}', factor
+        if short.startswith(start):
+            end = short[len(start) :].lstrip('_')
+            return task, f'{name} {end}' if end.isalpha() else f'{name}{end}', factor
     return 'Object Detection', short, 1

@@ -127,6 +127,14 @@ def compared(table: Table, groups: Groups) -> str:
             cells.append(f'{means[0] - means[1]:+.1f}' if other else '')
         if any(cells):
             lines.append(_row([row, *cells]))
+        numbers = table.paper.get(row)
+        if numbers:
+            cells = [
+                f'{numbers[column][name]:.1f}' if name in numbers.get(column, {}) else ''
+                for column in table.columns
+                for name in (*table.metrics, 'difference')
+            ]
+            lines.append(_row([f'{row} (paper)', *cells]))
     return '\n'.join(lines)
 
 

@@ -25,7 +25,7 @@ STAGE_KEYS = {
     'data',
     'normalize_as',
 }
-TABLE_KEYS = {'rows', 'metrics', 'title'}
+TABLE_KEYS = {'rows', 'metrics', 'title', 'paper'}
 RECIPE_KEYS = {'stages', 'tables', 'seeds', 'data', 'options'}
 
 
@@ -79,11 +79,14 @@ class Table:
         rows (dict[str, dict[str, str]]): Of each row, stages by the names of the columns.
             The first row is what the others are compared to.
         metrics (dict[str, str]): Names in the table, and in the log of a run.
+        paper (dict[str, dict[str, dict[str, float]]]): The paper's own numbers by row,
+            column and metric; they stand below ours, marked.
     """
 
     title: str
     rows: Mapping[str, Mapping[str, str]]
     metrics: Mapping[str, str]
+    paper: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -230,7 +233,13 @@ def _table(i: int, values: dict[str, Any], path: Path, stages: Mapping[str, Stag
     for row, by in rows.items():
         for column, stage in by.items():
             _known(stage, stages, f'{where}.rows.{row}.{column} is')
-    return Table(values.get('title', path.stem), rows, dict(values['metrics']))
+    metrics, paper = dict(values['metrics']), values.get('paper', {})
+    for row, by in paper.items():
+        _known(row, rows, f'{where}.paper has')
+        for column, numbers in by.items():
+            for metric in numbers:
+                _known(metric, metrics, f'{where}.paper.{row}.{column} has')
+    return Table(values.get('title', path.stem), rows, metrics, paper)
 
 
 def _no_others(values: Mapping[str, Any], known: set[str], where: str) -> None:

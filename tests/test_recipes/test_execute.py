@@ -240,6 +240,7 @@ def test_from_the_command_line(recipe):
     assert rows[0] == '| run | 10% AP | 10% AP to first | 100% AP | 100% AP to first |'
     assert rows[2] == '| random | 15.0 ± 7.1 | +0.0 |  |  |'
     assert rows[3] == '| pretrained | 45.0 ± 7.1 | +30.0 | 55.0 ± 7.1 |  |'
+    assert rows[4] == '| pretrained (paper) |  |  | 60.2 |  |'
     assert Path('work/results.md').read_text().count('|') == out.count('|')
     for name in ('results.csv', 'metafile.yml', 'results.png', 'labels.png', 'convergence.png'):
         assert (Path('work') / name).stat().st_size > 0, name

@@ -128,6 +128,8 @@ def test_csv_has_every_run(runs):
         ('coco/bbox_mAP_75', ('Object Detection', 'box AP75', 100)),
         ('coco/bbox_mAP_s', ('Object Detection', 'box AP s', 100)),
         ('coco/segm_mAP_50', ('Instance Segmentation', 'mask AP50', 100)),
+        ('lvis/segm_AP50', ('Instance Segmentation', 'mask AP50', 100)),
+        ('coco/bbox_AR@100', ('Object Detection', 'AR@100', 100)),
         ('mIoU', ('Semantic Segmentation', 'mIoU', 1)),
         ('affinity/precision', ('Object Detection', 'precision', 1)),
     ],

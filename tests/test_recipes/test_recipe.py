@@ -10,7 +10,7 @@ from mmpixcon.recipes import read_recipe
 
 from ..conftest import CONFIGS
 
-RECIPES = sorted((CONFIGS / 'recipes').glob('*.py'))
+RECIPES = sorted(p for p in (CONFIGS / 'recipes').glob('*.py') if p.stem != 'paths')
 
 
 def write(folder: Path, body: str) -> Path:
@@ -93,6 +93,11 @@ def test_the_command_line_comes_last(tmp_path):
             "stages = dict(a=dict(config='a.py'))\ntables = [dict(rows=dict(r=dict(c='z')), "
             "metrics=dict(AP='m'))]",
             "tables.0.rows.r.c is 'z', which the recipe does not have",
+        ),
+        (
+            "stages = dict(a=dict(config='a.py'))\ntables = [dict(rows=dict(r=dict(c='a')), "
+            "metrics=dict(AP='m'), paper=dict(r=dict(c=dict(AP5=1))))]",
+            "tables.0.paper.r.c has 'AP5', which the recipe does not have; did you mean 'AP'",
         ),
         (
             "stages = dict(a=dict(config='a.py'))\ntables = [dict(rows=dict(r=dict(c='a')))]",
