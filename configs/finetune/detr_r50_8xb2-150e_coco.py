@@ -1,5 +1,5 @@
-# DETR R50, 150 epochs, mmdet's, from Barlow Twins or VICReg. A checkpoint of a whole DETR, from
-# UP-DETR, is read by --cfg-options load_from=PATH instead.
+# DETR R50, 150 epochs, mmdet's, from Barlow Twins or VICReg. From a whole DETR, pretrained by
+# UP-DETR on such a backbone: --cfg-options load_from=PATH model.backbone.init_cfg=None
 _base_ = [
     'mmdet::detr/detr_r50_8xb2-150e_coco.py',
     '../_base_/views/detection_byol.py',
