@@ -23,4 +23,4 @@ lint: env ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 test: lint ## check style and run all tests
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)

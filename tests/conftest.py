@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.datasets.scenes_coco import write_scenes
 
 ROOT = Path(__file__).resolve().parents[1]
+# Several test processes at once (pytest -n) share the cores: more threads than that only wait.
+if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
+    torch.set_num_threads(
+        max((os.cpu_count() or 1) // int(os.environ['PYTEST_XDIST_WORKER_COUNT']), 1)
+    )
 CONFIGS = ROOT / 'configs'
 
 

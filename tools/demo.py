@@ -105,9 +105,14 @@ def main() -> None:
     recipe = read_recipe(RECIPE, dict(scenes=str(scenes)), args.cfg_options, (args.seed,))
     execution = Execution(recipe, args.out, Launch())
     try:
+        before = execution.check().values()
         execution.execute(Board(len(execution.runs), sys.stdout))
         text, files = report(recipe, args.out)
-        pictures = draw(execution, args.out)
+        pictures = sorted(args.out.glob('views/*.png'))[:1]
+        pictures += [args.out / name for name in ('curves.png', 'detections.png')]
+        done = all(state is not None and state.finished for state in before)
+        if not (done and len(pictures) == 3 and all(path.is_file() for path in pictures)):
+            pictures = draw(execution, args.out)
     except KeyboardInterrupt:
         raise SystemExit('\nInterrupted. The same command goes on from the last epoch.') from None
     except (ChangedError, RuntimeError, ValueError) as error:
