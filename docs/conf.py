@@ -20,6 +20,7 @@ extensions = [
     'myst_parser',
     'sphinx.ext.autodoc',
     'sphinx.ext.napoleon',
+    # Links from the source lead to the page that is read last by its name: to reference/.
     'sphinx.ext.viewcode',
     'docstrings',
     'mathml',
