@@ -8,7 +8,7 @@ ENV := .venv$(if $(TORCH),-torch$(TORCH))
 # Absolute, because mim and the tests start programs from other folders.
 BIN := $(CURDIR)/$(ENV)/bin
 
-.PHONY: help env demo test lint
+.PHONY: help env demo docs test lint
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,11 @@ env: ## build the environment, or see that it is up to date
 
 demo: env ## train a detector without and with PixCon on built-in scenes and compare
 	@PATH="$(BIN):$$PATH" $(BIN)/python tools/demo.py $(ARGS)
+
+docs: env ## build the documentation site into work_dirs/site
+	@$(BIN)/python -m pip install -q -c requirements/constraints.txt -r requirements/docs.txt
+	@$(BIN)/python -m sphinx -W --keep-going -q docs work_dirs/site $(ARGS)
+	@echo 'work_dirs/site/index.html'
 
 lint: env ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

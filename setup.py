@@ -72,6 +72,7 @@ if __name__ == '__main__':
         install_requires=read_requirements('runtime.txt'),
         extras_require={
             'app': read_requirements('app.txt'),
+            'docs': read_requirements('docs.txt'),
             'mim': read_requirements('mminstall.txt'),
             'safetensors': read_requirements('safetensors.txt'),
             'segmentation': read_requirements('segmentation.txt'),
