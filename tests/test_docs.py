@@ -116,6 +116,9 @@ def test_links_lead_to_files_and_headings_of_the_site(site):
                 assert f'id="{heading}"' in target.read_text(encoding='utf-8'), link
             checked += 1
     assert checked > 2000
+    # Names that a docstring has without their module.
+    siamese = (site / 'methods' / 'siamese_detr.html').read_text(encoding='utf-8')
+    assert 'models.html#mmpixcon.models.heads.SiameseDETRHead' in siamese
     # No relative link of a README was left for the repository.
     finetune = (site / 'finetuning' / 'detection_transformers.html').read_text(encoding='utf-8')
     assert 'href="transfer.html"' in finetune
@@ -179,7 +182,9 @@ def extension(name: str):
 
 
 @pytest.mark.slow
-def test_the_notebook_runs():
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    # Where it keeps its data.
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
     nbformat = pytest.importorskip('nbformat', reason="pip install -e '.[docs]'")
     nbclient = pytest.importorskip('nbclient', reason="pip install -e '.[docs]'")
     pytest.importorskip('ipykernel', reason="pip install -e '.[docs]'")
@@ -195,6 +200,26 @@ def test_the_notebook_runs():
     assert row and all(-1 <= float(value) <= 1 for value in row.groups())
     assert "missing: []\nof the method: ['pixcon']" in printed
     assert re.search(r'PLRC, Deformable DETR \+ PixCon +pixcon_deformable-detr\S+ +PLRC\n', printed)
+
+
+def test_configs_of_own_data_are_read(tmp_path):
+    page = (DOCS / 'extending.md').read_text(encoding='utf-8')
+    blocks = re.findall(r"```python\n(_base_ = 'mmpixcon::.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    read = []
+    for i, block in enumerate(blocks):
+        (tmp_path / f'{i}.py').write_text(block)
+        read.append(Config.fromfile(tmp_path / f'{i}.py'))
+    detector, photos = read
+    assert detector.model.type == 'mmpixcon.PixelContrastDetector'
+    assert detector.model.detector.bbox_head.num_classes == 2
+    assert detector.train_dataloader.dataset.type == 'mmpixcon.RobustCocoDataset'
+    assert detector.train_dataloader.dataset.pipeline[-1].type == 'mmpixcon.PixelContrastViews'
+    assert detector.val_dataloader.dataset.metainfo.classes == ('car', 'bicycle')
+    assert detector.test_evaluator.ann_file == 'data/mine/val.json'
+    assert photos.train_dataloader.dataset.type == 'mmpixcon.UnlabelledDataset'
+    assert photos.train_dataloader.dataset.data_prefix == dict(img_path='')
+    assert photos.train_dataloader.dataset.pipeline[0].type
 
 
 def test_the_example_of_a_method_keeps_the_contracts(scenes_root, monkeypatch):

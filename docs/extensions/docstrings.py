@@ -11,6 +11,9 @@ from sphinx.ext import napoleon
 # ``literal``, or the stars of `*args` and `**kwargs`, which no star ends.
 STARS = re.compile(r'(``.*?``)|(?<![\w*\\])(\*{1,2})(?=\w+(?![\w*]))')
 
+# A name without its module, which is found wherever it is described.
+BARE_NAME = re.compile(r'(:(?:class|func):`)(?=\w+`)')
+
 
 def escape_stars(line: str) -> str:
     """Write stars of arguments so that they are not taken for emphasis.
@@ -29,8 +32,8 @@ def escape_stars(line: str) -> str:
 def on_docstring(
     app: Sphinx, what: str, name: str, value: object, options: Any, lines: list[str]
 ) -> None:
-    """Escape the stars of a docstring."""
-    lines[:] = [escape_stars(line) for line in lines]
+    """Escape the stars of a docstring, and let its names be looked up in all modules."""
+    lines[:] = [BARE_NAME.sub(r'\1.', escape_stars(line)) for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
