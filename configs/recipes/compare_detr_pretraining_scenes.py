@@ -20,7 +20,7 @@ fine_tune = '../finetune/deformable-detr-pretrained_r18_1xb8-12e_scenes.py'
 heads = '../transfer/deformable-detr_r18_box-head_1xb8-12e_scenes.py'
 backbone = 'model.detector.backbone.init_cfg.checkpoint'
 # The checkpoint of a backbone is less than half of a detector.
-less = {'custom_hooks.0.min_loaded': 0.3}
+less = {'custom_hooks.0.min_loaded': 0.3, 'custom_hooks.1.whole': False}
 
 stages = {
     'backbone': dict(config='../moco/mocov2_r18_1xb32-100e_scenes.py', data='scenes', seeds=(0,)),

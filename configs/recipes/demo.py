@@ -38,7 +38,7 @@ stages = {
     'PLRC, Deformable DETR': dict(
         config='../finetune/deformable-detr-pretrained_r18_1xb8-12e_scenes.py',
         data='scenes',
-        options={**short, 'custom_hooks.0.min_loaded': least},
+        options={**short, 'custom_hooks.0.min_loaded': least, 'custom_hooks.1.whole': False},
         init=dict(load_from='PLRC'),
     ),
     'PLRC, Deformable DETR + PixCon': dict(

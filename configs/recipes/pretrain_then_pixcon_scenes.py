@@ -29,7 +29,7 @@ stages = {
         f'{name}, stock': dict(
             config=pretrained,
             data='scenes',
-            options={'custom_hooks.0.min_loaded': least},
+            options={'custom_hooks.0.min_loaded': least, 'custom_hooks.1.whole': False},
             init=dict(load_from=name),
         )
         for name, least in starts.items()

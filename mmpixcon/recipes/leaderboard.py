@@ -109,7 +109,8 @@ def compared(table: Table, groups: Groups) -> str:
     """
     heads, first = ['run'], next(iter(table.metrics))
     for column in table.columns:
-        heads += [f'{column} {name}' for name in table.metrics] + [f'{column} {first} to first']
+        names = [*table.metrics, f'{first} to first']
+        heads += [f'{column} {name}'.strip() for name in names]
     lines = [f'**{table.title}**', '', _row(heads), _row(['---'] * len(heads))]
     base = next(iter(table.rows.values()))
     for row, stages in table.rows.items():

@@ -147,9 +147,10 @@ def read_metrics(work_dir: Path) -> dict[str, float]:
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
-    """``MEAN ± DEVIATION`` (n - 1) with one digit; one value has no deviation."""
-    spread = statistics.stdev(values) if len(values) > 1 else float('nan')
-    return f'{statistics.mean(values):.1f} ± {spread:.1f}'
+    """``MEAN ± DEVIATION`` (n - 1) with one digit; of one value the value."""
+    if len(values) == 1:
+        return f'{values[0]:.1f}'
+    return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
 
 
 def named_configs(entries: Sequence[str]) -> dict[str, str]:

@@ -186,6 +186,17 @@ def test_two_steps_from_a_checkpoint(path, scenes_root, bccd_root, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_checkpoint_of_another_variant_is_refused(scenes_root, tmp_path):
+    source = CONFIGS / 'siamese_detr' / 'siamese-detr_conditional-detr_r18_1xb8-50e_scenes.py'
+    torch.save(dict(state_dict=model_of(source).state_dict()), tmp_path / 'conditional.pth')
+    name = 'finetune/detr-pretrained_r18_1xb8-12e_scenes.py'
+    cfg = quick(name, scenes_root, tmp_path, train_cfg__max_epochs=1, train_cfg__val_interval=5)
+    cfg.load_from = str(tmp_path / 'conditional.pth')
+    with pytest.raises(ValueError, match=r'not in the checkpoint.*decoder.*the same variant and'):
+        Runner.from_cfg(cfg).train()
+
+
+@pytest.mark.slow
 def test_from_scratch_is_a_checkpoint_of_the_backbone(scenes_root, tmp_path):
     """As DETR.md says: its options, and a detector whose stem cannot learn."""
     name = 'finetune/detr-pretrained_r18_1xb8-12e_scenes.py'
@@ -200,8 +211,12 @@ def test_from_scratch_is_a_checkpoint_of_the_backbone(scenes_root, tmp_path):
     with pytest.raises(RuntimeError, match=r'backbone\.pth, less than .*min_loaded = 0\.9'):
         Runner.from_cfg(copy.deepcopy(cfg)).train()
     text = (CONFIGS / 'finetune' / 'DETR.md').read_text()
-    key, value = re.search(r'load_from=SWAV\.pth (\S+)=(\S+)', text).groups()
-    cfg.merge_from_dict({key: float(value), 'experiment_name': 'from_scratch'})
+    key, value, other = re.search(r'load_from=SWAV\.pth (\S+)=(\S+) (\S+)=False', text).groups()
+    cfg.merge_from_dict({key: float(value), 'experiment_name': 'backbone_alone'})
+    # As if it were of another variant, unless it is said to be meant so.
+    with pytest.raises(ValueError, match=r'parameters are not in the checkpoint.*whole=False'):
+        Runner.from_cfg(copy.deepcopy(cfg)).train()
+    cfg.merge_from_dict({other: False, 'experiment_name': 'from_scratch'})
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert len(scalars(runner, 'train/loss')) == 2

@@ -4,7 +4,7 @@
 detr_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
 detr_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
-    dict(type='mmpixcon.RequireCheckpointHook'),
+    dict(type='mmpixcon.RequireCheckpointHook', whole=True),
 ]
 # The checkpoint has a backbone: nothing is to be downloaded for it before.
 detr_model = dict(backbone=dict(init_cfg=None))

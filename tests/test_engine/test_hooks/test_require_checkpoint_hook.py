@@ -80,3 +80,22 @@ def test_what_the_model_fills_itself_may_be_missing(
     runner = tiny_runner('own', hooks=HOOKS, model=model, epochs=1, load_from=path)
     runner.train()
     assert runner.epoch == 1
+
+
+def test_another_variant_is_refused(
+    tiny_runner: Callable[..., Runner], checkpoint: str, tmp_path
+) -> None:
+    hooks = ({'type': 'RequireCheckpointHook', 'whole': True}, HOOKS[1])
+    tiny_runner('whole', hooks=hooks, epochs=1, load_from=checkpoint).train()
+    content = torch.load(checkpoint, weights_only=True)
+    del content['state_dict']['body.0.bias']
+    path = str(tmp_path / 'other.pth')
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=r'load_from: 1 parameters are .*: body.0.bias. Give one'):
+        tiny_runner('part', hooks=hooks, epochs=1, load_from=path).train()
+    # Layers that depend on the classes start anew.
+    model = TinyModel()
+    model.fc_cls = torch.nn.Linear(2, 3)
+    runner = tiny_runner('classes', hooks=hooks, model=model, epochs=1, load_from=checkpoint)
+    runner.train()
+    assert runner.epoch == 1
