@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -19,7 +18,15 @@ from mmpixcon.utils.trainings import READ
 
 from .launch import Board, Launch, run_logged
 from .recipe import Recipe, Stage, resolved
-from .state import ChangedError, RunState, differences, flat, read_state
+from .state import (
+    ChangedError,
+    RunState,
+    differences,
+    flat,
+    read_state,
+    run_folder,
+    slug,
+)
 
 Run = tuple[str, int]
 CHANGED = ('refuse', 'rerun', 'keep')
@@ -73,7 +80,7 @@ class Execution:
 
     def folder(self, run: Run) -> Path:
         """Work folder of a run."""
-        return self.work_dir / slug(run[0]) / f'seed_{run[1]}'
+        return run_folder(self.work_dir, *run)
 
     def sources(self, run: Run) -> dict[str, Run]:
         """Runs that a run starts from, by the names of their stages."""
@@ -250,11 +257,6 @@ class Execution:
             ((written, _, _),) = write_subsets(path, out, [stage.percent], [0])
             options[f'{key}.ann_file'] = str(written.resolve())
         return options
-
-
-def slug(name: str) -> str:
-    """A name as a folder's."""
-    return re.sub(r'[^\w.+-]+', '_', name.replace('%', 'percent').replace(',', '')).strip('_')
 
 
 def _title(run: Run) -> str:

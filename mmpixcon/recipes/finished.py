@@ -50,6 +50,7 @@ class FinishedRun:
         cfg (Config): As it ran.
         metrics (dict[str, float]): Of its last evaluation, as logged: ``coco/bbox_mAP``, ...
         minutes (float, optional): That a recipe spent on it.
+        cost (float, optional): Minutes with all that it starts from.
         seconds (float, optional): A training step took, the median.
         memory (float, optional): GB of GPU memory.
         percent (float, optional): Share of the labels.
@@ -62,6 +63,7 @@ class FinishedRun:
     cfg: Config
     metrics: dict[str, float]
     minutes: float | None = None
+    cost: float | None = None
     seconds: float | None = None
     memory: float | None = None
     percent: float | None = None

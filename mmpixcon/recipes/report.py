@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from .leaderboard import (
     values_of,
 )
 from .recipe import Recipe
+from .state import read_state, run_folder
 
 
 def report(recipe: Recipe, work_dir: Path) -> tuple[str, list[Path]]:
@@ -45,7 +47,9 @@ def report(recipe: Recipe, work_dir: Path) -> tuple[str, list[Path]]:
         ValueError: A run was not evaluated, or has not a metric of a table.
     """
     stages = {s for table in recipe.tables for row in table.rows.values() for s in row.values()}
-    groups = by_name([run for run in collect([work_dir]) if run.name in stages])
+    runs = [run for run in collect([work_dir]) if run.name in stages]
+    minutes = _minutes(recipe, work_dir)
+    groups = by_name([replace(run, cost=_cost(recipe, run, minutes)) for run in runs])
     text = '\n\n'.join(compared(table, groups) for table in recipe.tables)
     metric = next(iter(recipe.tables[0].metrics.values()))
     return text, write_report(work_dir, text, groups, metric, known_collections())
@@ -104,16 +108,43 @@ def write_report(
     if len({percent for points in shares.values() for percent, _ in points}) > 1:
         figures['labels.png'] = draw_tradeoff(_methods(shares), 'share of the labels, %', label)
     costs = {
-        name: [(statistics.mean(run.minutes for run in runs), v) for v in values_of(runs, metric)]
+        name: [(statistics.mean(run.cost for run in runs), v) for v in values_of(runs, metric)]
         for name, runs in measured.items()
-        if all(run.minutes for run in runs)
+        if all(run.cost for run in runs)
     }
     if costs:
-        figures['cost.png'] = draw_tradeoff(costs, 'minutes of the run', label)
+        figures['cost.png'] = draw_tradeoff(costs, 'minutes, pretraining included', label)
     for name, figure in figures.items():
         figure.savefig(out / name, dpi=120)
         written.append(out / name)
     return written
+
+
+def _minutes(recipe: Recipe, work_dir: Path) -> dict[tuple[str, int], float]:
+    """Minutes of every run of a recipe, by stage and seed."""
+    found = {}
+    for name, stage in recipe.stages.items():
+        for seed in stage.seeds:
+            state = read_state(run_folder(work_dir, name, seed))
+            if state is not None:
+                found[name, seed] = state.minutes
+    return found
+
+
+def _cost(
+    recipe: Recipe, run: FinishedRun, minutes: Mapping[tuple[str, int], float]
+) -> float | None:
+    """Minutes of a run and of all runs that it starts from, each once."""
+    needed, waiting = set(), [(run.name, run.seed)]
+    while waiting:
+        name, seed = waiting.pop()
+        if (name, seed) not in needed:
+            needed.add((name, seed))
+            sources = recipe.stages[name].sources
+            waiting += [(source, recipe.stages[source].seed_of(seed)) for source in sources]
+    if any(one not in minutes for one in needed):
+        return None
+    return sum(minutes[one] for one in needed)
 
 
 def _course(runs: Sequence[FinishedRun], metric: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,16 @@ def read_state(folder: Path) -> RunState | None:
         f'{path} was written by mmpixcon {content.get("version")} in format {written}; this is '
         f'{__version__}, format {FORMAT}: give another --work-dir'
     )
+
+
+def slug(name: str) -> str:
+    """A name as a folder's."""
+    return re.sub(r'[^\w.+-]+', '_', name.replace('%', 'percent').replace(',', '')).strip('_')
+
+
+def run_folder(work_dir: Path, stage: str, seed: int) -> Path:
+    """Work folder of a run of a recipe."""
+    return work_dir / slug(stage) / f'seed_{seed}'
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

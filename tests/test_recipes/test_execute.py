@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 
 from mmpixcon.recipes import read_recipe
-from mmpixcon.recipes.execute import Execution, slug
+from mmpixcon.recipes.execute import Execution
+from mmpixcon.recipes.finished import collect
 from mmpixcon.recipes.launch import Board, Launch, as_option, progress_of
-from mmpixcon.recipes.state import ChangedError, RunState, differences, flat, read_state
+from mmpixcon.recipes.report import _cost, _minutes
+from mmpixcon.recipes.state import (
+    ChangedError,
+    RunState,
+    differences,
+    flat,
+    read_state,
+    slug,
+)
 
 from ..conftest import ROOT
 from ..processes import run_tool
@@ -224,6 +233,19 @@ def test_a_digest_is_of_everything_that_matters():
     ]
     assert len({state.digest for state in states}) == 4
     assert RunState('a', 0, {'x': 1}, 'c.py', True, 3.0).digest == states[0].digest
+
+
+def test_cost_is_of_all_that_a_run_starts_from(recipe):
+    execute(recipe)
+    one = read_recipe(recipe)
+    minutes = _minutes(one, Path('work'))
+    assert set(minutes) == set(execution(recipe).runs)
+    minutes = {run: 10.0 * i + 1 for i, run in enumerate(minutes)}
+    costs = {(r.name, r.seed): _cost(one, r, minutes) for r in collect(['work'])}
+    pretraining = minutes['pretrain', 0]
+    for (name, seed), cost in costs.items():
+        own = minutes[name, seed]
+        assert cost == (own if 'scratch' in name else own + pretraining)
 
 
 def test_folder_names():
