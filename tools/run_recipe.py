@@ -7,6 +7,8 @@ r"""Runs a recipe: pretrain, fine-tune, evaluate, compare, in one command.
 Runs what isn't done yet, resumes what was interrupted, skips what is done with the same
 settings; then writes tables, results.csv, metafile.yml and pictures to the work folder.
 A config that changed since is refused: --changed rerun or --changed keep says otherwise.
+--only 'VICReg*' runs the stages of these names and what they build on; the tables show what
+is there.
 """
 
 from __future__ import annotations
@@ -32,6 +34,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('recipe', type=Path, help='config file with stages')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/RECIPE')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        metavar='STAGE',
+        help="stages, as 'VICReg*', to run with what they build on; all where it is missing",
+    )
     parser.add_argument('--seeds', type=int, nargs='+', help="in place of the recipe's")
     parser.add_argument(
         '--data', nargs='+', action=DictAction, default={}, help='folders of data, as NAME=FOLDER'
@@ -64,7 +72,7 @@ def main() -> None:
     try:
         recipe = read_recipe(args.recipe, args.data, args.cfg_options, args.seeds)
         launch = Launch(args.launcher, args.gpus, args.partition, args.jobs)
-        execution = Execution(recipe, work_dir, launch, args.changed)
+        execution = Execution(recipe, work_dir, launch, args.changed, args.only)
         states = execution.check()
     except (FileNotFoundError, ValueError, ChangedError) as error:
         raise SystemExit(f'run_recipe: {error}') from None
@@ -82,10 +90,10 @@ def main() -> None:
     if not recipe.tables:
         return
     try:
-        text, files = report(recipe, work_dir)
-    except ValueError as error:
+        text, files = report(recipe, work_dir, execution.others())
+    except (ValueError, ChangedError) as error:
         raise SystemExit(f'run_recipe: {error}') from None
-    print(f'\n{text}\n\n' + '\n'.join(map(str, files)))
+    print('\n' + '\n\n'.join(filter(None, [text, '\n'.join(map(str, files))])))
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -46,16 +47,24 @@ class Execution:
         changed (str): What happens to a run whose settings are not those of its folder:
             'refuse', 'rerun' (the old folder is kept under another name) or 'keep' (the
             old result counts). Defaults to 'refuse'.
+        only (Sequence[str], optional): Names or patterns of stages; nothing is done but these
+            and what they build on. Defaults to None: all.
 
     Raises:
-        ValueError: Two stages would have the same folder.
+        ValueError: Two stages would have the same folder, or ``only`` names none.
     """
 
     def __init__(
-        self, recipe: Recipe, work_dir: Path, launch: Launch, changed: str = 'refuse'
+        self,
+        recipe: Recipe,
+        work_dir: Path,
+        launch: Launch,
+        changed: str = 'refuse',
+        only: Sequence[str] | None = None,
     ) -> None:
         self.recipe, self.work_dir = recipe, Path(work_dir)
         self.launch, self.changed = launch, changed
+        self._wanted = set(recipe.stages) if only is None else recipe.needed_for(only)
         folders: dict[str, str] = {}
         for name in recipe.stages:
             other = folders.setdefault(slug(name), name)
@@ -70,13 +79,9 @@ class Execution:
     @property
     def runs(self) -> list[Run]:
         """list[Run]: Stages with their seeds; seeds outside, so that whole rows come early."""
-        seeds = dict.fromkeys(s for stage in self.recipe.stages.values() for s in stage.seeds)
-        return [
-            (name, seed)
-            for seed in seeds
-            for name, stage in self.recipe.stages.items()
-            if seed in stage.seeds
-        ]
+        stages = {n: s for n, s in self.recipe.stages.items() if n in self._wanted}
+        seeds = dict.fromkeys(seed for stage in stages.values() for seed in stage.seeds)
+        return [(n, seed) for seed in seeds for n, stage in stages.items() if seed in stage.seeds]
 
     def folder(self, run: Run) -> Path:
         """Work folder of a run."""
@@ -125,6 +130,21 @@ class Execution:
                 if self.changed == 'rerun':
                     state = None
             found[run] = state
+        return found
+
+    def others(self) -> list[Run]:
+        """Runs of stages that were not chosen, if they have other settings than the recipe's.
+
+        Their results are not those of the recipe; with ``changed='keep'`` they count.
+        """
+        found = []
+        for name, stage in self.recipe.stages.items():
+            if name in self._wanted or self.changed == 'keep':
+                continue
+            for run in ((name, seed) for seed in stage.seeds):
+                state = read_state(self.folder(run))
+                if state is not None and state.digest != self.state(run).digest:
+                    found.append(run)
         return found
 
     def execute(self, board: Board) -> None:

@@ -102,7 +102,8 @@ def compared(table: Table, groups: Groups) -> str:
         groups (Groups): Runs by stage.
 
     Returns:
-        str: Markdown, without rows and cells that have no run.
+        str: Markdown. Rows without a run are left out, with the paper's; cells without one are
+        empty.
 
     Raises:
         ValueError: A run has not a metric.
@@ -126,8 +127,9 @@ def compared(table: Table, groups: Groups) -> str:
                 statistics.mean(values_of(r, table.metrics[first])) for r in (runs, other or runs)
             ]
             cells.append(f'{means[0] - means[1]:+.1f}' if other else '')
-        if any(cells):
-            lines.append(_row([row, *cells]))
+        if not any(cells):
+            continue
+        lines.append(_row([row, *cells]))
         numbers = table.paper.get(row)
         if numbers:
             cells = [

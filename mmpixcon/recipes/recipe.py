@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,11 @@ class Table:
         """tuple[str, ...]: Of all rows, in order."""
         return tuple(dict.fromkeys(column for row in self.rows.values() for column in row))
 
+    @property
+    def stages(self) -> set[str]:
+        """set[str]: Names of all that are compared."""
+        return {stage for row in self.rows.values() for stage in row.values()}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -109,6 +115,33 @@ class Recipe:
     stages: Mapping[str, Stage]
     tables: tuple[Table, ...]
     data: Mapping[str, str]
+
+    def needed_for(self, names: Sequence[str]) -> set[str]:
+        """Stages of some names, and all that they build on.
+
+        Args:
+            names (Sequence[str]): Of stages, or patterns as a shell has them: ``VICReg*``.
+
+        Returns:
+            set[str]: Names of stages.
+
+        Raises:
+            ValueError: A name or pattern is that of no stage.
+        """
+        needed: set[str] = set()
+        waiting: list[str] = []
+        for name in names:
+            # A name may have the characters of a pattern.
+            found = [s for s in self.stages if s == name or fnmatchcase(s, name)]
+            if not found:
+                _known(name, self.stages, f'{self.path}: --only has')
+            waiting += found
+        while waiting:
+            stage = waiting.pop()
+            if stage not in needed:
+                needed.add(stage)
+                waiting += self.stages[stage].sources
+        return needed
 
 
 def read_recipe(
@@ -254,8 +287,10 @@ def _no_others(values: Mapping[str, Any], known: set[str], where: str) -> None:
 def _known(name: str, among: Mapping[str, Any], where: str) -> None:
     """Refuse unknown names."""
     if name not in among:
-        near = get_close_matches(name, among, 1)
-        hint = f'did you mean {near[0]!r}?' if near else f'there is {", ".join(map(repr, among))}'
+        lowered = {key.lower(): key for key in among}
+        near = get_close_matches(name.lower(), lowered, 1)
+        there = f'there is {", ".join(map(repr, among))}'
+        hint = f'did you mean {lowered[near[0]]!r}?' if near else there
         raise ValueError(f'{where} {name!r}, which the recipe does not have; {hint}')
 
 

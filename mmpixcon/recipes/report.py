@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,25 +33,39 @@ from .recipe import Recipe
 from .state import read_state, run_folder
 
 
-def report(recipe: Recipe, work_dir: Path) -> tuple[str, list[Path]]:
+def report(
+    recipe: Recipe, work_dir: Path, without: Collection[tuple[str, int]] = ()
+) -> tuple[str, list[Path]]:
     """The tables of a recipe that was run, and everything that is written of them.
 
     Args:
         recipe (Recipe): With tables.
         work_dir (Path): Of its runs; the files go there.
+        without (Collection[tuple[str, int]], optional): Stages and seeds that are left out,
+            being of other settings; the text names them. Defaults to none.
 
     Returns:
-        tuple[str, list[Path]]: Tables in Markdown, and the files.
+        tuple[str, list[Path]]: Tables in Markdown, of rows that have a finished run, and the
+        files; where nothing is compared yet, a line that says so and no files.
 
     Raises:
         ValueError: A run was not evaluated, or has not a metric of a table.
     """
-    stages = {s for table in recipe.tables for row in table.rows.values() for s in row.values()}
-    runs = [run for run in collect([work_dir]) if run.name in stages]
     minutes = _minutes(recipe, work_dir)
+    minutes = {run: spent for run, spent in minutes.items() if run not in without}
+    named = ', '.join(f'{name}, seed {seed}' for name, seed in without)
+    notes = [f'Left out, being of other settings: {named}.'] if named else []
+    tables = [t for t in recipe.tables if any(stage in t.stages for stage, _ in minutes)]
+    if not tables:
+        return '\n\n'.join(['No stage of the tables is finished yet.', *notes]), []
+    runs = [
+        run
+        for run in collect([work_dir])
+        if any(run.name in t.stages for t in tables) and (run.name, run.seed) not in without
+    ]
     groups = by_name([replace(run, cost=_cost(recipe, run, minutes)) for run in runs])
-    text = '\n\n'.join(compared(table, groups) for table in recipe.tables)
-    metric = next(iter(recipe.tables[0].metrics.values()))
+    text = '\n\n'.join([*(compared(table, groups) for table in tables), *notes])
+    metric = next(iter(tables[0].metrics.values()))
     return text, write_report(work_dir, text, groups, metric, known_collections())
 
 
@@ -121,12 +135,12 @@ def write_report(
 
 
 def _minutes(recipe: Recipe, work_dir: Path) -> dict[tuple[str, int], float]:
-    """Minutes of every run of a recipe, by stage and seed."""
+    """Minutes of every finished run of a recipe, by stage and seed."""
     found = {}
     for name, stage in recipe.stages.items():
         for seed in stage.seeds:
             state = read_state(run_folder(work_dir, name, seed))
-            if state is not None:
+            if state is not None and state.finished:
                 found[name, seed] = state.minutes
     return found
 

@@ -270,6 +270,66 @@ def test_from_the_command_line(recipe):
     assert out.count(': done') == 7
 
 
+def test_some_stages_only(recipe):
+    work = (TOOL, recipe, '--work-dir', 'work')
+    code, out, _ = run_tool(*work, '--only', 'pretrain')
+    assert code == 0 and calls() == ['pretrain:0']
+    assert out.endswith('\nNo stage of the tables is finished yet.\n')
+    code, out, _ = run_tool(*work, '--only', '*, 100%', '--list')
+    assert code == 0 and out.splitlines() == [
+        'pretrain, seed 0: done',
+        'pretrained, 100%, seed 0: not begun',
+        'pretrained, 100%, seed 1: not begun',
+    ]
+    code, out, _ = run_tool(*work, '--only', '*, 100%', '--seeds', '1')
+    # A stage's own seeds stay; what it builds on was there.
+    assert code == 0 and calls() == ['pretrained_100percent:1']
+    rows = [line for line in out.splitlines() if line.startswith('| ')]
+    assert rows[2:] == ['| pretrained |  |  | 60.0 |  |', '| pretrained (paper) |  |  | 60.2 |  |']
+    code, out, _ = run_tool(*work, '--only', 'from scratch, 10%', 'pretrain')
+    assert code == 0 and calls() == ['from_scratch_10percent:0', 'from_scratch_10percent:1']
+    # All that is there, whoever ran it.
+    rows = [line for line in out.splitlines() if line.startswith('| ')]
+    assert [row.split(' |')[0] for row in rows[2:]] == [
+        '| random',
+        '| pretrained',
+        '| pretrained (paper)',
+    ]
+
+
+def test_tables_of_stages_that_are_not_there_are_left_out(recipe):
+    body = recipe.read_text()
+    other = "dict(tables[0], title='Other', rows=dict(a={'10%': 'pretrained, 10%'}), paper={})"
+    recipe.write_text(f'{body}\ntables.insert(0, {other})\n')
+    code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', '--only', 'from*')
+    assert code == 0 and '**Small**' in out and '**Other**' not in out
+    assert Path('work/results.png').stat().st_size > 0
+
+
+def test_errors_of_only(recipe):
+    for name, message in (
+        ('Pretrained, 10 %', "did you mean 'pretrained, 10%'?"),
+        ('pretraind*', "did you mean 'pretrain"),
+        ('x', "there is 'pretrain', 'from scratch, 10%'"),
+    ):
+        code, _, err = run_tool(TOOL, recipe, '--only', name)
+        assert code != 0 and f'--only has {name!r}, which the recipe does not have' in err
+        assert message in err
+    # Folders of other stages are nothing to it until they are compared.
+    execute(recipe)
+    calls()
+    Path('a.py').write_text(Path('a.py').read_text().replace('max_epochs=3', 'max_epochs=4'))
+    code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', '--only', 'from*')
+    assert code == 0 and calls() == []
+    assert '| random |' in out and '| pretrained' not in out
+    assert 'Left out, being of other settings: pretrain, seed 0, pretrained, 10%, seed 0' in out
+    kept = ('--only', 'from*', '--changed', 'keep')
+    code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', *kept)
+    assert code == 0 and '| pretrained |' in out and 'Left out' not in out
+    code, _, err = run_tool(TOOL, recipe, '--work-dir', 'work', '--only', '*100%')
+    assert code != 0 and 'pretrain, seed 0: work/pretrain/seed_0 is a run of other' in err
+
+
 def test_errors_on_the_command_line(recipe):
     code, _, err = run_tool(TOOL, 'nowhere.py')
     assert code != 0 and 'run_recipe: recipe nowhere.py does not exist' in err
