@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -35,6 +36,25 @@ def test_boxes_come_back(written):
     assert len(pickle.dumps(proposals)) < 300
     assert isinstance(again._boxes, np.memmap) and isinstance(again._names, np.memmap)
     assert np.array_equal(again.find('b/2.jpg'), boxes['b/2.jpg'])
+
+
+def test_boxes_of_118_thousand_images_open_in_a_moment(tmp_path):
+    images, each = 118_287, 512
+    names = np.array([f'train2017/{i:012d}.jpg' for i in range(images)], np.bytes_)
+    np.save(tmp_path / 'names.npy', names)
+    np.save(tmp_path / 'offsets.npy', np.arange(images + 1) * each)
+    # 970 MB, of which nothing but one image's boxes is on the disk.
+    boxes = np.lib.format.open_memmap(tmp_path / 'boxes.npy', 'w+', np.float32, (images * each, 4))
+    wanted = random_boxes(each)
+    boxes[77_777 * each : 77_778 * each] = wanted
+    boxes.flush()
+    start = time.perf_counter()
+    proposals = Proposals(tmp_path)
+    found = proposals.find('/elsewhere/coco/train2017/000000077777.jpg')
+    assert time.perf_counter() - start < 1
+    assert len(proposals) == images and np.array_equal(found, wanted)
+    # Nor does a worker of a data loader copy anything.
+    assert len(pickle.dumps(proposals)) < 500
 
 
 def test_writing_replaces_or_leaves(written):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -38,6 +44,75 @@ def test_random_proposals_of_a_list(tmp_path: Path) -> None:
     status, _, shown = run_tool(MAKE, *common)
     assert status == 1 and shown.startswith('make_proposals: ') and '--overwrite to' in shown
     assert shown.count('\n') == 1
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process has started, and those that these have."""
+    found = []
+    for status in Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):
+            # The name, in brackets, may hold anything; the state and the parent follow it.
+            if int(status.read_text().rpartition(')')[2].split()[1]) == pid:
+                child = int(status.parent.name)
+                found += [child, *children_of(child)]
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs, and is not merely waiting to be reaped."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='looks into /proc')
+def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    images, out = tmp_path / 'images', tmp_path / 'out'
+    images.mkdir()
+    names = [f'{i:02d}.png' for i in range(70)]
+    picture = cv2.imencode('.png', np.zeros((30, 40, 3), np.uint8))[1].tobytes()
+    for name in names:
+        (images / name).write_bytes(picture)
+    listed = tmp_path / 'list.txt'
+    listed.write_text('\n'.join(names))
+    command = ['--ann-file', listed, '--method', 'random', '--workers', 2]
+    assert run_tool(MAKE, images, '--out', tmp_path / 'whole', *command)[0] == 0
+    # Of three chunks the second never ends: whoever reads this file waits for a writer.
+    (images / '40.png').unlink()
+    os.mkfifo(images / '40.png')
+    arguments = [sys.executable, MAKE, images, '--out', out, *command]
+    tool = subprocess.Popen([str(a) for a in arguments], stderr=subprocess.DEVNULL)
+    try:
+        parts = [tmp_path / 'out.parts' / f'{number:05d}.npy' for number in range(3)]
+        wait_for(lambda: parts[0].exists() and parts[2].exists(), 'two chunks are not done')
+        workers = children_of(tool.pid)
+        assert len(workers) >= 2 and tool.poll() is None
+    finally:
+        tool.kill()
+        tool.wait(30)
+    wait_for(lambda: not any(map(lives, workers)), 'workers outlive a killed parent')
+    assert not parts[1].exists() and not out.exists()
+    (images / '40.png').unlink()
+    (images / '40.png').write_bytes(picture)
+    before = [parts[i].stat().st_mtime_ns for i in (0, 2)]
+    status, printed, shown = run_tool(MAKE, images, '--out', out, *command, '--shard', '1/1')
+    assert status == 0 and 'images: 70, 38 of them done before, 0 unreadable' in printed, shown
+    # What is shown: done, of how many, and the time that it took and that is left.
+    assert 'random: 32/32 images, ' in shown and shown.rstrip().endswith(' 0 s left')
+    assert [parts[i].stat().st_mtime_ns for i in (0, 2)] == before
+    assert run_tool(MAKE, images, '--out', out, *command, '--merge')[0] == 0
+    for path in (tmp_path / 'whole').iterdir():
+        assert path.read_bytes() == (out / path.name).read_bytes(), path.name
 
 
 @pytest.mark.parametrize(
