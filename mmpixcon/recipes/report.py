@@ -15,8 +15,10 @@ from mmpixcon.utils.progress import replace_file
 from mmpixcon.visualization.curves import (
     draw_comparison,
     draw_convergence,
+    draw_curves,
     draw_tradeoff,
     read_evaluations,
+    read_scalars,
 )
 
 from .finished import FinishedRun, collect, display
@@ -32,6 +34,13 @@ from .leaderboard import (
 from .recipe import Recipe
 from .state import read_state, run_folder
 
+# What is drawn of a pretraining, as logged.
+COURSE = {
+    'loss': 'loss',
+    'spread of the features': 'feature_std',
+    'effective rank of the embeddings': 'effective_rank',
+}
+
 
 def report(
     recipe: Recipe, work_dir: Path, without: Collection[tuple[str, int]] = ()
@@ -46,7 +55,9 @@ def report(
 
     Returns:
         tuple[str, list[Path]]: Tables in Markdown, of rows that have a finished run, and the
-        files; where nothing is compared yet, a line that says so and no files.
+        files: those of :func:`write_report`, and ``pretraining.png``, the losses and the features
+        of the stages that others start from. Where nothing is compared yet, a line that says
+        so and no files.
 
     Raises:
         ValueError: A run was not evaluated, or has not a metric of a table.
@@ -66,7 +77,8 @@ def report(
     groups = by_name([replace(run, cost=_cost(recipe, run, minutes)) for run in runs])
     text = '\n\n'.join([*(compared(table, groups) for table in tables), *notes])
     metric = next(iter(tables[0].metrics.values()))
-    return text, write_report(work_dir, text, groups, metric, known_collections())
+    written = write_report(work_dir, text, groups, metric, known_collections())
+    return text, written + _pretraining(recipe, work_dir, list(minutes))
 
 
 def write_report(
@@ -132,6 +144,30 @@ def write_report(
         figure.savefig(out / name, dpi=120)
         written.append(out / name)
     return written
+
+
+def _pretraining(
+    recipe: Recipe, work_dir: Path, finished: Sequence[tuple[str, int]]
+) -> list[Path]:
+    """Draw the course of trainings that others start from and that no table compares.
+
+    Of the first seed of each; losses on a logarithmic scale, for they are of different kinds.
+    """
+    sources = {source for stage in recipe.stages.values() for source in stage.sources}
+    sources -= {name for table in recipe.tables for name in table.stages}
+    first: dict[str, Path] = {}
+    for name, seed in finished:
+        if name in sources:
+            first.setdefault(name, run_folder(work_dir, name, seed))
+    logged = {key for folder in first.values() for record in read_scalars(folder) for key in record}
+    panels = {title: [key] for title, key in COURSE.items() if key in logged}
+    if not panels:
+        return []
+    figure = draw_curves(first, panels)
+    figure.axes[0].set_yscale('log')
+    path = work_dir / 'pretraining.png'
+    figure.savefig(path, dpi=120)
+    return [path]
 
 
 def _minutes(recipe: Recipe, work_dir: Path) -> dict[tuple[str, int], float]:

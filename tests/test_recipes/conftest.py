@@ -52,6 +52,8 @@ if pathlib.Path('fail').exists() and pathlib.Path('fail').read_text() in str(fol
 logs = folder / '0' / 'vis_data'
 logs.mkdir(parents=True, exist_ok=True)
 records = [dict(step=1, loss=1.0, time=0.5, memory=2048)]
+if config.stem == 'a':
+    records = [dict(step=s, loss=5.0 / s, feature_std=0.1 * s, time=0.5) for s in (1, 2, 3)]
 print('Epoch(train) [2][ 5/10]  lr: 1e-3  eta: 0:00:07  time: 0.5000  loss: 1.2500', flush=True)
 if config.stem == 'b':
     ap = 0.2 + 0.1 * int(options['randomness.seed'])

@@ -12,7 +12,7 @@ from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import Execution
 from mmpixcon.recipes.finished import collect
 from mmpixcon.recipes.launch import Board, Launch, as_option, progress_of
-from mmpixcon.recipes.report import _cost, _minutes
+from mmpixcon.recipes.report import _cost, _minutes, report
 from mmpixcon.recipes.state import (
     ChangedError,
     RunState,
@@ -21,6 +21,7 @@ from mmpixcon.recipes.state import (
     read_state,
     slug,
 )
+from mmpixcon.visualization.curves import draw_curves
 
 from ..conftest import ROOT
 from ..processes import run_tool
@@ -248,6 +249,22 @@ def test_cost_is_of_all_that_a_run_starts_from(recipe):
         assert cost == (own if 'scratch' in name else own + pretraining)
 
 
+def test_pretraining_is_drawn(recipe, monkeypatch):
+    drawn = []
+
+    def draw(runs, panels):
+        drawn.append((runs, panels))
+        return draw_curves(runs, panels)
+
+    monkeypatch.setattr('mmpixcon.recipes.report.draw_curves', draw)
+    execute(recipe)
+    _, files = report(read_recipe(recipe), Path('work'))
+    panels = {'loss': ['loss'], 'spread of the features': ['feature_std']}
+    # What the tables compare has no place there, nor what was not logged.
+    assert drawn == [({'pretrain': Path('work/pretrain/seed_0')}, panels)]
+    assert files[-1] == Path('work/pretraining.png')
+
+
 def test_folder_names():
     assert slug('MoCo v2, 10%') == 'MoCo_v2_10percent' and slug('a/b: c') == 'a_b_c'
 
@@ -264,8 +281,9 @@ def test_from_the_command_line(recipe):
     assert rows[3] == '| pretrained | 45.0 ± 7.1 | +30.0 | 55.0 ± 7.1 |  |'
     assert rows[4] == '| pretrained (paper) |  |  | 60.2 |  |'
     assert Path('work/results.md').read_text().count('|') == out.count('|')
-    for name in ('results.csv', 'metafile.yml', 'results.png', 'labels.png', 'convergence.png'):
-        assert (Path('work') / name).stat().st_size > 0, name
+    pictures = ('results.png', 'labels.png', 'convergence.png', 'pretraining.png')
+    for name in ('results.csv', 'metafile.yml', *pictures):
+        assert f'work/{name}\n' in out and (Path('work') / name).stat().st_size > 0, name
     code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', '--list')
     assert out.count(': done') == 7
 

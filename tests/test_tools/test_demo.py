@@ -36,6 +36,7 @@ def test_demo_ends_with_the_table_and_keeps_what_is_done(tmp_path):
         'metafile.yml',
         'results.png',
         'cost.png',
+        'pretraining.png',
         'curves.png',
         'detections.png',
         '000000.png',
