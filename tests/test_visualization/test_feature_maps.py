@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import cv2
+import mmdet
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import init_default_scope
+from mmengine.utils import digit_version
 
-from mmpixcon.registry import MODELS
+from mmpixcon.registry import MODELS, TRANSFORMS
 from mmpixcon.utils.backbones import find_images, load_backbone, read_square
 from mmpixcon.visualization.feature_maps import (
     affinity_map,
@@ -108,6 +112,87 @@ def test_the_backbone_of_any_checkpoint(name, config, saved, scenes_root):
         expected = detector.backbone(torch.from_numpy(rgb).float().permute(2, 0, 1)[None])
     for a, b in zip(loaded.maps(image[None]), expected):
         torch.testing.assert_close(a, b)
+
+
+# One of each kind of checkpoint: pretrained backbones, pretrained detectors, wrapped ones.
+KINDS = [
+    *('moco/mocov2_r18_1xb32-100e_scenes', 'detco/detco_r18_1xb32-100e_scenes'),
+    *('plrc/plrc_r18_1xb32-100e_scenes', 'vicreg/vicreg_r18_1xb32-100e_scenes'),
+    'barlow_twins/barlowtwins_r18_1xb32-100e_scenes',
+    'siamese_detr/siamese-detr_deformable-detr_r18_1xb8-50e_scenes',
+    *('updetr/updetr_detr_r18_1xb8-50e_scenes', 'detreg/detreg_detr_r18_1xb8-50e_scenes'),
+    *('dn_detr/dn-detr_r18_1xb8-12e_scenes', 'pixcon/pixcon_dino_r18_1xb8-12e_scenes'),
+    'segmentation/query-mask_detr_r18_1xb8-6e_scenes',
+    'transfer/detr_r18_box-head_1xb8-12e_scenes',
+]
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_the_backbone_of_every_kind_of_checkpoint(name, tmp_path):
+    """It sees images as in training: the same size, mean, deviation and order of channels."""
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    init_default_scope(cfg.default_scope)
+    cfg.model.get('detector', cfg.model).backbone.init_cfg = None
+    torch.manual_seed(3)
+    model = MODELS.build(cfg.model).eval()
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    inner = getattr(model, 'detector', model)
+    if hasattr(inner, 'bbox_head'):
+        planes = torch.from_numpy(image).permute(2, 0, 1)
+        # Of branches, the one for each of them.
+        preprocessor = getattr(model.data_preprocessor, 'data_preprocessor', None)
+        inputs = (preprocessor or model.data_preprocessor)(dict(inputs=[planes]))['inputs']
+    else:
+        pack = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[-1])
+        views = pack(dict(img=[image, image]))['inputs']
+        data = dict(inputs=[view[None] for view in views], data_samples=[])
+        inputs = model.data_preprocessor(data)[0][0]
+    loaded = load_backbone(CONFIGS / f'{name}.py', tmp_path / 'model.pth')
+    found, expected = loaded.maps(image[None]), inner.backbone(inputs)
+    assert len(found) == len(expected) > 0
+    for a, b in zip(found, expected):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('name', 'prefix'),
+    [
+        ('retinanet/retinanet_r18_fpn_1x_coco', 'backbone.'),
+        ('faster_rcnn/faster-rcnn_r50-caffe-c4_ms-1x_coco', 'backbone.'),
+        ('swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco', 'backbone.'),
+        ('ssd/ssd300_coco', 'backbone.'),
+        ('soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco', None),
+    ],
+)
+def test_the_backbone_of_a_checkpoint_of_mmdet(name, prefix, tmp_path, monkeypatch):
+    config = Path(mmdet.__file__).parent / '.mim' / 'configs' / f'{name}.py'
+    cfg = Config.fromfile(config).model
+    cfg = cfg.get('detector', cfg)
+    torch.manual_seed(3)
+    backbone = MODELS.build(dict(cfg.backbone, init_cfg=None))
+    backbone.eval()
+    weights = backbone.state_dict()
+    # Of semi-supervised detectors the teacher predicts; the student comes first.
+    other = {f'student.backbone.{key}': torch.zeros_like(value) for key, value in weights.items()}
+    state = {} if prefix else other
+    state |= {f'{prefix or "teacher.backbone."}{key}': value for key, value in weights.items()}
+    # With what mmengine's runner adds, which newer torch loads on request only.
+    hub = dict(log_scalars=dict(loss=HistoryBuffer([1.0], [1])))
+    torch.save(dict(meta=dict(epoch=1), state_dict=state, message_hub=hub), tmp_path / 'a.pth')
+    if digit_version(torch.__version__) >= digit_version('2.6'):
+        with pytest.raises(RuntimeError, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'):
+            load_backbone(config, tmp_path / 'a.pth')
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    loaded = load_backbone(config, tmp_path / 'a.pth')
+    image = np.random.default_rng(0).integers(0, 256, (320, 320, 3), np.uint8)
+    pixels = image[..., ::-1] if cfg.data_preprocessor.bgr_to_rgb else image
+    pixels = (pixels - np.array(cfg.data_preprocessor.mean)) / np.array(cfg.data_preprocessor.std)
+    with torch.no_grad():
+        expected = backbone(torch.from_numpy(pixels).float().permute(2, 0, 1)[None])[-1]
+    found = loaded.maps(image[None])[-1]
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert affinity_map(found[0], (0.5, 0.5), 8).shape == (8, 8)
 
 
 def test_what_is_missing_is_named(saved, tmp_path, scenes_root):
