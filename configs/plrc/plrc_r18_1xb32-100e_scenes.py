@@ -2,6 +2,7 @@
 _base_ = [
     'plrc_r50_8xb32-200e_imagenet.py',
     '../_base_/datasets/unlabelled_scenes.py',
+    '../_base_/datasets/annotated_scenes.py',
     '../_base_/sizes/pretrain_r18.py',
 ]
 model = dict(
@@ -26,3 +27,8 @@ optim_wrapper = _base_.small_optim_wrapper
 train_cfg = _base_.small_train_cfg
 param_scheduler = _base_.small_param_scheduler
 auto_scale_lr = _base_.small_auto_scale_lr
+# Needs no training: do points of an object look alike?
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='mmpixcon.AffinityPrecisionHook', images=_base_.small_annotated, interval=25),
+]

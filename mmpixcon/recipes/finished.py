@@ -24,6 +24,11 @@ NAMES = {
     'segm_AP': ('Instance Segmentation', 'mask AP', 100),
     'bbox_AR': ('Object Detection', 'AR', 100),
     'mIoU': ('Semantic Segmentation', 'mIoU', 1),
+    # Of pretraining, without fine-tuning.
+    'affinity_precision_mean': ('Representation Learning', 'affinity precision', 100),
+    'affinity_precision_chance': ('Representation Learning', 'affinity precision by chance', 100),
+    'knn_top1': ('Representation Learning', 'object kNN top 1', 100),
+    'knn_majority': ('Representation Learning', 'object kNN by majority', 100),
 }
 # Data sets by what a path of theirs has in it.
 DATA = {

@@ -33,7 +33,7 @@ def iter_datasets(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
 
 
 def set_data_root(cfg: Config, root: str) -> None:
-    """Move every data set, and the annotation files of the metrics, to another folder.
+    """Move every data set, those of measuring hooks included, and the metrics' annotation files.
 
     Args:
         cfg (Config): Changed in place.
@@ -45,6 +45,8 @@ def set_data_root(cfg: Config, root: str) -> None:
         for _, dataset in iter_datasets(cfg, stage):
             old_roots.add(dataset.get('data_root') or '')
             dataset['data_root'] = root
+    for _, dataset in _iter_measured(cfg):
+        dataset['data_root'] = root
     # The longest root first: one may lie in another.
     ordered = sorted((old for old in old_roots if old), key=len, reverse=True)
     for stage in STAGES:
@@ -70,7 +72,10 @@ def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
     """
     missing = []
     for stage in stages:
-        for key, dataset in iter_datasets(cfg, stage):
+        datasets = list(iter_datasets(cfg, stage))
+        if stage == 'train':
+            datasets += _iter_measured(cfg)
+        for key, dataset in datasets:
             root = dataset.get('data_root') or ''
             if _is_local(root) and root and not osp.isdir(root):
                 missing.append((root, f'{key}.data_root'))
@@ -102,6 +107,14 @@ def _walk(key: str, dataset: Any) -> Iterator[tuple[str, dict]]:
             yield from _walk(f'{key}.datasets.{index}', part)
     else:
         yield key, dataset
+
+
+def _iter_measured(cfg: Config) -> Iterator[tuple[str, dict]]:
+    """Iterate over the data sets of hooks that measure while training."""
+    for index, hook in enumerate(cfg.get('custom_hooks') or ()):
+        for name, value in hook.items():
+            if isinstance(value, dict) and 'dataset' in value:
+                yield from _walk(f'custom_hooks.{index}.{name}.dataset', value['dataset'])
 
 
 def _iter_metrics(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:

@@ -48,7 +48,9 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
     records: dict[tuple[str, int], dict] = {}
     for record in _logged(work_dir):
         kind = 'train' if 'loss' in record else 'val'
-        records[kind, record['step']] = record
+        # Several hooks may have measured after the same step.
+        key = kind, record['step']
+        records[key] = records.get(key, {}) | record
     return [records[key] for key in sorted(records)]
 
 

@@ -148,6 +148,18 @@ def test_from_the_command_line(runs):
         assert Path('board', name).stat().st_size > 0
 
 
+def test_pretraining_is_left_out(runs):
+    pretrained = trained(runs / 'p', 'plrc_r18', 0, 0.1) / '2026/vis_data/scalars.json'
+    pretrained.write_text(json.dumps({'step': 1, 'objects/affinity_precision_mean': 0.3}))
+    code, out, _ = run_tool(TOOL, runs, '--out', 'board')
+    assert code == 0 and 'plrc_r18 is left out: it was not evaluated by box AP, box AP50' in out
+    assert '| detr_a |' in out and '| plrc_r18 |' not in out
+    code, out, _ = run_tool(
+        TOOL, runs / 'p', '--metrics', 'AP=objects/affinity_precision_mean', '--out', 'board'
+    )
+    assert code == 0 and '| plrc_r18 | 30.0 | 1 |' in out
+
+
 def test_bad_input(runs, tmp_path):
     (tmp_path / 'empty').mkdir()
     for arguments, message in (

@@ -11,7 +11,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmpixcon.recipes.finished import read_metrics
 from mmpixcon.registry import MODELS
+from mmpixcon.utils.data_files import set_data_root
 
 from ..conftest import CONFIGS, ROOT
 from ..processes import run_tool
@@ -30,7 +32,8 @@ def quick(name: str, root: Path, work_dir: Path, **options: object) -> Config:
     """A shipped small config for two epochs of two iterations."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     cfg.train_dataloader.update(num_workers=0, persistent_workers=False, batch_size=4)
-    cfg.train_dataloader.dataset.update(data_root=str(root), indices=8)
+    set_data_root(cfg, str(root))
+    cfg.train_dataloader.dataset.indices = 8
     cfg.train_cfg.max_epochs = 2
     cfg.default_hooks.checkpoint.interval = 1
     cfg.default_hooks.logger.interval = 1
@@ -154,15 +157,17 @@ def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
     runner = Runner.from_cfg(copy.deepcopy(cfg))
     runner.train()
     # Each object's nearest is itself.
-    assert list(runner.message_hub.get_scalar('val/object_knn_top1').data[0]) == [1.0, 1.0]
-    log = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
-    assert 'object_knn_top1' in log and 'object_knn_majority' in log
+    assert list(runner.message_hub.get_scalar('val/objects/knn_top1').data[0]) == [1.0, 1.0]
     # After the last epoch only.
     precision, chance = (
-        list(runner.message_hub.get_scalar(f'val/affinity_precision_{name}').data[0])
+        list(runner.message_hub.get_scalar(f'val/objects/affinity_precision_{name}').data[0])
         for name in ('mean', 'chance')
     )
     assert len(precision) == 1 and chance[0] < precision[0] < 1
+    # Both hooks' last values, as those of an evaluation.
+    metrics = read_metrics(tmp_path)
+    assert metrics.pop('objects/knn_majority') < metrics.pop('objects/knn_top1') == 1
+    assert list(metrics.values()) == [precision[0], chance[0]]
 
 
 def test_autocast_and_accumulation_train(scenes_root, tmp_path):

@@ -73,6 +73,17 @@ def test_proposals_move_along() -> None:
     assert moved[2].path == 'data/coco/file'
 
 
+def test_data_of_measuring_hooks_move_and_are_checked(tmp_path: Path) -> None:
+    loader = {'dataset': {'data_root': 'data/coco/', 'ann_file': 'val.json'}}
+    hooks = [{'type': 'Other', 'interval': 2}, {'type': 'Hook', 'images': loader, 'interval': 1}]
+    cfg = Config({'train_dataloader': {'dataset': {}}, 'custom_hooks': hooks})
+    set_data_root(cfg, str(tmp_path))
+    assert cfg.custom_hooks[1].images.dataset.data_root == str(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r'\(custom_hooks\.1\.images\.dataset\.ann_file'):
+        check_data_files(cfg, ('train',))
+    check_data_files(cfg, ('val',))
+
+
 def test_missing_files_are_named_with_their_keys(tmp_path: Path) -> None:
     cfg = make()
     with pytest.raises(

@@ -12,6 +12,7 @@ model-index package where it is installed) and pictures.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         '--metrics',
         nargs='+',
         metavar='NAME=METRIC',
-        help='of the table, as in the log (default: the first two of the first run)',
+        help='of the table, as in the log (default: the first two of most runs)',
     )
     parser.add_argument('--baseline', help='the run that the others are compared to')
     parser.add_argument(
@@ -45,9 +46,16 @@ def main() -> None:
     args = parse_args()
     try:
         groups = by_name(collect(args.work_dirs))
-        first = next(iter(groups.values()))[0]
-        pairs = args.metrics or [f'{display(m)[1]}={m}' for m in list(first.metrics)[:2]]
-        metrics = dict(pair.partition('=')[::2] for pair in pairs)
+        if args.metrics:
+            metrics = dict(pair.partition('=')[::2] for pair in args.metrics)
+        else:
+            # Of pretraining beside fine-tuning, what most were evaluated by.
+            firsts = Counter(tuple(run.metrics)[:2] for runs in groups.values() for run in runs)
+            metrics = {display(m)[1]: m for m in firsts.most_common(1)[0][0]}
+            for name, runs in list(groups.items()):
+                if not all(m in run.metrics for m in metrics.values() for run in runs):
+                    print(f'{name} is left out: it was not evaluated by {", ".join(metrics)}')
+                    del groups[name]
         paper = yaml.safe_load(args.paper.read_text()) if args.paper else {}
         text = markdown(groups, metrics, args.baseline, paper)
         metric = next(iter(metrics.values()))

@@ -18,8 +18,8 @@ class AffinityPrecisionHook(MeasureHook):
     Points of the same object should be more alike, in the backbone's last map,
     than points of other objects and of the background of the same image
     (:func:`mmpixcon.evaluation.affinity_precision`). The mean average precision
-    over points is logged as ``val/affinity_precision_mean``, beside the mean share of
-    points that are to be found, ``val/affinity_precision_chance``.
+    over points is logged as ``objects/affinity_precision_mean``, beside the mean share of
+    points that are to be found, ``objects/affinity_precision_chance``.
 
     Args:
         images (dict): Data loader, an mmdet data set whose pipeline ends in

@@ -17,7 +17,9 @@ from mmpixcon.models.contrast import gather_rows
 
 
 class MeasureHook(Hook):
-    """Measures after every few epochs and after the last one; logs ``val/NAME_...``.
+    """Measures after every few epochs and after the last one; logs ``objects/NAME_...``.
+
+    Curves, recipes and leaderboards find the values as they find those of an evaluation.
 
     Args:
         loaders (dict[str, dict]): Data loaders by the argument that gives them,
@@ -43,10 +45,12 @@ class MeasureHook(Hook):
         """Measure and log."""
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             return
-        for name, value in self.measure(runner).items():
-            runner.message_hub.update_scalar(f'val/{self.name}_{name}', value)
-            runner.visualizer.add_scalar(f'{self.name}_{name}', value, runner.epoch + 1)
-            runner.logger.info(f'{self.name}_{name}: {value:.4f}')
+        found = {f'objects/{self.name}_{k}': v for k, v in self.measure(runner).items()}
+        for name, value in found.items():
+            runner.message_hub.update_scalar(f'val/{name}', value)
+            runner.logger.info(f'{name}: {value:.4f}')
+        # One record, as of an evaluation.
+        runner.visualizer.add_scalars(found, step=runner.epoch + 1)
 
     def measure(self, runner: Runner) -> dict[str, float]:
         """Measure.

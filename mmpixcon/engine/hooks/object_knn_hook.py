@@ -25,8 +25,8 @@ class ObjectKNNHook(MeasureHook):
     classified by those of the most similar boxes of ``memory``. Needs labels
     of *some* images, trains nothing, and says early whether pretraining goes
     anywhere. The share of boxes that is right is logged as
-    ``val/object_knn_top1`` beside that of always guessing the most frequent
-    class, ``val/object_knn_majority``.
+    ``objects/knn_top1`` beside that of always guessing the most frequent
+    class, ``objects/knn_majority``.
 
     Args:
         memory (dict): Data loader of the boxes that vote, an mmdet data set
@@ -40,7 +40,7 @@ class ObjectKNNHook(MeasureHook):
         ValueError: ``interval`` or ``k`` is below 1.
     """
 
-    name = 'object_knn'
+    name = 'knn'
 
     def __init__(
         self,

@@ -1,0 +1,34 @@
+# Regions of falling quality, as in PLRC's figure 6: annotated masks, boxes, a 4 x 4 and a 2 x 2
+# grid, of points and pooled, on the built-in scenes. What the backbone's last map knows of
+# objects, without fine-tuning: precision of affinities against the masks of other scenes.
+#
+#   python tools/dataset_converters/make_scenes.py
+seeds = (0, 1, 2)
+data = dict(scenes='data/scenes/')
+# 240 steps.
+options = {
+    'train_cfg.max_epochs': 20,
+    'param_scheduler.0.T_max': 20,
+    'param_scheduler.0.end': 20,
+    'model.warmup_epochs': 3,
+    # The hook that measures.
+    'custom_hooks.3.interval': 5,
+}
+
+regions = {'mask': '-mask', 'box': '-box', 'grid 4': '', 'grid 2': '-grid2'}
+losses = {'PLRC': 'plrc', 'PLRC, region level': 'plrc-region-level'}
+
+stages = {
+    f'{loss}, {name}': dict(
+        config=f'../plrc/{prefix}{suffix}_r18_1xb32-100e_scenes.py', data='scenes'
+    )
+    for loss, prefix in losses.items()
+    for name, suffix in regions.items()
+}
+tables = [
+    dict(
+        title='Affinity precision, ResNet-18, built-in scenes',
+        rows={loss: {name: f'{loss}, {name}' for name in regions} for loss in losses},
+        metrics={'': 'objects/affinity_precision_mean'},
+    )
+]
