@@ -31,6 +31,7 @@ VARIANTS = {
     'dab-deformable-detr': ('DNDeformableDETR', 300),
     'dn-deformable-detr': ('DNDeformableDETR', 300),
 }
+VOC_TENTH = '50e_voc0712-10percent'
 # What the paper pretrains, and what of it goes on to which data.
 PRETRAINED = {
     'detr': 'detr_r50_32xb8-60e_imagenet',
@@ -41,6 +42,21 @@ PRETRAINED = {
     'dab-deformable-detr': 'dab-deformable-detr_r50_16xb4-60e_coco',
     'dn-deformable-detr': 'dn-deformable-detr_r50_16xb4-60e_coco',
 }
+ALL = ('siamese-detr', 'updetr', 'detreg')
+BUT_DETREG = ('siamese-detr', 'updetr')
+# Rows of the paper's tables 1, 2 and 6: who pretrains what on what, and what it is fine-tuned as.
+ROWS = [
+    (ALL, 'detr', 'imagenet', ['150e_coco', '50e_voc0712', '150e_voc0712']),
+    (ALL, 'conditional-detr-100q', 'imagenet', ['50e_coco', '50e_voc0712']),
+    (BUT_DETREG, 'conditional-detr', 'imagenet', ['50e_coco']),
+    (BUT_DETREG, 'deformable-detr-single-scale', 'imagenet', ['50e_coco', '50e_voc0712']),
+    (ALL, 'deformable-detr', 'imagenet', ['50e_coco', '50e_voc0712']),
+    (ALL, 'conditional-detr-100q', 'coco', ['50e_voc0712']),
+    *(
+        (('siamese-detr',), f'{name}-deformable-detr', 'coco', ['50e_voc0712', VOC_TENTH])
+        for name in ('dab', 'dn')
+    ),
+]
 CLASS_LAYERS = ('fc_cls.', 'cls_branches.', 'label_embedding.')
 
 
@@ -66,6 +82,32 @@ def test_all_variants_are_there():
         'dab-deformable-detr': {'voc0712', 'voc0712-10percent'},
         'dn-deformable-detr': {'voc0712', 'voc0712-10percent'},
     }
+
+
+def architecture(detector: dict) -> dict:
+    """A detector's config without what does not decide which weights it has."""
+    found = detector.to_dict()
+    for key in ('init_cfg', 'data_preprocessor', 'train_cfg', 'test_cfg'):
+        found.pop(key, None)
+    for key in ('init_cfg', 'frozen_stages', 'norm_eval', 'norm_cfg'):
+        found['backbone'].pop(key, None)
+    found['bbox_head'].pop('num_classes')
+    return found
+
+
+@pytest.mark.parametrize(('methods', 'detector', 'data', 'tasks'), ROWS, ids=str)
+def test_every_row_of_the_papers_tables(methods, detector, data, tasks):
+    for method in methods:
+        folder = CONFIGS / method.replace('-', '_')
+        schedule = dict(imagenet='32xb8', coco='16xb4')[data]
+        pretrained = folder / f'{method}_{detector}_r50_{schedule}-60e_{data}.py'
+        wanted = architecture(Config.fromfile(pretrained).model.detector)
+        for task in tasks:
+            cfg = Config.fromfile(CONFIGS / 'finetune' / f'{detector}_r50_8xb4-{task}.py')
+            assert architecture(cfg.model) == wanted, (method, task)
+            # Nothing but a checkpoint is needed, and nothing goes without one.
+            hooks = {hook.type: hook for hook in cfg.custom_hooks}
+            assert 'mmpixcon.RequireCheckpointHook' in hooks and cfg.load_from is None
 
 
 @pytest.mark.parametrize('path', FULL, ids=lambda path: path.stem)

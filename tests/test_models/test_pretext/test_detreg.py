@@ -7,7 +7,7 @@ import torch
 
 from mmpixcon.registry import MODELS
 
-from .region_parts import detector, inputs, pretext, total
+from .region_parts import VARIANTS, detector, inputs, pretext, total
 from .test_siamese_detr import quiet
 
 
@@ -45,8 +45,9 @@ def test_embedding_of_the_last_layer(level, channels):
     torch.testing.assert_close(found, torch.stack(distances).mean())
 
 
-def test_images_without_proposals():
-    model = pretext('DETReg')
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_images_without_proposals(variant):
+    model = pretext('DETReg', variant)
     for counts in ((0, 3), (0, 0)):
         losses = model.loss(*inputs('DETReg', counts=counts))
         assert all(value.isfinite() for value in losses.values())
