@@ -190,7 +190,7 @@ def check_plrc(cfg: Config, stem: str) -> None:
     assert (affinity.teacher_temperature, affinity.student_temperature) == (0.07, 0.1)
     assert (model.point_loss.temperature, model.negatives) == (0.1, 'batch')
     assert model.warmup_epochs == (15 if small else 30)
-    assert cfg.custom_hooks[-1].type == 'mmdet.SetEpochInfoHook'
+    assert 'mmdet.SetEpochInfoHook' in [hook.type for hook in cfg.custom_hooks]
     steps = [step.type.split('.')[-1] for step in cfg.train_dataloader.dataset.pipeline]
     source = next(
         (s for k, s in dict(box='Box', mask='Mask').items() if f'-{k}' in variant), 'Grid'
@@ -198,6 +198,41 @@ def check_plrc(cfg: Config, stem: str) -> None:
     assert steps[-3:] == [f'{source}Regions', 'ContrastViews', 'PackViews']
     if source == 'Grid':
         assert cfg.train_dataloader.dataset.pipeline[1].n == int(named.get('grid', 4))
+
+
+def leaves(value: object, key: str = '') -> dict[str, object]:
+    """Everything that a config says, by dotted keys."""
+    if isinstance(value, dict):
+        return {
+            k: v for name, one in value.items() for k, v in leaves(one, f'{key}.{name}').items()
+        }
+    if isinstance(value, list):
+        return leaves(dict(enumerate(value)), key)
+    return {key[1:]: value}
+
+
+# Table 3 of PLRC: (a) strategies, (b) alpha, (c) beta, (d) points, (e) the grid, (f) resolution.
+TABLE_3 = {
+    'model.affinity_loss.strategy': [('strategy2', 2), ('strategy3', 3)],
+    'model.alpha': [('alpha0', 0.0), ('alpha0.3', 0.3), ('alpha0.7', 0.7)],
+    'model.beta': [('beta0.3', 0.3), ('beta0.5', 0.5), ('beta0.9', 0.9)],
+    'model.sampler.num_points': [('p8', 8), ('p32', 32)],
+    'train_dataloader.dataset.pipeline.1.n': [('grid2', 2), ('grid8', 8)],
+    'model.sampler.resolution': [('res14', 14), ('res56', 56), ('res224', 224)],
+}
+
+
+@pytest.mark.parametrize('key', TABLE_3)
+def test_ablations_of_plrc_differ_in_one_line(key):
+    schedule = 'r50_8xb32-100e_imagenet.py'
+    stock = leaves(Config.fromfile(CONFIGS / 'plrc' / f'plrc_{schedule}').to_dict())
+    for name, value in TABLE_3[key]:
+        path = CONFIGS / 'plrc' / f'plrc-{name}_{schedule}'
+        found = leaves(Config.fromfile(path).to_dict())
+        changed = {k for k in stock.keys() | found.keys() if stock.get(k) != found.get(k)}
+        assert changed == {key} and found[key] == value, name
+        lines = [line for line in path.read_text().splitlines() if not line.startswith('#')]
+        assert len(lines) == 2 and lines[0] == f"_base_ = 'plrc_{schedule}'"
 
 
 def check_views_without_negatives(cfg: Config, stem: str, small: bool) -> None:
