@@ -18,7 +18,7 @@ from mmpixcon.datasets.unlabelled import SUFFIXES
 from mmpixcon.engine.initializers import ReportingPretrainedInit
 from mmpixcon.registry import MODELS
 
-from .data_files import iter_datasets
+from .data_files import packs_rgb
 
 # Under what name a checkpoint may keep a backbone: the teacher's is that of mmdet's
 # semi-supervised detectors; the empty one is a bare backbone.
@@ -94,16 +94,8 @@ def load_backbone(config: str | Path, checkpoint: str | Path) -> LoadedBackbone:
     preprocessor = model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     mean = torch.tensor(preprocessor.get('mean', (0.0, 0.0, 0.0))).view(3, 1, 1)
     std = torch.tensor(preprocessor.get('std', (1.0, 1.0, 1.0))).view(3, 1, 1)
-    takes_rgb = preprocessor.get('bgr_to_rgb', False) or _packs_rgb(cfg)
+    takes_rgb = preprocessor.get('bgr_to_rgb', False) or packs_rgb(cfg)
     return LoadedBackbone(backbone, mean.float(), std.float(), bool(takes_rgb))
-
-
-def _packs_rgb(cfg: Config) -> bool:
-    """Whether images are RGB before the preprocessor sees them, as DetCo's."""
-    steps = [
-        step for _, dataset in iter_datasets(cfg, 'train') for step in dataset.get('pipeline', [])
-    ]
-    return any(s['type'].split('.')[-1] == 'PackViews' and s.get('to_rgb') for s in steps)
 
 
 def read_square(path: str | Path, size: int) -> np.ndarray:

@@ -32,6 +32,21 @@ def iter_datasets(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
         yield from _walk(f'{stage}_dataloader.dataset', loader['dataset'])
 
 
+def packs_rgb(cfg: Config) -> bool:
+    """Whether images are RGB before the preprocessor of the model sees them, as DetCo's.
+
+    Args:
+        cfg (Config): The whole config.
+
+    Returns:
+        bool: Whether the training packs its views so, whatever ``bgr_to_rgb`` says.
+    """
+    steps = [
+        step for _, dataset in iter_datasets(cfg, 'train') for step in dataset.get('pipeline', [])
+    ]
+    return any(s['type'].split('.')[-1] == 'PackViews' and s.get('to_rgb') for s in steps)
+
+
 def set_data_root(cfg: Config, root: str) -> None:
     """Move every data set, those of measuring hooks included, and the metrics' annotation files.
 

@@ -114,6 +114,19 @@ def test_hook_on_scenes(scenes_root):
         AffinityPrecisionHook({}, num_points=0)
 
 
+def test_a_model_of_views_in_rgb_sees_rgb(scenes_root):
+    hook = AffinityPrecisionHook(loader(scenes_root, 'val', 2))
+    cfg = Config.fromfile(CONFIGS / 'detco' / 'detco_r18_1xb32-100e_scenes.py')
+    assert not cfg.model.data_preprocessor.bgr_to_rgb
+    images = hook.build_loaders()['images']
+    # DetCo's views are packed as RGB, which its preprocessor then leaves.
+    packed, turned, other = (
+        next(iter(hook.maps(run, images)))[0]
+        for run in (runner(False, cfg), runner(), runner(False))
+    )
+    assert torch.equal(packed, turned) and not torch.equal(packed, other)
+
+
 def test_tool_compares_checkpoints(scenes_root, tmp_path, monkeypatch, capsys):
     config = CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_scenes.py'
     backbone = MODELS.build(Config.fromfile(config).model.backbone)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 
 from mmpixcon.engine.hooks import ObjectKNNHook
 from mmpixcon.evaluation import knn, knn_scores
@@ -76,7 +77,7 @@ class Oracle(torch.nn.Module):
         return (torch.cat([images, images.mean(1, keepdim=True)], 1)[:, :, ::4, ::4],)
 
 
-def runner():
+def runner(bgr_to_rgb=True, cfg=None):
     model = torch.nn.Module()
     model.backbone = Oracle()
     model.data_preprocessor = MODELS.build(
@@ -84,10 +85,10 @@ def runner():
             type='mmselfsup.SelfSupDataPreprocessor',
             mean=(123.675, 116.28, 103.53),
             std=(58.395, 57.12, 57.375),
-            bgr_to_rgb=True,
+            bgr_to_rgb=bgr_to_rgb,
         )
     )
-    return SimpleNamespace(model=model.train())
+    return SimpleNamespace(model=model.train(), cfg=cfg or Config())
 
 
 def test_objects_recognise_themselves(scenes_root):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmpixcon.evaluation import annotated_maps
 from mmpixcon.models.contrast import gather_rows
+from mmpixcon.utils.data_files import packs_rgb
 
 
 class MeasureHook(Hook):
@@ -81,7 +82,7 @@ class MeasureHook(Hook):
                 loader,
                 own.mean.flatten().tolist(),
                 own.std.flatten().tolist(),
-                own._channel_conversion,
+                own._channel_conversion or packs_rgb(runner.cfg),
                 own.device,
             )
         finally:
