@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmpixcon.datasets.proposals import write_proposals
 from mmpixcon.recipes.finished import read_metrics
 from mmpixcon.registry import MODELS
 from mmpixcon.utils.data_files import set_data_root
@@ -98,6 +99,34 @@ def test_regions_and_levels_of_plrc(kind, scenes_root, tmp_path):
     assert all(0 < share <= 1 for share in scalars(runner, 'images_with_points'))
     # Without distillation where the paper's figure 5 has none.
     assert ('train/loss_affinity' in runner.message_hub.log_scalars) == ('level' not in kind)
+
+
+@pytest.mark.parametrize('kind', ['proposals', 'random'])
+def test_other_sources_of_regions_for_plrc(kind, scenes_root, tmp_path):
+    source = dict(type='mmpixcon.RandomRegions', num=6)
+    if kind == 'proposals':
+        # Of half of the images; the others get a grid.
+        images = json.loads((scenes_root / 'annotations' / 'train.json').read_text())['images'][:4]
+        boxes = [[[0, 0, one['width'] / 2, one['height']], [0, 0, 40, 40]] for one in images]
+        names = [f'train/{one["file_name"]}' for one in images]
+        write_proposals(tmp_path / 'found', names, boxes)
+        source = dict(
+            type='mmpixcon.ProposalRegions',
+            path=str(tmp_path / 'found'),
+            missing=dict(type='mmpixcon.GridRegions', n=2),
+        )
+    options = dict(model__warmup_epochs=0)
+    cfg = quick('plrc/plrc_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options)
+    cfg.train_dataloader.dataset.pipeline[1] = source
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    for term in ('contrast', 'affinity'):
+        assert all(0 < value < 7 * 0.35 for value in scalars(runner, f'loss_{term}'))
+    assert all(0.25 <= share <= 1 for share in scalars(runner, 'images_with_points'))
+    if kind == 'proposals':
+        pipeline = runner.train_dataloader.dataset.pipeline
+        # Four of eight images, twice.
+        assert pipeline.transforms[1].missed == 8
 
 
 @pytest.mark.parametrize('name', NAMES)

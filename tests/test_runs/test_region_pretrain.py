@@ -116,6 +116,14 @@ def test_resumed_run_ends_where_the_uninterrupted_one_does(name, scenes_root, tm
         assert torch.equal(value, expected[key]), key
 
 
+def random_backbone(cfg: dict) -> torch.nn.Module:
+    """A backbone whose weights no initialisation would give."""
+    backbone = MODELS.build(dict(cfg, init_cfg=None))
+    for parameter in backbone.parameters():
+        torch.nn.init.normal_(parameter)
+    return backbone
+
+
 def test_the_backbone_is_that_of_the_checkpoint(scenes_root, tmp_path, proposals):
     name = 'siamese_detr/siamese-detr_deformable-detr_r18_1xb8-50e_scenes'
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
@@ -124,9 +132,7 @@ def test_the_backbone_is_that_of_the_checkpoint(scenes_root, tmp_path, proposals
     assert folder == Path(config).stem and Path(path).parts[0] == 'work_dirs'
     pretraining = Config.fromfile(CONFIGS / config)
     assert Path(path).stem == f'epoch_{pretraining.train_cfg.max_epochs}'
-    backbone = MODELS.build(dict(pretraining.model.backbone, init_cfg=None))
-    for parameter in backbone.parameters():
-        torch.nn.init.normal_(parameter)
+    backbone = random_backbone(pretraining.model.backbone)
     state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
     torch.save(dict(state_dict=state), tmp_path / 'moco.pth')
     for method in ('siamese-detr', 'updetr', 'detreg'):
@@ -138,6 +144,39 @@ def test_the_backbone_is_that_of_the_checkpoint(scenes_root, tmp_path, proposals
             model.init_weights()
             for key, value in model.detector.backbone.state_dict().items():
                 assert torch.equal(value, backbone.state_dict()[key]), key
+
+
+@pytest.mark.parametrize('kind', ['torchvision', 'SwAV of mmselfsup', 'stock detector'])
+def test_a_frozen_backbone_of_elsewhere(kind, tmp_path):
+    """By the option that the README names: a checkpoint, and what its names begin with."""
+    name = 'siamese_detr/siamese-detr_conditional-detr_r50_32xb8-60e_imagenet'
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    assert cfg.model.detector.backbone.init_cfg.prefix == 'backbone.'
+    prefix = '' if kind == 'torchvision' else 'backbone.'
+    backbone = random_backbone(cfg.model.detector.backbone)
+    if kind == 'torchvision':
+        import torchvision
+
+        theirs = torchvision.models.resnet50(weights=None)
+        torch.save(theirs.state_dict(), tmp_path / 'weights.pth')
+        backbone.load_state_dict(theirs.state_dict(), strict=False)
+    else:
+        state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
+        other = 'neck.projection.0.weight' if 'SwAV' in kind else 'bbox_head.fc_cls.weight'
+        state[other] = torch.zeros(3, 3)
+        torch.save(dict(meta={}, state_dict=state), tmp_path / 'weights.pth')
+    cfg.merge_from_dict(
+        {
+            'model.detector.backbone.init_cfg.checkpoint': str(tmp_path / 'weights.pth'),
+            'model.detector.backbone.init_cfg.prefix': prefix or None,
+        }
+    )
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    found = model.detector.backbone.state_dict()
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, found[key]), key
+    assert not any(p.requires_grad for p in model.detector.backbone.parameters())
 
 
 def test_missing_proposals_are_named(scenes_root, tmp_path):

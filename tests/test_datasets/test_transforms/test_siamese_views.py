@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmpixcon.datasets.proposals import write_proposals
 from mmpixcon.datasets.transforms import IoUConstrainedViews, SharedProposals
 from mmpixcon.datasets.transforms.siamese_views import shared_rectangle
 
@@ -76,14 +77,19 @@ def test_pixels_are_where_the_homography_says(flip):
                 np.testing.assert_allclose(img[y, x, :2] + 0.5, raw[:2], atol=1.5)
 
 
-def test_views_change_places():
-    views = IoUConstrainedViews(flip_prob=0.0)
-    first = []
+def test_views_change_places_and_are_mirrored_together():
+    views = IoUConstrainedViews(flip_prob=0.5)
+    first, mirrored = [], []
     for seed in range(40):
         results = views(sample(seed))
-        left = [-m[0, 2] / m[0, 0] for m in results['homography_matrix']]
+        matrices = [np.linalg.inv(m) for m in results['homography_matrix']]
+        width = results['img_shape'][0][1]
+        left = [min(m[0, 2], (m @ [width, 0, 1])[0]) for m in matrices]
         first.append(left[0] < left[1])
-    assert 8 < sum(first) < 32
+        flips = {bool(m[0, 0] < 0) for m in matrices}
+        assert len(flips) == 1
+        mirrored += flips
+    assert 8 < sum(first) < 32 and 8 < sum(mirrored) < 32
 
 
 def boxes_of(source, seed=0, **options):
@@ -115,6 +121,39 @@ def test_the_first_of_the_source_in_its_order(monkeypatch):
     # The second is too small; the last is one too many.
     expected = [[0, 0, 100, 100], [10, 10, 90, 90], [50, 50, 100, 100], [20, 20, 80, 80]]
     assert results['regions'].tolist() == expected
+
+
+def test_proposals_outside_are_cut_or_left_out(monkeypatch):
+    shared = SharedProposals(dict(type='GridRegions', n=2), num=4, jitter=0.0)
+    given = [[-50, -20, 60, 70], [-30, 0, -1, 90], [0, 200, 90, 300], [30, 40, 5000, 5000]]
+    monkeypatch.setattr(shared.source, 'boxes', lambda results: np.array(given))
+    # What both show: from (20, 10) to (100, 90).
+    second = np.array([[1.0, 0, -20], [0, 1, -10], [0, 0, 1]])
+    shapes = [(90, 100), (90, 90)]
+    results = shared(dict(homography_matrix=[np.eye(3), second], img_shape=shapes))
+    expected = [[20, 10, 100, 90], [20, 10, 60, 70], [30, 40, 100, 90], [20, 10, 60, 70]]
+    assert results['regions'].tolist() == expected
+
+
+def test_an_image_without_proposals_is_named_or_gets_others(tmp_path):
+    write_proposals(tmp_path / 'found', ['1.jpg'], [[[10, 10, 90, 90]]])
+    made = IoUConstrainedViews()(sample(0) | dict(img_path='2.jpg'))
+    source = dict(type='ProposalRegions', path=str(tmp_path / 'found'))
+    with pytest.raises(ValueError, match=r'2\.jpg has no proposals in .*missing=dict'):
+        SharedProposals(source)(dict(made))
+    source.update(missing=dict(type='GridRegions', n=3), max_regions=9)
+    shared = SharedProposals(source, num=5)
+    boxes = shared(dict(made))['regions']
+    assert shared.source.missed == 1
+    # Cells of 53 x 40, cut to what both views show.
+    overlap = shared_rectangle(made['homography_matrix'], made['img_shape'])
+    edges = [*np.linspace(0, 160, 4), *np.linspace(0, 120, 4), *overlap]
+    assert np.abs(boxes[1:, :, None] - edges).min(2).max() < 1e-3
+    # Listed, but without any: what both show, and copies of it.
+    write_proposals(tmp_path / 'none', ['2.jpg'], [np.zeros((0, 4))])
+    source = dict(type='ProposalRegions', path=str(tmp_path / 'none'))
+    boxes = SharedProposals(source, num=5, jitter=0.0)(dict(made))['regions']
+    np.testing.assert_allclose(boxes, np.tile(overlap, (5, 1)), rtol=1e-6)
 
 
 @pytest.mark.parametrize('given', [[[40, 40, 80, 80]], []], ids=['one', 'none'])
