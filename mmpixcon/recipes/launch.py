@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import socket
@@ -24,6 +25,15 @@ TRAIN_LINE = re.compile(
 )
 TEST_LINE = re.compile(r'\((?:val|test)\)\s+(?:\[\d+\])?\[ *(\d+)/ *(\d+)\]')
 TAIL = 15
+# A training goes on when its recipe is killed by kill -9; Linux can end it along.
+DIES_WITH_PARENT = """
+import os, signal, sys
+if sys.platform == 'linux':
+    import ctypes
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 # Seconds between lines where nothing can be rewritten.
 QUIET = 60
 
@@ -121,12 +131,24 @@ def run_logged(
         environment (Mapping[str, str]): Of the process.
         say (Callable[[str], None]): Takes one short line as often as there is news.
 
+    Nothing else runs beside that log until it ends: what is left of a killed recipe would
+    write the same checkpoints.
+
     Raises:
-        RuntimeError: It failed; has its last lines and the log's path.
+        RuntimeError: It failed; has its last lines and the log's path. Or another process is at it.
     """
-    with log.open('a') as file:
+    with log.open('a') as file, log.with_name('lock').open('a') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f'another process, of this recipe started twice or killed before, still writes to '
+                f'{log.parent}; wait for its end, or end it (pkill -f {log.parent})'
+            ) from None
         process = subprocess.Popen(
-            command,
+            [sys.executable, '-c', DIES_WITH_PARENT, *command],
+            # Locked as long as the process lives, whatever becomes of this one.
+            pass_fds=(lock.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
