@@ -74,7 +74,7 @@ def main() -> None:
         launch = Launch(args.launcher, args.gpus, args.partition, args.jobs)
         execution = Execution(recipe, work_dir, launch, args.changed, args.only)
         states = execution.check()
-    except (FileNotFoundError, ValueError, ChangedError) as error:
+    except (ImportError, FileNotFoundError, ValueError, ChangedError) as error:
         raise SystemExit(f'run_recipe: {error}') from None
     if args.list:
         for (name, seed), state in states.items():

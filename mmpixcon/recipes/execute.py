@@ -247,11 +247,12 @@ class Execution:
         of = {}
         for name in (stage.normalize_as, stage.name):
             model = self._config(self.recipe.stages[name]).model
-            inner = model.get('detector', model)
-            of[name] = inner.get('data_preprocessor') or {}
+            # A method around a detector has the detector's.
+            place = 'model.detector' if 'detector' in model else 'model'
+            of[name] = model.get('detector', model).get('data_preprocessor') or {}
         source, own = of[stage.normalize_as], of[stage.name]
         return {
-            f'model.data_preprocessor.{key}': list(source[key])
+            f'{place}.data_preprocessor.{key}': list(source[key])
             for key in ('mean', 'std')
             if key in source and list(source[key]) != list(own.get(key, ()))
         }

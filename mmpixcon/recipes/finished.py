@@ -30,6 +30,8 @@ NAMES = {
     'knn_top1': ('Representation Learning', 'object kNN top 1', 100),
     'knn_majority': ('Representation Learning', 'object kNN by majority', 100),
 }
+# Metrics that are logged without their evaluator's name: mmsegmentation's.
+BARE = {'aAcc', 'mAcc', 'mIoU'}
 # Data sets by what a path of theirs has in it.
 DATA = {
     'bccd': 'BCCD',
@@ -158,7 +160,7 @@ def read_metrics(folder: Path) -> dict[str, float]:
     for path in sorted(tests):
         records += [json.loads(line) for line in path.read_text().splitlines()]
     found = [
-        {k: v for k, v in record.items() if '/' in k and isinstance(v, (int, float))}
+        {k: v for k, v in record.items() if ('/' in k or k in BARE) and isinstance(v, (int, float))}
         for record in records
     ]
     return next((record for record in reversed(found) if record), {})

@@ -146,9 +146,7 @@ def write_report(
     return written
 
 
-def _pretraining(
-    recipe: Recipe, work_dir: Path, finished: Sequence[tuple[str, int]]
-) -> list[Path]:
+def _pretraining(recipe: Recipe, work_dir: Path, finished: Sequence[tuple[str, int]]) -> list[Path]:
     """Draw the course of trainings that others start from and that no table compares.
 
     Of the first seed of each; losses on a logarithmic scale, for they are of different kinds.

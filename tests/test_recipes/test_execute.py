@@ -146,6 +146,17 @@ def test_pixels_are_normalised_as_another_stage_does(recipe):
     assert one.settings(('pretrained, 10%', 0))['model.data_preprocessor.mean'] == [5.0]
 
 
+def test_pixels_of_a_method_are_its_detectors(recipe):
+    body = Path('b.py').read_text().replace('model = dict', 'inner = dict')
+    Path('b.py').write_text(f"{body}model = dict(type='Around', detector=inner)\n")
+    recipe.write_text(
+        recipe.read_text().replace("init=dict(load_from='pretrain')", "normalize_as='pretrain'")
+    )
+    one = execution(recipe)
+    found = one._pixels(one.recipe.stages['pretrained, 10%'])
+    assert found == {'model.detector.data_preprocessor.mean': [5.0]}
+
+
 def test_folders_of_others_are_refused(recipe):
     folder = Path('work/pretrain/seed_0')
     folder.mkdir(parents=True)

@@ -69,6 +69,14 @@ def test_a_test_is_read_from_its_file(tmp_path):
     assert read_metrics(tmp_path) == {}
 
 
+def test_metrics_of_segmentation_have_no_evaluator_before_them(tmp_path):
+    logs = tmp_path / '2026' / 'vis_data'
+    logs.mkdir(parents=True)
+    records = [{'step': 1, 'loss': 1.0}, {'step': 1, 'aAcc': 90.1, 'mIoU': 65.3, 'time': 0.2}]
+    (logs / 'scalars.json').write_text('\n'.join(map(json.dumps, records)))
+    assert read_metrics(tmp_path) == {'aAcc': 90.1, 'mIoU': 65.3}
+
+
 def test_table(runs):
     groups = by_name(collect([runs]))
     metrics = {'AP': 'coco/bbox_mAP', 'AP50': 'coco/bbox_mAP_50'}
