@@ -8,3 +8,10 @@ data = dict(
     bdd100k='data/bdd100k/',
     cityscapes='data/cityscapes/',
 )
+# Weights that nothing here trains: files, or what is downloaded. SwAV's are of 200 epochs.
+supervised = 'torchvision://resnet50'
+swav = (
+    'https://download.openmmlab.com/mmselfsup/1.x/swav/'
+    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96/'
+    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96_20220825-5b3fc7fc.pth'
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from mmpixcon.recipes import read_recipe
+from mmpixcon.recipes.recipe import resolved
+from mmpixcon.recipes.state import flat
 
 from ..conftest import CONFIGS
 
@@ -113,6 +116,62 @@ def test_bad_recipes(body, message, tmp_path):
 def test_missing_recipe():
     with pytest.raises(FileNotFoundError, match=r'nowhere\.py does not exist; see configs/recipes'):
         read_recipe('nowhere.py')
+
+
+@pytest.mark.parametrize(
+    ('recipe', 'table', 'row', 'column', 'numbers'),
+    [
+        ('detco_tables', 0, 'DetCo', '1%', (12.4, 23.5, 11.8, 12.1, 21.9, 12.0)),
+        ('detco_tables', 1, 'supervised', 'C4, 180k', (40.0, 59.9, 43.1, 34.7, 56.5, 36.9)),
+        ('detco_tables', 2, 'MoCo v2', '', (23.2, 37.4, 24.7, 22.8, 35.1, 24.4)),
+        ('detco_tables', 4, 'detco-w1111', 'VOC', (55.8, 81.6, 62.2)),
+        ('pixcon_tables', 0, 'alpha 0, beta 1', '', (44.4, 63.5, 48.6, 27.0, 47.6, 59.2)),
+        ('pixcon_tables', 1, 'DETR', '', (20.9, 44.1, 17.0, 7.2, 24.4, 39.9)),
+        (
+            'pixcon_tables',
+            2,
+            'DN-Deformable-DETR, PixCon',
+            'linear probe',
+            (28.3, 51.6, 26.3, 11.9, 32.5, 54.0),
+        ),
+        ('plrc_tables', 0, '200 epochs', '', (59.4, 83.6, 67.1)),
+        ('plrc_tables', 1, 'COCO, 800 epochs', '', (39.8, 59.6, 43.7, 35.9, 56.9, 38.6)),
+        ('plrc_tables', 2, 'random weights', '', (65.3,)),
+        ('plrc_tables', 3, '100 epochs, p32', '', (58.2, 82.7, 65.1)),
+        (
+            'siamese_detr_tables',
+            0,
+            'Siamese DETR deformable-detr',
+            '',
+            (46.3, 64.6, 50.5, 28.1, 50.1, 61.5),
+        ),
+        ('siamese_detr_tables', 2, 'DETReg detr', '', (57.0, 79.7, 61.6, 11.5, 39.5, 70.2)),
+        ('siamese_detr_tables', 3, 'from scratch detr', '', (0.0, 0.1, 0.5)),
+        ('siamese_detr_tables', 6, 'UP-DETR COCO edge boxes', '', (57.0,)),
+        ('siamese_detr_tables', 7, 'from scratch dn-deformable-detr', '10% of VOC', (32.9,)),
+        ('ssl_for_detection_table', 0, 'Barlow Twins R50, DETR (UP-DETR)', '', (0.2,)),
+    ],
+)
+def test_numbers_of_the_papers(recipe, table, row, column, numbers):
+    found = read_recipe(CONFIGS / 'recipes' / f'{recipe}.py').tables[table]
+    by_metric = found.paper[row][column]
+    assert tuple(by_metric) == tuple(found.metrics)[: len(numbers)]
+    assert tuple(by_metric.values()) == numbers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_options_of_shipped_recipes_fit_their_configs(path):
+    """Each kind of options once: a list that is indexed is long enough, a dict is one."""
+    kinds = {}
+    for stage in read_recipe(path).stages.values():
+        if stage.options and not ('cityscapes' in stage.config.name and find_spec('mmseg') is None):
+            # Of the tasks of one folder one.
+            kinds.setdefault((stage.config.parent, tuple(stage.options)), stage)
+    for stage in kinds.values():
+        settings = flat(resolved(stage).to_dict())
+        for key, value in flat(dict(stage.options)).items():
+            assert key.endswith('._delete_') or settings[key] == value, (stage.name, key)
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
