@@ -63,7 +63,7 @@ def quick(name, data, root, work_dir, proposals, **options):
     for step in cfg.train_dataloader.dataset.pipeline:
         source = step.get('source', {})
         if source.get('type') == 'ProposalRegions':
-            assert source.path.startswith(f'data/{data}/proposals/')
+            assert source.path.startswith(f'{root}/proposals/')
             source.path = str(proposals[data])
     return cfg
 
