@@ -9,10 +9,12 @@ import os.path as osp
 from mmdet.registry import RUNNERS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from .cpu_dist import prepare_cpu_dist
 from .data_files import check_data_files, set_data_root
+from .necks import explain_neck
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,10 +114,12 @@ def build_runner(cfg: Config) -> Runner:
         cfg (Config): From ``load_config``.
 
     Returns:
-        Runner: Of the config's ``runner_type``, mmengine's by default.
+        Runner: Of the config's ``runner_type``, mmengine's by default. A projector that does not
+        fit its backbone says so (:func:`explain_neck`).
     """
     prepare_cpu_dist(cfg)
     make_resumable(cfg)
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    model = runner.model
+    explain_neck(model.module if is_model_wrapper(model) else model)
+    return runner

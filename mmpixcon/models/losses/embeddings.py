@@ -26,7 +26,7 @@ def whole_batch(first: Tensor, second: Tensor, name: str) -> tuple[Tensor, Tenso
     if first.shape != second.shape or first.dim() != 2:
         raise ValueError(
             f'{name}: embeddings of the two views must be (N, D), got {tuple(first.shape)} and '
-            f'{tuple(second.shape)}'
+            f'{tuple(second.shape)}: take both from one model.backbone and model.neck'
         )
     dtype = first.dtype if first.dtype == torch.float64 else torch.float32
     first, second = (gather_with_gradient(z.to(dtype)) for z in (first, second))
