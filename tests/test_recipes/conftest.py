@@ -71,6 +71,9 @@ if config.stem == 'b':
         records.append({'step': s, 'coco/bbox_mAP': ap * s / 3, 'coco/bbox_mAP_50': ap})
 (folder / 'epoch_3.pth').touch()
 (folder / 'last_checkpoint').write_text(str(folder / 'epoch_3.pth'))
+if pathlib.Path('hang').exists() and pathlib.Path('hang').read_text() in str(folder):
+    pathlib.Path('hangs').touch()
+    time.sleep(300)
 (logs / 'scalars.json').write_text('\\n'.join(map(json.dumps, records)))
 """
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -297,6 +302,34 @@ def test_from_the_command_line(recipe):
         assert f'work/{name}\n' in out and (Path('work') / name).stat().st_size > 0, name
     code, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', '--list')
     assert out.count(': done') == 7
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(recipe):
+    Path('hang').write_text('pretrain/')
+    # The tools of the fixture, in a process of its own.
+    code = (
+        'import runpy, sys; from pathlib import Path; import mmpixcon.recipes.launch as launch; '
+        'launch.tools_folder = lambda: Path("checkout/tools").resolve(); '
+        f'sys.argv[1:] = ["{recipe}", "--work-dir", "work"]; '
+        f'runpy.run_path("{TOOL}", run_name="__main__")'
+    )
+    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
+    process = subprocess.Popen([sys.executable, '-c', code], env=os.environ | {'PYTHONPATH': path})
+    deadline = time.monotonic() + 120
+    while not Path('hangs').exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert calls() == ['pretrain:0'] and not read_state(Path('work/pretrain/seed_0')).finished
+    Path('hang').unlink()
+    _, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work', '--list')
+    assert 'pretrain, seed 0: interrupted' in out
+    # From its checkpoint: the training asserts that it is told to resume.
+    status, out, _ = run_tool(TOOL, recipe, '--work-dir', 'work')
+    assert status == 0 and 'pretrain, seed 0: resumes' in out
+    assert calls()[0] == 'pretrain:0' and '| pretrained | 45.0 ± 7.1 | +30.0 |' in out
 
 
 def test_some_stages_only(recipe):
