@@ -32,7 +32,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Run a recipe', formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument('recipe', type=Path, help='config file with stages')
+    parser.add_argument(
+        'recipe', type=Path, help='config file with stages; a shipped one by its name'
+    )
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/RECIPE')
     parser.add_argument(
         '--only',

@@ -14,6 +14,8 @@ from mmengine.config import Config
 
 from mmpixcon.utils.trainings import read_config
 
+from .launch import tools_folder
+
 RUNS = ('train', 'test')
 STAGE_KEYS = {
     'config',
@@ -144,6 +146,22 @@ class Recipe:
         return needed
 
 
+def find_recipe(path: str | Path) -> Path:
+    """A recipe's file; one that mmpixcon ships also by its name, from any folder.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    shipped = tools_folder().parent / 'configs' / 'recipes'
+    names = [file.name for file in sorted(shipped.glob('*.py')) if file.stem != 'paths']
+    if path.with_suffix('.py').name in names and path.parent == Path():
+        return shipped / path.with_suffix('.py')
+    raise FileNotFoundError(f'recipe {path} does not exist; {shipped} has {", ".join(names)}')
+
+
 def read_recipe(
     path: str | Path,
     data: Mapping[str, str] | None = None,
@@ -153,8 +171,8 @@ def read_recipe(
     """Read and check a recipe.
 
     Args:
-        path (str | Path): A config file with ``stages``, and ``tables``, ``seeds``, ``data``
-            and ``options`` (of all stages) where it wants them.
+        path (str | Path): As :func:`find_recipe`; a config file with ``stages``, and
+            ``tables``, ``seeds``, ``data`` and ``options`` (of all stages) where it wants them.
         data (Mapping[str, str], optional): Data roots in place of the recipe's.
         options (Mapping[str, Any], optional): Of all stages, in place of what the recipe says.
         seeds (Sequence[int], optional): In place of the recipe's; of stages with seeds of
@@ -167,9 +185,7 @@ def read_recipe(
         FileNotFoundError: The recipe or a config is missing.
         ValueError: A key or a stage is unknown, stages form a cycle, or a value is no good.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'recipe {path} does not exist; see configs/recipes')
+    path = find_recipe(path)
     cfg = read_config(path)
     found = {key: cfg[key] for key in RECIPE_KEYS if key in cfg}
     if not found.get('stages'):

@@ -392,9 +392,23 @@ def test_errors_of_only(recipe):
     assert code != 0 and 'pretrain, seed 0: work/pretrain/seed_0 is a run of other' in err
 
 
+@pytest.mark.slow
+def test_by_mim(tmp_path):
+    mim = [str(Path(sys.executable).parent / 'mim'), 'run', 'mmpixcon', 'run_recipe']
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    done = subprocess.run(
+        [*mim, 'demo.py', '--list', '--only', 'PLRC'],
+        cwd=tmp_path,
+        env=os.environ | dict(PATH=path),
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0 and 'PLRC, seed 0: not begun' in done.stdout, done.stderr
+
+
 def test_errors_on_the_command_line(recipe):
     code, _, err = run_tool(TOOL, 'nowhere.py')
-    assert code != 0 and 'run_recipe: recipe nowhere.py does not exist' in err
+    assert code != 0 and 'run_recipe: recipe nowhere.py does not exist; ' in err
     code, _, err = run_tool(TOOL, recipe, '--launcher', 'slurm')
     assert code != 0 and '--launcher slurm needs --partition' in err
     Path('fail').write_text('pretrain/')

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmpixcon.recipes import read_recipe
-from mmpixcon.recipes.recipe import resolved
+from mmpixcon.recipes.recipe import find_recipe, resolved
 from mmpixcon.recipes.state import flat
 
 from ..conftest import CONFIGS
@@ -114,8 +114,18 @@ def test_bad_recipes(body, message, tmp_path):
 
 
 def test_missing_recipe():
-    with pytest.raises(FileNotFoundError, match=r'nowhere\.py does not exist; see configs/recipes'):
+    with pytest.raises(
+        FileNotFoundError, match=r'nowhere\.py does not exist; .*/recipes has .*demo\.py'
+    ):
         read_recipe('nowhere.py')
+
+
+@pytest.mark.parametrize('name', ['demo.py', 'demo'])
+def test_a_shipped_recipe_by_its_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe(name).samefile(CONFIGS / 'recipes' / 'demo.py')
+    with pytest.raises(FileNotFoundError, match=r'recipe elsewhere/demo\.py does not exist'):
+        find_recipe('elsewhere/demo.py')
 
 
 @pytest.mark.parametrize(
