@@ -122,6 +122,7 @@ def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
         (('--shard', '1/2', '--merge'), 'not allowed with'),
         (('--method', 'random', '--side', '9'), '--side is of selective_search, not of random'),
         (('--method', 'edge_boxes', '--seed', '1'), '--seed is of selective_search and random'),
+        (('--ann-file', 'no/list.txt'), 'no/list.txt does not exist'),
     ],
 )
 def test_options_that_do_not_fit(options: tuple, message: str, tmp_path: Path) -> None:

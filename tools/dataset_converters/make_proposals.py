@@ -83,6 +83,9 @@ def parse_args() -> argparse.Namespace:
         '--overwrite', action='store_true', help='replace other proposals that --out holds'
     )
     args = parser.parse_args()
+    for path in (args.folder, args.ann_file):
+        if path and not os.path.exists(path):
+            parser.error(f'{path} does not exist')
     for name, methods in OWN.items():
         if getattr(args, name) is not None and args.method not in methods:
             option = f'--{name.replace("_", "-")}'
