@@ -80,7 +80,10 @@ def measure(
             if progress is not None:
                 progress.show(done)
     if not total.any():
-        raise ValueError(f'none of {len(paths)} images can be read, such as {list(paths)[:3]}')
+        raise ValueError(
+            f'none of {len(paths)} images can be read, such as {list(paths)[:3]}: name the '
+            'folder of the images, and with --ann-file what of it is meant'
+        )
     means, deviations = [], []
     for counts in total.tolist():
         # Python's whole numbers: nothing is rounded before the last division.

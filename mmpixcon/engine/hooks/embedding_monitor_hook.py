@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -17,6 +18,9 @@ from mmpixcon.evaluation.embeddings import (
 from mmpixcon.registry import HOOKS
 from mmpixcon.visualization.matrices import draw_matrix
 
+# An effective rank below it: embeddings on a line, or all the same.
+COLLAPSED = 1.5
+
 
 @HOOKS.register_module()
 class EmbeddingMonitorHook(Hook):
@@ -28,7 +32,8 @@ class EmbeddingMonitorHook(Hook):
     ``dimension_std_mean``, the smallest and the mean deviation of its
     dimensions, and of the correlation between both ``diagonal_mean`` and
     ``off_diagonal_rms``. Every ``draw_interval`` iterations the correlation
-    matrix goes to the visualizer as a picture.
+    matrix goes to the visualizer as a picture. Embeddings of one batch that are all alike,
+    or lie on a line, are a warning, another one only after they recovered.
 
     Args:
         module (str): Name of the module in the model. Defaults to 'head'.
@@ -52,7 +57,7 @@ class EmbeddingMonitorHook(Hook):
         self.module, self.interval, self.draw_interval = module, interval, draw_interval
         self._pair: tuple[Tensor, Tensor] | None = None
         self._handle: Any = None
-        self._looks = False
+        self._looks = self._collapsed = False
 
     def before_train(self, runner: Runner) -> None:
         """Listen to the module.
@@ -99,6 +104,16 @@ class EmbeddingMonitorHook(Hook):
         )
         for name, value in numbers.items():
             runner.message_hub.update_scalar(f'train/{name}', value)
+        rank, before = numbers['effective_rank'], self._collapsed
+        self._collapsed = rank < COLLAPSED
+        if self._collapsed and not before:
+            runner.logger.log(
+                logging.WARNING,
+                f'effective_rank is {rank:.2f}: the embeddings of all images of a batch are nearly '
+                'the same, or lie on a line (collapse). Look at the images of train_dataloader '
+                '(tools/analysis_tools/browse_views.py), whether they are all alike or blank; else '
+                'lower optim_wrapper.optimizer.lr (auto_scale_lr).',
+            )
         if self.draw_interval and (runner.iter + 1) % self.draw_interval == 0:
             runner.visualizer.add_image(
                 'cross_correlation', draw_matrix(matrix.cpu().numpy()), runner.iter + 1

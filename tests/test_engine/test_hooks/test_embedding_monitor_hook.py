@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from types import SimpleNamespace
 
@@ -60,6 +61,7 @@ def runner(request):
         message_hub=MessageHub.get_instance(request.node.name),
         visualizer=Pictures(),
         iter=0,
+        logger=logging.getLogger(request.node.name),
     )
 
 
@@ -82,6 +84,25 @@ def test_it_looks_every_interval(runner):
     assert runner.visualizer.seen == [('cross_correlation', (512, 512, 3), 4)]
     hook.after_train(runner)
     assert not runner.model['head']._forward_pre_hooks
+
+
+def test_constant_embeddings_are_a_warning(runner, caplog):
+    hook = EmbeddingMonitorHook(interval=1, draw_interval=0)
+    hook.before_train(runner)
+    constant, line = torch.full((8, 3), 0.5), torch.arange(8.0)[:, None] * torch.ones(3)
+    spread = torch.randn(8, 3)
+    warned = []
+    for z in (spread, constant, line, spread, line):
+        hook.before_train_iter(runner, runner.iter)
+        runner.model['head'](z, z)
+        caplog.clear()
+        hook.after_train_iter(runner, runner.iter)
+        warned.append([record.message for record in caplog.records])
+    assert [len(messages) for messages in warned] == [0, 1, 0, 0, 1]
+    assert warned[1][0].startswith('effective_rank is 0.00: the embeddings of all images')
+    assert 'train_dataloader' in warned[1][0] and 'lower optim_wrapper' in warned[1][0]
+    values = runner.message_hub.log_scalars.values()
+    assert all(np.isfinite(value.data[0]).all() for value in values)
 
 
 def test_bad_settings(runner):
