@@ -55,6 +55,39 @@ def values_of(runs: Sequence[FinishedRun], metric: str) -> list[float]:
     return [factor * run.metrics[metric] for run in runs]
 
 
+def read_paper(
+    path: Path, groups: Groups, metrics: Mapping[str, str]
+) -> dict[str, dict[str, float]]:
+    """The paper's own numbers out of a YAML file, ``RUN: {NAME: VALUE}``.
+
+    Args:
+        path (Path): Of the file.
+        groups (Groups): Runs by name.
+        metrics (Mapping[str, str]): Names in the table, and in the log.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It has another form, or names a run or metric that the table does not have.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'--paper {path} does not exist')
+    try:
+        found = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f'--paper {path} is no YAML file: {error}') from error
+    numbers = isinstance(found, dict) and all(
+        isinstance(by, dict) and all(isinstance(v, (int, float)) for v in by.values())
+        for by in found.values()
+    )
+    if not numbers:
+        raise ValueError(f'--paper {path} must have lines RUN: {{NAME: VALUE}}, values as numbers')
+    for run, by in found.items():
+        for name, among in ((run, groups), *((metric, metrics) for metric in by)):
+            if name not in among:
+                raise ValueError(f'--paper {path} has {name!r}; there are {", ".join(among)}')
+    return found
+
+
 def markdown(
     groups: Groups,
     metrics: Mapping[str, str],

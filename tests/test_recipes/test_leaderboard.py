@@ -168,11 +168,31 @@ def test_pretraining_is_left_out(runs):
     assert code == 0 and '| plrc_r18 | 30.0 | 1 |' in out
 
 
+def test_numbers_of_a_paper(runs):
+    Path('paper.yml').write_text('detr_a: {box AP: 42}')
+    code, out, _ = run_tool(TOOL, runs, '--paper', 'paper.yml', '--out', 'board')
+    assert code == 0 and '| detr_a (paper) | 42.0 |  |  |' in out
+    written = yaml.safe_load(Path('board/metafile.yml').read_text())
+    assert written['Models'][0]['Results'][0]['Metrics']['box AP (paper)'] == 42
+    for text, message in (
+        ('- detr_a', 'paper.yml must have lines RUN: {NAME: VALUE}'),
+        ('detr_a: {box AP: high}', 'values as numbers'),
+        ('detr_a: {', 'paper.yml is no YAML file'),
+        ('detr_x: {box AP: 42}', "paper.yml has 'detr_x'; there are detr_a, pixcon"),
+        ('detr_a: {AP: 42}', "paper.yml has 'AP'; there are box AP, box AP50"),
+    ):
+        Path('paper.yml').write_text(text)
+        code, _, err = run_tool(TOOL, runs, '--paper', 'paper.yml')
+        assert code != 0 and err.startswith('leaderboard: --paper ') and message in err
+
+
 def test_bad_input(runs, tmp_path):
     (tmp_path / 'empty').mkdir()
     for arguments, message in (
         (('nowhere',), 'work folder nowhere does not exist'),
         (('empty',), 'no evaluated run in empty'),
+        ((runs, '--paper', 'no.yml'), '--paper no.yml does not exist'),
+        ((runs, '--metrics', 'AP'), '--metrics AP: write NAME=METRIC'),
         ((runs, '--baseline', 'x'), "no run is named 'x'; there are detr_a"),
         ((runs, '--metrics', 'AP=coco/segm_mAP'), "has no metric 'coco/segm_mAP'; it has coco/bb"),
     ):

@@ -15,11 +15,15 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-import yaml
-
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
 from mmpixcon.recipes.finished import collect, display
-from mmpixcon.recipes.leaderboard import by_name, check_metafile, known_collections, markdown
+from mmpixcon.recipes.leaderboard import (
+    by_name,
+    check_metafile,
+    known_collections,
+    markdown,
+    read_paper,
+)
 from mmpixcon.recipes.report import write_report
 
 
@@ -47,6 +51,9 @@ def main() -> None:
     try:
         groups = by_name(collect(args.work_dirs))
         if args.metrics:
+            wrong = [pair for pair in args.metrics if '=' not in pair]
+            if wrong:
+                raise ValueError(f'--metrics {wrong[0]}: write NAME=METRIC, as AP=coco/bbox_mAP')
             metrics = dict(pair.partition('=')[::2] for pair in args.metrics)
         else:
             # Of pretraining beside fine-tuning, what most were evaluated by.
@@ -56,7 +63,7 @@ def main() -> None:
                 if not all(m in run.metrics for m in metrics.values() for run in runs):
                     print(f'{name} is left out: it was not evaluated by {", ".join(metrics)}')
                     del groups[name]
-        paper = yaml.safe_load(args.paper.read_text()) if args.paper else {}
+        paper = read_paper(args.paper, groups, metrics) if args.paper else {}
         text = markdown(groups, metrics, args.baseline, paper)
         metric = next(iter(metrics.values()))
         files = write_report(args.out, text, groups, metric, known_collections(), paper)
