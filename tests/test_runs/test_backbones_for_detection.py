@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmpixcon.registry import MODELS
+from mmpixcon.registry import MODELS, PARAM_SCHEDULERS
 
 from ..conftest import CONFIGS
 
@@ -17,6 +17,31 @@ pytestmark = pytest.mark.slow
 
 TWINS = 'barlow_twins/barlowtwins_swin-t_8xb128-150e_imagenet.py'
 VICREG = 'vicreg/vicreg_swin-t_8xb128-100e_imagenet.py'
+
+
+def test_faster_rcnn_resumes_across_the_change_of_its_rate() -> None:
+    cfg = Config.fromfile(CONFIGS / 'finetune' / 'faster-rcnn_r50_fpn_8xb2-40e_coco.py')
+    steps = cfg.param_scheduler[1]
+
+    def rates(epochs: int, state: tuple[dict, dict] | None = None) -> tuple[list, tuple]:
+        settings = {k: v for k, v in cfg.optim_wrapper.optimizer.items() if k != 'type'}
+        assert cfg.optim_wrapper.optimizer.type == 'Adam'
+        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], **settings)
+        scheduler = PARAM_SCHEDULERS.build(dict(steps), default_args=dict(optimizer=optimizer))
+        if state is not None:
+            optimizer.load_state_dict(state[0])
+            scheduler.load_state_dict(state[1])
+        found = []
+        for _ in range(epochs):
+            found.append(optimizer.param_groups[0]['lr'])
+            optimizer.step()
+            scheduler.step()
+        return found, (optimizer.state_dict(), scheduler.state_dict())
+
+    expected = [1e-4] * 20 + [5e-5] * 20
+    for stop in (19, 20, 21):
+        first, state = rates(stop)
+        assert first + rates(40 - stop, state)[0] == pytest.approx(expected)
 
 
 def test_vicreg_with_swin_differs_in_its_model_and_length_only() -> None:
