@@ -21,9 +21,12 @@ def effective_rank(embedding: Tensor) -> Tensor:
         embedding (Tensor): (N, D).
 
     Returns:
-        Tensor: Scalar; 0 if all rows are the same.
+        Tensor: Scalar; 0 if all rows are the same, NaN if a value is not finite.
     """
-    values = torch.linalg.svdvals((embedding - embedding.mean(0)).double())
+    centred = (embedding - embedding.mean(0)).double()
+    if not centred.isfinite().all():
+        return centred.new_full((), torch.nan)
+    values = torch.linalg.svdvals(centred)
     # Of a constant embedding, rounding is all there is.
     noise = embedding.abs().max() * torch.finfo(embedding.dtype).eps * max(embedding.shape)
     if values[0] <= noise:

@@ -226,7 +226,7 @@ def test_watched_through_tensorboard(scenes_root, tmp_path):
     Runner.from_cfg(cfg).train()
     (folder,) = tmp_path.glob('*/vis_data')
     events = EventAccumulator(str(folder)).Reload()
-    for name in ('loss', 'feature_std', 'bank_std', 'bank_drift'):
+    for name in ('loss', 'feature_std', 'bank_std', 'bank_rank', 'bank_drift'):
         assert [event.step for event in events.Scalars(name)] == [1, 2, 3, 4], name
     # Random keys, and four images' that are written: between one direction and all.
     assert all(0.3 < event.value < 1.05 for event in events.Scalars('bank_std'))

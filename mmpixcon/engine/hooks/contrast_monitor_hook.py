@@ -12,8 +12,12 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmpixcon.evaluation.embeddings import effective_rank
 from mmpixcon.models.contrast import MemoryBank, spread
 from mmpixcon.registry import HOOKS
+
+# Keys of a bank whose rank is taken: more cost time and say the same.
+RANKED = 1024
 
 
 @HOOKS.register_module()
@@ -21,9 +25,11 @@ class ContrastMonitorHook(Hook):
     """Watches the features of a pretraining method and its memory banks.
 
     Every ``interval`` iterations it logs, as means over the memory banks, the
-    deviation of their keys, ``bank_std`` (1: everywhere, 0: all alike), and
-    ``bank_drift``, the cosine distance between the mean of the newest and of the
-    oldest quarter: where it is large, old keys are told by their age, which
+    deviation of their keys, ``bank_std`` (1: everywhere, 0: all alike); of the newest
+    keys the number of dimensions that they use, ``bank_rank`` (:func:`effective_rank`), and
+    the smallest deviation of one, ``bank_dimension_std_min``; and ``bank_drift``, the
+    cosine distance between the mean of the newest and of the oldest quarter: where it
+    is large, old keys are told by their age, which
     lowers the loss and teaches nothing. With the model's own ``feature_std``
     they stand in the log and go to every visualizer. When ``feature_std`` stayed
     below ``threshold`` for ``patience`` iterations, one warning says so; another
@@ -96,16 +102,31 @@ class ContrastMonitorHook(Hook):
             runner (Runner): With the model.
 
         Returns:
-            dict[str, float]: ``bank_std`` and ``bank_drift``; empty without banks.
+            dict[str, float]: ``bank_std``, ``bank_rank``, ``bank_dimension_std_min`` and
+            ``bank_drift``; empty without banks.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         banks = [module for module in model.modules() if isinstance(module, MemoryBank)]
         if not banks:
             return {}
-        return dict(
-            bank_std=sum(spread(bank.keys).item() for bank in banks) / len(banks),
-            bank_drift=sum(_drift(bank).item() for bank in banks) / len(banks),
+        newest = [_newest(bank) for bank in banks]
+        measured = dict(
+            bank_std=[spread(bank.keys) for bank in banks],
+            bank_rank=[effective_rank(keys) for keys in newest],
+            bank_dimension_std_min=[keys.std(0, correction=0).min() for keys in newest],
+            bank_drift=[_drift(bank) for bank in banks],
         )
+        return {
+            name: sum(v.item() for v in values) / len(banks) for name, values in measured.items()
+        }
+
+
+def _newest(bank: MemoryBank) -> Tensor:
+    """The newest keys, at most ``RANKED`` of them, (n, C)."""
+    size = len(bank.keys)
+    count = min(size, RANKED)
+    places = (bank.pointer + torch.arange(-count, 0, device=bank.keys.device)) % size
+    return bank.keys[places].float()
 
 
 def _drift(bank: MemoryBank) -> Tensor:

@@ -55,8 +55,23 @@ def test_statistics_of_the_banks_by_hand(runner):
     drift = 1 - F.cosine_similarity(newest, oldest, dim=0).item()
     assert drift == 1.0
     assert found['bank_drift'] == pytest.approx((drift + 0) / 2, abs=1e-6)
+    # Centred, a has three directions alike; b none.
+    assert found['bank_rank'] == pytest.approx((3 + 0) / 2, rel=1e-6)
+    assert found['bank_dimension_std_min'] == pytest.approx((0.1875**0.5 + 0) / 2, rel=1e-6)
     runner.model = nn.Linear(1, 1)
     assert ContrastMonitorHook.bank_statistics(runner) == {}
+
+
+def test_the_rank_is_that_of_the_newest_keys(runner, monkeypatch):
+    monkeypatch.setattr('mmpixcon.engine.hooks.contrast_monitor_hook.RANKED', 3)
+    bank = runner.model['a']
+    bank.keys[:] = 0
+    # Written across the end of the ring.
+    bank.pointer.fill_(7)
+    bank.enqueue(torch.tensor([[1.0, 0, 0, 0], [-1.0, 0, 0, 0], [0.5, 0, 0, 0]]))
+    bank.keys[3:6] = torch.eye(4)[1:]
+    runner.model = nn.ModuleDict(dict(a=bank))
+    assert ContrastMonitorHook.bank_statistics(runner)['bank_rank'] == pytest.approx(1)
 
 
 def test_the_banks_are_looked_at_every_interval(runner):

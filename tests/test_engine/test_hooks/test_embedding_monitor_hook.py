@@ -28,6 +28,7 @@ def test_effective_rank_by_hand():
     assert effective_rank(z).item() == pytest.approx(math.exp(entropy), rel=1e-6)
     assert effective_rank(torch.tensor([[1.0, 2], [2, 4], [3, 6]])).item() == pytest.approx(1)
     assert effective_rank(torch.full((4, 3), 0.3)).item() == 0
+    assert effective_rank(torch.tensor([[1.0, math.inf], [2, 3]])).isnan()
     isotropic = torch.cat([torch.eye(5), -torch.eye(5)]) * 2
     assert effective_rank(isotropic).item() == pytest.approx(5, rel=1e-6)
 
