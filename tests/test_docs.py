@@ -133,6 +133,28 @@ def test_the_site_fetches_nothing(site):
         assert re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//', text) == []
 
 
+def test_traps_of_the_environment_are_told():
+    page = (DOCS / 'troubleshooting.md').read_text(encoding='utf-8')
+    for trap in (
+        'MMCV_WITH_OPS=1',
+        '--no-build-isolation',
+        'undefined symbol',
+        "No module named 'mmcv._ext'",
+        'MMCV==2.1.0 is used but incompatible',
+        'mmcls==1.0.0rc6',
+        'adjust_hue',
+        'pandas 3.1',
+        'openxlab',
+        'mim train mmpixcon',
+        'auto_scale_lr',
+        'Weights only load failed',
+        'CPU build of torch',
+        'selected index k out of range',
+        'FORCE_CUDA=1',
+    ):
+        assert trap in page, trap
+
+
 def test_links_of_readmes_are_rewritten(tmp_path):
     module = extension('readme_links')
     docs, folder = tmp_path / 'docs', tmp_path / 'configs' / 'one'
