@@ -75,6 +75,16 @@ def test_metafile_lists_every_config():
     assert listed == others | set(PRETRAIN) | regions
 
 
+def test_the_index_is_one_of_model_index():
+    load = pytest.importorskip('modelindex.load_model_index').load
+    index = load(str(ROOT / 'model-index.yml'))
+    # Paths of READMEs are of the checkout, as OpenMMLab's packages have them and mim reads them;
+    # model-index takes them from where the metafile is.
+    assert all('README' in error for error in index.check(silent=True))
+    assert len(index.collections) >= 11
+    assert all((ROOT / collection.readme).is_file() for collection in index.collections)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('path', FULL, ids=lambda path: path.stem)
 def test_full_config_builds_and_makes_views_of_a_photo(path, bccd_root):
