@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from mmpixcon.recipes.state import (
 )
 from mmpixcon.visualization.curves import draw_curves
 
+from ..conftest import ROOT
 from .runs import calls, execute, execution
 
 
@@ -177,6 +180,34 @@ def test_commands_of_the_launchers():
     assert '--resume' not in Launch().command(*tested)
     slurm = Launch('slurm', partition='P').command(*tested)
     assert slurm[2:8] == ['P', 'stage', 'c.py', 'x.pth', '--work-dir', 'w/stage/seed_0']
+
+
+@pytest.mark.parametrize('run', ['train', 'test'])
+def test_slurm_gets_the_whole_command(run, tmp_path):
+    srun = tmp_path / 'bin' / 'srun'
+    srun.parent.mkdir()
+    srun.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    checkpoint = Path('x.pth') if run == 'test' else None
+    command = Launch('slurm', partition='P').command(
+        run, Path('c.py'), Path('w/stage/seed_0'), {'a.b': [1, 2]}, checkpoint, data_root='d'
+    )
+    path = os.pathsep.join([str(srun.parent), os.environ['PATH']])
+    told = subprocess.run(
+        command,
+        env=os.environ | dict(PATH=path, GPUS='16', SRUN_ARGS='--time 1'),
+        check=True,
+        text=True,
+        capture_output=True,
+    ).stdout.splitlines()
+    start = ['-p', 'P', '--job-name=stage', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8']
+    start += ['--cpus-per-task=5', '--kill-on-bad-exit=1', '--time', '1', 'python', '-u']
+    own = {
+        'train': ['c.py', '--work-dir=w/stage/seed_0', '--launcher=slurm'],
+        'test': ['c.py', 'x.pth', '--launcher=slurm', '--work-dir', 'w/stage/seed_0'],
+    }[run]
+    rest = ['--data-root', 'd', '--cfg-options', 'a.b=[1,2]']
+    assert told == [*start, str(ROOT / 'tools' / f'{run}.py'), *own, *rest]
 
 
 def test_options_as_the_command_line_reads_them():
