@@ -79,3 +79,25 @@ def test_swin_goes_from_pretraining_to_faster_rcnn(name: str, tmp_path: Path) ->
     own = {f'norm{i}.{part}' for i in range(3) for part in ('weight', 'bias')}
     assert set(after) - set(before) == own and set(before) <= set(after)
     assert all(torch.equal(after[key], before[key]) for key in before)
+
+
+@pytest.mark.parametrize('name', ['barlow_twins/barlowtwins', 'vicreg/vicreg'])
+@pytest.mark.parametrize(
+    ('backbone', 'channels'),
+    [
+        (dict(type='mmdet.RegNet', arch='regnetx_400mf', out_indices=(3,)), 384),
+        (dict(type='mmdet.MobileNetV2', out_indices=(7,)), 1280),
+        (dict(type='mmdet.ResNeXt', depth=50, groups=32, base_width=4, out_indices=(3,)), 2048),
+    ],
+    ids=lambda value: value['type'] if isinstance(value, dict) else '',
+)
+def test_the_same_config_with_any_backbone_of_mmdet(name, backbone, channels) -> None:
+    init_default_scope('mmselfsup')
+    cfg = Config.fromfile(CONFIGS / f'{name}_r18_1xb32-100e_scenes.py')
+    neck = dict(cfg.model.neck, in_channels=channels, hid_channels=32, out_channels=32)
+    model = MODELS.build(dict(cfg.model, backbone=backbone, neck=neck))
+    losses = model.loss([torch.randn(4, 3, 64, 64) for _ in range(2)], [])
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    gradients = [p.grad for p in model.backbone.parameters() if p.requires_grad]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+    assert sum(g.abs().sum() for g in gradients) > 0
