@@ -29,6 +29,6 @@ tables = [
     dict(
         title='Affinity precision, ResNet-18, built-in scenes',
         rows={loss: {name: f'{loss}, {name}' for name in regions} for loss in losses},
-        metrics={'': 'objects/affinity_precision_mean'},
+        metrics={'precision': 'objects/affinity_precision_mean'},
     )
 ]
