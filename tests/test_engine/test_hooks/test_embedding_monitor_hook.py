@@ -87,6 +87,22 @@ def test_it_looks_every_interval(runner):
     assert not runner.model['head']._forward_pre_hooks
 
 
+def test_states_of_queries_are_those_of_the_last_layer(runner):
+    hook = EmbeddingMonitorHook(interval=1, draw_interval=1, paired=False)
+    hook.before_train(runner)
+    states, references = torch.randn(3, 2, 5, 4), torch.rand(2, 5, 1)
+    hook.before_train_iter(runner, 0)
+    runner.model['head'](states, references)
+    hook.after_train_iter(runner, 0)
+    found = {k: v.data[0] for k, v in runner.message_hub.log_scalars.items()}
+    rows = states[2].reshape(10, 4)
+    assert found.pop('train/effective_rank') == pytest.approx(effective_rank(rows).item())
+    deviation = rows.std(0, correction=0)
+    assert found.pop('train/dimension_std_min') == pytest.approx(deviation.min().item())
+    assert found.pop('train/dimension_std_mean') == pytest.approx(deviation.mean().item())
+    assert not found and not runner.visualizer.seen
+
+
 def test_constant_embeddings_are_a_warning(runner, caplog):
     hook = EmbeddingMonitorHook(interval=1, draw_interval=0)
     hook.before_train(runner)
