@@ -14,17 +14,13 @@ is there.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
 
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
 from mmpixcon.recipes import read_recipe
-from mmpixcon.recipes.execute import CHANGED, Execution
-from mmpixcon.recipes.launch import LAUNCHERS, Board, Launch
-from mmpixcon.recipes.report import report
-from mmpixcon.recipes.state import ChangedError
+from mmpixcon.recipes.command import add_launch_arguments, launch_of, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,21 +45,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='settings of all stages'
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--gpus', type=int, default=1, help='of a stage, with --launcher pytorch')
-    parser.add_argument('--partition', default='', help='with --launcher slurm')
-    parser.add_argument('--jobs', type=int, default=1, help='stages at a time')
-    parser.add_argument(
-        '--changed', choices=CHANGED, default='refuse', help='with runs of other settings'
-    )
+    add_launch_arguments(parser)
     parser.add_argument(
         '--list', action='store_true', help='show the stages and what is done, run nothing'
     )
     args = parser.parse_args()
-    if args.launcher == 'slurm' and not args.partition:
-        parser.error('--launcher slurm needs --partition')
-    if args.jobs < 1 or args.gpus < 1:
-        parser.error('--jobs and --gpus must be at least 1')
+    args.launch = launch_of(parser, args)
     return args
 
 
@@ -71,31 +58,14 @@ def main() -> None:
     """Run what isn't done, then report."""
     args = parse_args()
     work_dir = args.work_dir or Path('work_dirs') / args.recipe.stem
-    try:
-        recipe = read_recipe(args.recipe, args.data, args.cfg_options, args.seeds)
-        launch = Launch(args.launcher, args.gpus, args.partition, args.jobs)
-        execution = Execution(recipe, work_dir, launch, args.changed, args.only)
-        states = execution.check()
-    except (ImportError, FileNotFoundError, ValueError, ChangedError) as error:
-        raise SystemExit(f'run_recipe: {error}') from None
-    if args.list:
-        for (name, seed), state in states.items():
-            done = 'not begun' if state is None else 'done' if state.finished else 'interrupted'
-            print(f'{name}, seed {seed}: {done}')
-        return
-    try:
-        execution.execute(Board(len(states), sys.stdout))
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted; the same command goes on') from None
-    except RuntimeError as error:
-        raise SystemExit(f'run_recipe: {error}') from None
-    if not recipe.tables:
-        return
-    try:
-        text, files = report(recipe, work_dir, execution.others())
-    except (ValueError, ChangedError) as error:
-        raise SystemExit(f'run_recipe: {error}') from None
-    print('\n' + '\n\n'.join(filter(None, [text, '\n'.join(map(str, files))])))
+    run(
+        lambda: read_recipe(args.recipe, args.data, args.cfg_options, args.seeds),
+        work_dir,
+        args.launch,
+        args.changed,
+        args.only,
+        args.list,
+    )
 
 
 if __name__ == '__main__':

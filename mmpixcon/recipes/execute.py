@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Sequence
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
 from mmpixcon.datasets.subsets import write_subsets
 from mmpixcon.utils.data_files import iter_datasets, set_data_root
-from mmpixcon.utils.trainings import READ
 
 from .launch import Board, Launch, run_logged
 from .recipe import Recipe, Stage, resolved
@@ -31,6 +32,18 @@ from .state import (
 
 Run = tuple[str, int]
 CHANGED = ('refuse', 'rerun', 'keep')
+# What a run reads of a config; pieces that other configs are made of do not count.
+READ = {
+    *inspect.signature(Runner.__init__).parameters,
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+} - {'self', 'work_dir', 'cfg'}
 
 
 class Execution:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmpixcon.utils.trainings import read_config
 from mmpixcon.visualization.curves import read_scalars
 
+from .recipe import read_config
 from .state import FILE, read_state
 
 # How a leaderboard calls metrics: task, name, and what they are multiplied by.

@@ -11,8 +11,6 @@ from typing import Any
 
 import yaml
 
-from mmpixcon.utils.trainings import mean_and_deviation
-
 from .finished import FinishedRun, display
 from .launch import tools_folder
 from .recipe import Table
@@ -37,6 +35,13 @@ def by_name(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
             )
         group.append(run)
     return groups
+
+
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """``MEAN ± DEVIATION`` (n - 1) with one digit; of one value the value."""
+    if len(values) == 1:
+        return f'{values[0]:.1f}'
+    return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
 
 
 def values_of(runs: Sequence[FinishedRun], metric: str) -> list[float]:

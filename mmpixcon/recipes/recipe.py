@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -12,11 +13,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmpixcon.utils.trainings import read_config
-
 from .launch import tools_folder
 
 RUNS = ('train', 'test')
+_reading = threading.Lock()
 STAGE_KEYS = {
     'config',
     'run',
@@ -30,6 +30,16 @@ STAGE_KEYS = {
 }
 TABLE_KEYS = {'rows', 'metrics', 'title', 'paper'}
 RECIPE_KEYS = {'stages', 'tables', 'seeds', 'data', 'options'}
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a config; from several threads at once, too.
+
+    mmengine reloads ``pkg_resources`` while it looks for a package's configs (``mmdet::...``), and
+    a second thread then meets it half loaded.
+    """
+    with _reading:
+        return Config.fromfile(path)
 
 
 @dataclass(frozen=True)

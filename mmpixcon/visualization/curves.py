@@ -98,20 +98,25 @@ def draw_curves(
     Args:
         runs (dict[str, str | Path]): Work folder of each run, by its label.
         names (dict[str, list[str]]): For each panel's title the scalars that
-            are added up; a run without any of them is left out.
+            are added up; a run without any of them is left out, and a panel without runs.
         smooth (int): Records in the moving average. Defaults to 5.
 
     Returns:
         Figure: To be saved with ``savefig``.
     """
-    figure = Figure(figsize=(5 * len(names), 4), layout='constrained')
+    found = {title: {} for title in names}
+    for label, work_dir in runs.items():
+        logged = read_scalars(work_dir)
+        for title, scalars in names.items():
+            if records := [r for r in logged if any(name in r for name in scalars)]:
+                found[title][label] = records
+    found = {title: by_label for title, by_label in found.items() if by_label}
+    figure = Figure(figsize=(5 * max(len(found), 1), 4), layout='constrained')
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
-    for axes, (title, scalars) in zip(panels, names.items()):
-        for label, work_dir in runs.items():
-            records = [r for r in read_scalars(work_dir) if any(name in r for name in scalars)]
-            if not records:
-                continue
+    panels = figure.subplots(1, max(len(found), 1), squeeze=False)[0]
+    for axes, (title, by_label) in zip(panels, found.items()):
+        scalars = names[title]
+        for label, records in by_label.items():
             values = np.array([sum(r.get(name, 0.0) for name in scalars) for r in records])
             window = max(1, min(smooth, len(values)))
             mean = np.convolve(values, np.ones(window) / window, mode='valid')

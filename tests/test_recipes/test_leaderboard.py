@@ -11,7 +11,14 @@ import yaml
 from modelindex.load_model_index import load
 
 from mmpixcon.recipes.finished import collect, display, read_metrics
-from mmpixcon.recipes.leaderboard import as_csv, by_name, known_collections, markdown, metafile
+from mmpixcon.recipes.leaderboard import (
+    as_csv,
+    by_name,
+    known_collections,
+    markdown,
+    mean_and_deviation,
+    metafile,
+)
 
 from ..conftest import ROOT
 from ..processes import run_tool
@@ -47,6 +54,11 @@ def runs(tmp_path, monkeypatch):
         trained(tmp_path / f'w/a{seed}', 'detr_a', seed, 0.2 + 0.02 * seed)
         trained(tmp_path / f'w/b{seed}', 'pixcon_detr_r18_1xb8-12e_scenes', seed, 0.3 + 0.04 * seed)
     return tmp_path / 'w'
+
+
+def test_mean_and_deviation():
+    assert mean_and_deviation([1.0, 2.0, 3.0]) == '2.0 ± 1.0'
+    assert mean_and_deviation([1.25]) == '1.2'
 
 
 def test_runs_are_found_wherever_they_are(runs):

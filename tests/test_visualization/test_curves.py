@@ -8,7 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mmpixcon.visualization.curves import draw_convergence, read_evaluations, read_scalars
+from mmpixcon.visualization.curves import (
+    draw_convergence,
+    draw_curves,
+    read_evaluations,
+    read_scalars,
+)
 
 from ..conftest import ROOT
 from ..processes import run_tool
@@ -77,6 +82,16 @@ def test_what_is_not_there_is_named(tmp_path):
         read_evaluations(run, AP, 'epoch')
     with pytest.raises(FileNotFoundError, match=r'c has no \*/vis_data/scalars\.json'):
         read_evaluations(tmp_path / 'c', AP, 'epoch')
+
+
+def test_panels_without_runs_are_left_out(tmp_path):
+    write_log(tmp_path / 'a', [dict(step=s, loss=2.0 / s, time=0.1) for s in (1, 2, 4)])
+    panels = {'rank': ['effective_rank'], 'loss': ['loss']}
+    figure = draw_curves({'one': tmp_path / 'a'}, panels, smooth=1)
+    (axes,) = figure.axes
+    assert axes.get_title() == 'loss'
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 2, 4])
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [2, 1, 0.5])
 
 
 def test_bands_are_a_deviation_wide():

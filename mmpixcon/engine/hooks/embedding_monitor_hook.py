@@ -27,15 +27,16 @@ class EmbeddingMonitorHook(Hook):
     """Looks at the embeddings that a pretraining method compares, or decodes.
 
     They are the first two arguments of a module's forward: the head of Barlow
-    Twins and VICReg, the loss of MoCo, (N, C) each. With ``paired=False`` it is the first one
-    alone, whose leading axes are layers, images and queries, such as the states that the box head
-    of a detection transformer takes: those of the last layer, a row a query. Every ``interval`` iterations, of the
-    process' own batch: ``effective_rank`` of the first, ``dimension_std_min`` and
-    ``dimension_std_mean``, the smallest and the mean deviation of its
-    dimensions, and of the correlation between a pair ``diagonal_mean`` and
-    ``off_diagonal_rms``. Every ``draw_interval`` iterations the correlation
-    matrix goes to the visualizer as a picture. Embeddings of one batch that are all alike,
-    or lie on a line, are a warning, another one only after they recovered.
+    Twins and VICReg, the loss of MoCo, (N, C) each. With ``paired=False`` it is the
+    first one alone, whose leading axes are layers, images and queries, such as the
+    states that the box head of a detection transformer takes: those of the last
+    layer, a row a query. Every ``interval`` iterations, of the process' own batch:
+    ``effective_rank`` of the first, ``dimension_std_min`` and ``dimension_std_mean``,
+    the smallest and the mean deviation of its dimensions, and of the correlation
+    between a pair ``diagonal_mean`` and ``off_diagonal_rms``. Every ``draw_interval``
+    iterations the correlation matrix goes to the visualizer as a picture. Embeddings
+    of one batch that are all alike, or lie on a line, are a warning, another one
+    only after they recovered.
 
     Args:
         module (str): Name of the module in the model. Defaults to 'head'.
