@@ -7,6 +7,7 @@
 #   train_dataloader = _base_.region_imagenet
 #   train_dataloader['dataset'].pipeline = _base_.region_siamese_pipeline
 #   optim_wrapper = _base_.region_optim_wrapper
+#   custom_hooks = _base_.region_hooks
 #   train_cfg = _base_.region_train_cfg
 #   param_scheduler = _base_.region_param_scheduler
 #   auto_scale_lr = _base_.region_auto_scale_lr_imagenet
@@ -168,6 +169,16 @@ region_optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2),
 )
+# The second says how many dimensions the states of the queries use.
+region_hooks = [
+    dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(
+        type='mmpixcon.EmbeddingMonitorHook',
+        module='detector.bbox_head',
+        paired=False,
+        draw_interval=0,
+    ),
+]
 region_train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=60)
 region_param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, begin=0, end=60, milestones=[40], gamma=0.1)

@@ -18,6 +18,7 @@ train_dataloader['dataset'].pipeline[3].source.path = _base_.small_edge_boxes
 train_dataloader['dataset'].pipeline[4].size = _base_.small_crop
 
 optim_wrapper = _base_.small_region_optim_wrapper
+custom_hooks = _base_.region_hooks
 train_cfg = _base_.small_region_train_cfg
 param_scheduler = _base_.small_region_param_scheduler
 auto_scale_lr = _base_.small_region_auto_scale_lr

@@ -14,6 +14,7 @@ val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = test_cfg = test_evaluator = None
 
 optim_wrapper = _base_.region_optim_wrapper
+custom_hooks = _base_.region_hooks
 train_cfg = _base_.region_train_cfg
 param_scheduler = _base_.region_param_scheduler
 auto_scale_lr = _base_.region_auto_scale_lr_imagenet

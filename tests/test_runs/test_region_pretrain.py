@@ -60,6 +60,8 @@ def proposals(tmp_path_factory, scenes_root, bccd_root) -> dict[str, Path]:
 def quick(name, data, root, work_dir, proposals, **options):
     cfg = quick_pretraining(f'{name}_{data}', root, work_dir, **options)
     cfg.model.detector.backbone.init_cfg = None
+    (monitor,) = (hook for hook in cfg.custom_hooks if 'EmbeddingMonitor' in hook.type)
+    monitor.interval = 2
     for step in cfg.train_dataloader.dataset.pipeline:
         source = step.get('source', {})
         if source.get('type') == 'ProposalRegions':
@@ -77,6 +79,10 @@ def test_train_and_load_into_the_stock_detector(name, scenes_root, tmp_path, pro
     first = {term: scalars(runner, f'loss_{term}')[0] for term in ('cls', 'bbox', 'iou')}
     # Of two classes, of boxes as shares of the image, of disjoint boxes at most.
     assert 0 < first['cls'] < 3 and 0 < first['bbox'] < 5 * 4 and 0 < first['iou'] < 2 * 2
+    # Of 256 dimensions; normalised: the variances of a state's entries sum up to about as many.
+    assert all(1.5 < rank < 256 for rank in scalars(runner, 'effective_rank'))
+    assert all(0 < std < 2 for std in scalars(runner, 'dimension_std_mean'))
+    assert len(scalars(runner, 'dimension_std_min')) == 2
     if 'detreg' in name:
         assert 0 < scalars(runner, 'loss_embedding')[0] < 3
     else:
