@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope, init_default_scope
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.datasets.scenes_coco import write_scenes
@@ -35,7 +35,12 @@ def configs_are_written_without_layout():
 
 @pytest.fixture(autouse=True)
 def scope_and_seed():
-    """Each test starts in mmdet's scope, where the shipped configs run, and seeded."""
+    """Each test starts in mmdet's scope, where the shipped configs run, and seeded.
+
+    Scopes of former tests are forgotten: a run takes over that of another run of the same
+    config which began in the same second, and it would not be the current one.
+    """
+    DefaultScope._instance_dict.clear()
     init_default_scope('mmdet')
     torch.manual_seed(0)
 

@@ -18,7 +18,6 @@ from mmpixcon.visualization.curves import (
     draw_curves,
     draw_tradeoff,
     read_evaluations,
-    read_scalars,
 )
 
 from .finished import FinishedRun, collect, display
@@ -157,11 +156,9 @@ def _pretraining(recipe: Recipe, work_dir: Path, finished: Sequence[tuple[str, i
     for name, seed in finished:
         if name in sources:
             first.setdefault(name, run_folder(work_dir, name, seed))
-    logged = {key for folder in first.values() for record in read_scalars(folder) for key in record}
-    panels = {title: [key] for title, key in COURSE.items() if key in logged}
-    if not panels:
+    if not first:
         return []
-    figure = draw_curves(first, panels)
+    figure = draw_curves(first, {title: [key] for title, key in COURSE.items()})
     figure.axes[0].set_yscale('log')
     path = work_dir / 'pretraining.png'
     figure.savefig(path, dpi=120)
