@@ -271,15 +271,16 @@ def test_pretraining_is_drawn(recipe, monkeypatch):
     drawn = []
 
     def draw(runs, panels):
-        drawn.append((runs, panels))
-        return draw_curves(runs, panels)
+        drawn.append((runs, draw_curves(runs, panels)))
+        return drawn[-1][1]
 
     monkeypatch.setattr('mmpixcon.recipes.report.draw_curves', draw)
     execute(recipe)
     _, files = report(read_recipe(recipe), Path('work'))
-    panels = {'loss': ['loss'], 'spread of the features': ['feature_std']}
+    ((runs, figure),) = drawn
     # What the tables compare has no place there, nor what was not logged.
-    assert drawn == [({'pretrain': Path('work/pretrain/seed_0')}, panels)]
+    assert runs == {'pretrain': Path('work/pretrain/seed_0')}
+    assert [axes.get_title() for axes in figure.axes] == ['loss', 'spread of the features']
     assert files[-1] == Path('work/pretraining.png')
 
 
