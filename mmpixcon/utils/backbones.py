@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -57,7 +59,9 @@ class LoadedBackbone:
         return tuple(self.backbone((batch - self.mean) / self.std))
 
 
-def load_backbone(config: str | Path, checkpoint: str | Path) -> LoadedBackbone:
+def load_backbone(
+    config: str | Path, checkpoint: str | Path, options: Mapping[str, Any] | None = None
+) -> LoadedBackbone:
     """Build the backbone of a config and fill it from a checkpoint.
 
     Args:
@@ -65,6 +69,8 @@ def load_backbone(config: str | Path, checkpoint: str | Path) -> LoadedBackbone:
             method, of mmpixcon, mmdet or mmselfsup.
         checkpoint (str | Path): Of that model, of another one with the same
             backbone, or of the backbone alone.
+        options (Mapping[str, Any], optional): Settings of the config that change, dotted, such as
+            the backbone's strides. Defaults to None.
 
     Returns:
         LoadedBackbone: In evaluation mode.
@@ -78,6 +84,7 @@ def load_backbone(config: str | Path, checkpoint: str | Path) -> LoadedBackbone:
         if not Path(path).is_file():
             raise FileNotFoundError(f'{what} {path} does not exist')
     cfg = Config.fromfile(config)
+    cfg.merge_from_dict(dict(options or {}))
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = cfg.get('model', ConfigDict())
     model = model.get('detector', model)

@@ -155,6 +155,13 @@ def test_tool_compares_checkpoints(scenes_root, tmp_path, monkeypatch, capsys):
     assert int(points) > 20 and chance == other_chance
     # Features without any difference score what chance does.
     assert float(collapsed) == pytest.approx(float(chance), abs=1e-3)
+    # A map of stride 16 in the place of 32 reads other features of the same weights.
+    options = ('--cfg-options', 'model.backbone.strides=1,2,2,1')
+    finer = (*command, scenes_root / 'val', *options)
+    monkeypatch.setattr(sys, 'argv', [str(word) for word in finer])
+    runpy.run_path(tool, run_name='__main__')
+    rows = [x.split('|')[2:5] for x in capsys.readouterr().out.splitlines() if x.startswith('| /')]
+    assert rows[0][0] != precision and rows[0][1:] == [chance, points]
     monkeypatch.setattr(sys, 'argv', [str(word) for word in (*command, tmp_path / 'none')])
     with pytest.raises(SystemExit):
         runpy.run_path(tool, run_name='__main__')

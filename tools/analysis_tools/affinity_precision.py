@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 import torch
+from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
@@ -39,6 +40,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--size', type=int, help='pixels a side to resize to; as they are if none')
     parser.add_argument('--points', type=int, default=16, help='of an object')
     parser.add_argument('--resolution', type=int, default=56, help='cells a side to draw from')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings of the config, such as model.backbone.strides=1,2,2,1',
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     args = parser.parse_args()
     for path in (args.annotations, args.images):
@@ -107,7 +114,7 @@ def main() -> None:
     config = loader_config(args)
     print('| checkpoint | precision | chance | points |\n|---|---|---|---|')
     for checkpoint in args.checkpoints:
-        loaded = load_backbone(args.config, checkpoint)
+        loaded = load_backbone(args.config, checkpoint, args.cfg_options)
         loader = Runner.build_dataloader(copy.deepcopy(config))
         precision, chance, points = measure(loaded, loader, Path(checkpoint).stem, args)
         print(f'| {checkpoint} | {precision:.4f} | {chance:.4f} | {points} |', flush=True)
