@@ -70,7 +70,7 @@ stages = {
         for share in few
     },
 }
-box = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50', AP75='coco/bbox_mAP_75')
+box = _base_.box_metrics
 both = {
     **box,
     'mask AP': 'coco/segm_mAP',

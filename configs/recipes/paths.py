@@ -15,3 +15,8 @@ swav = (
     'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96/'
     'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96_20220825-5b3fc7fc.pth'
 )
+# What COCO's measure gives, by its names in the papers' tables.
+box_metrics = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50', AP75='coco/bbox_mAP_75')
+box_metrics_by_size = dict(
+    **box_metrics, AP_S='coco/bbox_mAP_s', AP_M='coco/bbox_mAP_m', AP_L='coco/bbox_mAP_l'
+)

@@ -52,14 +52,7 @@ stages = {
         for name in with_masks
     },
 }
-box = dict(
-    AP='coco/bbox_mAP',
-    AP50='coco/bbox_mAP_50',
-    AP75='coco/bbox_mAP_75',
-    AP_S='coco/bbox_mAP_s',
-    AP_M='coco/bbox_mAP_m',
-    AP_L='coco/bbox_mAP_l',
-)
+box = _base_.box_metrics_by_size
 mask = dict(
     AP='coco/segm_mAP', AP_S='coco/segm_mAP_s', AP_M='coco/segm_mAP_m', AP_L='coco/segm_mAP_l'
 )

@@ -72,7 +72,7 @@ stages = {
         if task == 'VOC' or name in compared
     },
 }
-box = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50', AP75='coco/bbox_mAP_75')
+box = _base_.box_metrics
 mask = {
     'mask AP': 'coco/segm_mAP',
     'mask AP50': 'coco/segm_mAP_50',

@@ -162,14 +162,7 @@ stages = {
         },
     ),
 }
-AP = dict(
-    AP='coco/bbox_mAP',
-    AP50='coco/bbox_mAP_50',
-    AP75='coco/bbox_mAP_75',
-    AP_S='coco/bbox_mAP_s',
-    AP_M='coco/bbox_mAP_m',
-    AP_L='coco/bbox_mAP_l',
-)
+AP = _base_.box_metrics_by_size
 numbers_coco = {
     'from scratch detr': (39.7, 60.3, 41.7, 18.5, 43.8, 57.5),
     'UP-DETR detr': (40.5, 60.8, 42.6, 19.0, 44.4, 60.0),

@@ -163,24 +163,9 @@ def test_a_stock_detector_reads_the_checkpoint(name, scenes_root, tmp_path):
 
 def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
     cfg = quick('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
-    loader = dict(
-        batch_size=2,
-        num_workers=0,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(
-            type='mmdet.CocoDataset',
-            data_root=str(scenes_root),
-            ann_file='annotations/val.json',
-            data_prefix=dict(img='val/'),
-            metainfo=dict(classes=('disc', 'triangle', 'ring', 'cross')),
-            test_mode=True,
-            pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='mmdet.LoadAnnotations', with_bbox=True),
-                dict(type='mmdet.PackDetInputs'),
-            ],
-        ),
-    )
+    pieces = Config.fromfile(CONFIGS / '_base_' / 'datasets' / 'annotated_scenes.py')
+    loader = pieces.small_annotated
+    loader.dataset.data_root = str(scenes_root)
     hook = dict(type='mmpixcon.ObjectKNNHook', memory=loader, query=loader, interval=1, k=1)
     cfg.custom_hooks += [hook, dict(type='mmpixcon.AffinityPrecisionHook', images=loader)]
     runner = Runner.from_cfg(copy.deepcopy(cfg))
