@@ -32,6 +32,9 @@ NAMES = [
         ('detreg', 'detreg'),
     )
     for detector in DETECTORS
+] + [
+    f'{method}_deformable-detr-single-scale_r18_1xb8-50e'
+    for method in ('siamese_detr/siamese-detr', 'updetr/updetr')
 ]
 
 
@@ -102,7 +105,7 @@ def test_train_and_load_into_the_stock_detector(name, scenes_root, tmp_path, pro
         assert key in missing or torch.equal(value, trained[key]), key
 
 
-@pytest.mark.parametrize('name', [name for name in NAMES if '_deformable' in name])
+@pytest.mark.parametrize('name', [name for name in NAMES if '_deformable-detr_' in name])
 def test_real_photos(name, bccd_root, tmp_path, proposals):
     runner = Runner.from_cfg(quick(name, 'bccd', bccd_root, tmp_path, proposals))
     runner.train()

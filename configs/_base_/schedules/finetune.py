@@ -76,3 +76,15 @@ finetune_200 = dict(
         logger=dict(interval=20),
     ),
 )
+# Detection transformers for a laptop by the recipe of "Self-supervised learning for Object
+# Detection", section 2: Adam, one rate for all parts, no clipping, 20 epochs at 1e-4, 20 at 5e-5.
+finetune_adam = dict(
+    train_cfg=dict(max_epochs=40, val_interval=40),
+    optim_wrapper=dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4)),
+    param_scheduler=[
+        dict(type='MultiStepLR', by_epoch=True, begin=0, end=40, milestones=[20], gamma=0.5)
+    ],
+)
+finetune_adam_backbone = dict(
+    init_cfg=dict(_delete_=True, type='Pretrained', checkpoint='PRETRAINED.pth', prefix='backbone.')
+)

@@ -1,0 +1,20 @@
+# The small Conditional DETR by the recipe of detr-adam_r18_1xb4-40e_scenes.py: queries with a
+# place of their own, attention to all cells. See README.md.
+# --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
+_base_ = [
+    'conditional-detr-pretrained_r18_1xb8-12e_scenes.py',
+    '../_base_/views/detection_byol.py',
+    '../_base_/schedules/finetune.py',
+]
+# Pixels as in pretraining.
+model = dict(
+    data_preprocessor=_base_.detection_data_preprocessor,
+    backbone=_base_.finetune_adam_backbone,
+)
+train_dataloader = dict(batch_size=4)
+optim_wrapper = _base_.finetune_adam.optim_wrapper
+train_cfg = _base_.finetune_adam.train_cfg
+param_scheduler = _base_.finetune_adam.param_scheduler
+custom_imports = _base_.finetune_imports
+custom_hooks = _base_.finetune_hooks
+auto_scale_lr = dict(base_batch_size=4)
