@@ -100,7 +100,9 @@ def test_goes_on_from_updetr(name: str, scenes_root: Path, tmp_path: Path) -> No
         s for s in recipe.stages.values() if 'load_from' in s.init and s.config == CONFIGS / name
     )
     pretraining = recipe.stages[fine_tuned.init['load_from']]
-    state = model_of(pretraining.config).state_dict()
+    detector = model_of(pretraining.config)
+    detector.init_weights()
+    state = detector.state_dict()
     torch.save(dict(state_dict=state), tmp_path / 'updetr.pth')
     options = dict(train_cfg__max_epochs=1, load_from=str(tmp_path / 'updetr.pth'))
     cfg = quick(name, scenes_root, tmp_path, **options)
