@@ -98,7 +98,9 @@ class Launch:
             free.bind(('127.0.0.1', 0))
             port = str(free.getsockname()[1])
         names = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
-        own = {name: os.environ.get(name, threads) for name in names}
+        # Who limits one of them means both: a second thread that only waits halves two such runs.
+        said = next((os.environ[name] for name in names if name in os.environ), threads)
+        own = {name: os.environ.get(name, said) for name in names}
         path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get('PYTHONPATH')])])
         # Scripts start `python`: this one.
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mmpixcon.recipes.launch import run_logged
+from mmpixcon.recipes.launch import Launch, run_logged
 
 # Runs `sleep` as a stage, and says when it has begun.
 RECIPE = """
@@ -56,3 +56,25 @@ def test_no_second_process_beside_one_that_is_left(tmp_path: Path) -> None:
             run_logged(['true'], tmp_path / 'console.log', os.environ, print)
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ('said', 'expected'),
+    [
+        ({}, ('4', '4')),
+        (dict(OMP_NUM_THREADS='1'), ('1', '1')),
+        (dict(MKL_NUM_THREADS='3'), ('3', '3')),
+        (dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='2'), ('1', '2')),
+    ],
+)
+def test_stages_share_the_cores_unless_told_otherwise(
+    said: dict[str, str], expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, 'cpu_count', lambda: 8)
+    environment = Launch(jobs=2).environment()
+    assert tuple(environment[name] for name in names) == expected
