@@ -15,13 +15,16 @@ updetr = {
     'DETR': '../updetr/updetr_detr_r18_1xb8-50e_scenes.py',
     'Deformable DETR': '../updetr/updetr_deformable-detr-single-scale_r18_1xb8-50e_scenes.py',
 }
+# Of 24 runs with up to 40 checkpoints each: the last, and one before it while that is written.
+last = {'default_hooks.checkpoint.max_keep_ckpts': 2}
 # AP over fine-tuning.
-often = {'train_cfg.val_interval': 10}
+often = {**last, 'train_cfg.val_interval': 10}
 stages = {
     twins: dict(
         config='../barlow_twins/barlowtwins_r18_1xb32-100e_scenes.py',
         data='scenes',
         options={
+            **last,
             'train_cfg.max_epochs': 40,
             'param_scheduler.0.T_max': 40,
             'param_scheduler.0.end': 40,
@@ -35,6 +38,7 @@ stages = {
             init={'model.detector.backbone.init_cfg.checkpoint': twins},
             normalize_as=twins,
             options={
+                **last,
                 'train_cfg.max_epochs': 20,
                 'param_scheduler.1.end': 20,
                 'param_scheduler.1.milestones': [13],
