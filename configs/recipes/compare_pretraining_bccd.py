@@ -1,7 +1,7 @@
 # Pretraining of a backbone, compared: Faster R-CNN R18 on BCCD with 10 % and all of the labels,
 # from random weights and from each method's, pixels normalised as in pretraining.
 seeds = (0, 1, 2)
-data = dict(bccd='data/bccd/')
+data = dict(bccd='examples/bccd/')
 
 methods = {
     'MoCo v2': '../moco/mocov2_r18_1xb32-100e_bccd.py',

@@ -32,7 +32,7 @@ model = dict(type='Tiny', data_preprocessor=dict(mean=[{mean}], std=[2.0]))
 train_dataloader = dict(
     batch_size=2, dataset=dict(type='Set', data_root='data/', ann_file='train.json')
 )
-val_dataloader = dict(dataset=dict(data_root='data/bccd/', ann_file='val.json'))
+val_dataloader = dict(dataset=dict(data_root='examples/bccd/', ann_file='val.json'))
 train_cfg = dict(max_epochs=3)
 custom_hooks = [dict(type='Hook', value=1)]
 """

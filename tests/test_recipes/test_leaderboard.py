@@ -27,7 +27,7 @@ TOOL = ROOT / 'tools' / 'benchmarks' / 'leaderboard.py'
 CONFIG = """
 model = dict(type='mmdet.DETR')
 train_dataloader = dict(batch_size=8)
-val_dataloader = dict(dataset=dict(data_root='data/bccd/', ann_file='val.json'))
+val_dataloader = dict(dataset=dict(data_root='examples/bccd/', ann_file='val.json'))
 train_cfg = dict(max_epochs=12)
 randomness = dict(seed={seed})
 """

@@ -102,7 +102,8 @@ def test_config_says_what_its_name_says(path):
     assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch)
     assert schedule.endswith(f'-{cfg.train_cfg.max_epochs}e')
     assert cfg.param_scheduler[-1].milestones == [40]
-    assert cfg.train_dataloader.dataset.data_root == f'data/{data}/'
+    root = 'examples/bccd/' if data == 'bccd' else f'data/{data}/'
+    assert cfg.train_dataloader.dataset.data_root == root
     assert cfg.val_cfg is None and cfg.val_dataloader is None
     optimizer = cfg.optim_wrapper
     assert optimizer.optimizer.type == 'AdamW' and optimizer.clip_grad.max_norm == 0.1
@@ -117,7 +118,7 @@ def test_config_says_what_its_name_says(path):
     if wanted == 'random':
         assert source.type.startswith('Random')
     else:
-        assert source == dict(type='ProposalRegions', path=f'data/{data}/proposals/{wanted}')
+        assert source == dict(type='ProposalRegions', path=f'{root}proposals/{wanted}')
     head = cfg.model.get('head', {})
     if path.parent.name == 'siamese_detr':
         weights = (head.region_weight, head.get('target', 'crop'), head.global_weight)

@@ -1,7 +1,7 @@
 r"""Shows in a browser how alike all places of a photo are to a clicked point.
 
     pip install 'mmpixcon[app]'
-    python tools/analysis_tools/affinity_app.py --photos FOLDER \
+    python tools/analysis_tools/affinity_app.py --photos examples/bccd/images \
         --model PLRC=CONFIG.py,CHECKPOINT.pth --model 'MoCo v2=OTHER.py,OTHER.pth'
 
 Then open http://127.0.0.1:7860, click a sample or upload a photo, and click a point of

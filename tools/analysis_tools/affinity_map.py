@@ -1,6 +1,7 @@
 r"""Draws how alike all places of a photo are to one point: several checkpoints side by side.
 
-    python tools/analysis_tools/affinity_map.py PHOTO.jpg --point 0.5 0.5 --point 0.2 0.7 \
+    python tools/analysis_tools/affinity_map.py \
+        examples/bccd/images/BloodImage_00000.jpg --point 0.5 0.5 --point 0.2 0.7 \
         --model PLRC=CONFIG.py,CHECKPOINT.pth --model 'MoCo v2=OTHER.py,OTHER.pth'
 
 A row a point, of PLRC's figure 3: photos of 896 x 896, the last map interpolated to 56

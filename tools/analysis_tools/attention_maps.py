@@ -1,6 +1,6 @@
 r"""Draws where backbones look: several checkpoints side by side.
 
-    python tools/analysis_tools/attention_maps.py PHOTOS \
+    python tools/analysis_tools/attention_maps.py examples/bccd/images \
         --model stock=CONFIG.py,CHECKPOINT.pth --model DetCo=OTHER.py,OTHER.pth
 
 The mean of the last map over its channels, on images of 448 x 448 (DetCo's

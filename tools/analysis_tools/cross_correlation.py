@@ -1,7 +1,6 @@
-r"""Draws the cross-correlation of a pretraining method's embeddings of two views.
+"""Draws the cross-correlation of a pretraining method's embeddings of two views.
 
-    python tools/analysis_tools/cross_correlation.py CONFIG.py CHECKPOINT.pth \
-        --data-root data/bccd --images 64
+    python tools/analysis_tools/cross_correlation.py CONFIG.py CHECKPOINT.pth --images 64
 
 With the pipeline of the config, as in training. Printed: the mean of the diagonal (1: the
 views agree), the root mean square of the rest (0: no dimension repeats another), the

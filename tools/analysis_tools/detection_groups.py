@@ -1,7 +1,7 @@
 r"""Draws detections beside annotations in four groups: right, unlabelled, missed, wrong.
 
     python tools/analysis_tools/detection_groups.py CONFIG.py CHECKPOINT.pth \
-        --data-root data/bccd --out work_dirs/detection_groups.png
+        --out work_dirs/detection_groups.png
 
 Of the config's test images: for each group the photos that have most of it, annotations
 at the left, detections at the right, what belongs to the group framed. Right: class and

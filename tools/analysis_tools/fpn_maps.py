@@ -1,6 +1,7 @@
 r"""Draws where each level of a detector's neck is active.
 
-    python tools/analysis_tools/fpn_maps.py PHOTOS CONFIG.py CHECKPOINT.pth
+    python tools/analysis_tools/fpn_maps.py examples/bccd/images \
+        CONFIG.py CHECKPOINT.pth
 
 A row a photo, a column a level, fine to coarse: the mean of the map over its channels.
 """

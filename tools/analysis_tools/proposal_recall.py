@@ -1,6 +1,7 @@
 r"""How many annotated objects the proposals of a data set find.
 
-    python tools/analysis_tools/proposal_recall.py data/bccd/proposals data/bccd/val.json
+    python tools/analysis_tools/proposal_recall.py examples/bccd/proposals/edge_boxes \
+        examples/bccd/train.json
 
 Average recall over the overlaps 0.5 to 0.95 and recall at 0.5, with the best 10, 30 and 100
 proposals of each image; crowds do not count.

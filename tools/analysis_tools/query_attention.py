@@ -1,6 +1,7 @@
 r"""Draws what queries of detection transformers predict and where they look.
 
-    python tools/analysis_tools/query_attention.py PHOTOS --annotations data/bccd/val.json \
+    python tools/analysis_tools/query_attention.py \
+        examples/bccd/images/BloodImage_00000.jpg --annotations examples/bccd/val.json \
         --model 'Siamese DETR=CONFIG.py,A.pth' --model UP-DETR=CONFIG.py,B.pth
 
 As figure 5 of Siamese DETR, before fine-tuning or after. Of each photo a row with boxes, and

@@ -1,7 +1,7 @@
 r"""Draws the nearest neighbours of photos in a backbone's features.
 
-    python tools/analysis_tools/retrieval.py PHOTOS --config CONFIG.py \
-        --checkpoint CHECKPOINT.pth
+    python tools/analysis_tools/retrieval.py examples/bccd/images \
+        --config CONFIG.py --checkpoint CHECKPOINT.pth
 
 Average-pooled last map, unit length, cosine similarity (DetCo's figure II). The
 photo to find others for stands on the left.

@@ -1,14 +1,14 @@
-r"""Images per second and core of the view pipelines, beside mmselfsup's stock one.
+"""Images per second and core of the view pipelines, beside mmselfsup's stock one.
 
     python tools/benchmarks/pipelines.py
-    python tools/benchmarks/pipelines.py --images ../shared/data/bccd/images --number 100
 
 Files to packed tensors, in one process and one thread; all take turns on the
-same photos, and what counts is processor time, so that other programs disturb
-little. Stock is MoCo v2's pipeline as mmselfsup ships it, two views. The floor
-is that of two MoCo v2 views: bare OpenCV calls for decoding, two crops
-resized bilinearly, and each color transform's cost times its probability;
-no drawing, no homographies, no packing.
+same photos, those of examples/bccd unless --images names other ones, and what
+counts is processor time, so that other programs disturb little. Stock is MoCo
+v2's pipeline as mmselfsup ships it, two views. The floor is that of two MoCo v2
+views: bare OpenCV calls for decoding, two crops resized bilinearly, and each
+color transform's cost times its probability; no drawing, no homographies, no
+packing.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ NAMES = dict(mocov2='MoCo v2', byol='BYOL', detco='DetCo, 2 global + 2 local')
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    images = ROOT.parent / 'shared' / 'data' / 'bccd' / 'images'
-    parser.add_argument('--images', type=Path, default=images, help='folder of photos')
+    images = ROOT / 'examples' / 'bccd' / 'images'
+    parser.add_argument(
+        '--images', type=Path, default=images, help="folder of photos (default: BCCD's)"
+    )
     parser.add_argument('--number', type=int, default=60, help='photos, the first ones')
     parser.add_argument('--rounds', type=int, default=7, help='counted turns of each')
     return parser.parse_args()

@@ -2,8 +2,9 @@ r"""Finds object proposals of a data set: Edge Boxes, Selective Search or random
 
     python tools/dataset_converters/make_proposals.py data/coco/train2017 \
         --out data/coco/proposals/edge_boxes_train2017 --model data/model.yml.gz
-    python tools/dataset_converters/make_proposals.py data/bccd/images \
-        --ann-file data/bccd/train.json --method selective_search --out data/bccd/proposals
+    python tools/dataset_converters/make_proposals.py examples/bccd/images \
+        --ann-file examples/bccd/train.json --method selective_search \
+        --out examples/bccd/proposals/selective_search
 
 On several machines, each with its ``--shard 1/4`` to ``4/4`` and the same ``--out`` (or with
 the folders OUT.parts copied into one), then once with ``--merge``. Killed, it goes on when run

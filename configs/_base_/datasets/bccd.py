@@ -1,16 +1,16 @@
-# BCCD, 364 photos of blood cells, three classes (MIT licence), in COCO format:
-# a folder of images with train.json, val.json and test.json beside it.
+# BCCD, 364 photos of blood cells, three classes (MIT licence), in COCO format: examples/bccd of
+# the repository, found from a checkout as working directory.
 # --data-root DIR on the command line names another place.
 _base_ = 'small.py'
 
-small_data = dict(data_root='data/bccd/', metainfo=dict(classes=('RBC', 'WBC', 'Platelets')))
+small_data = dict(data_root='examples/bccd/', metainfo=dict(classes=('RBC', 'WBC', 'Platelets')))
 small_num_classes = 3
 small_train_data = dict(small_data, ann_file='train.json', data_prefix=dict(img='images/'))
 small_val_data = dict(small_data, ann_file='val.json', data_prefix=dict(img='images/'))
 small_train_dataloader = dict(dataset=small_train_data)
 small_views_dataloader = dict(dataset=small_train_data)
 small_val_dataloader = dict(dataset=small_val_data)
-small_evaluator = dict(ann_file='data/bccd/val.json')
+small_evaluator = dict(ann_file='examples/bccd/val.json')
 
 # The momentum view is as large as the detection view.
 small_size = (320, 240)

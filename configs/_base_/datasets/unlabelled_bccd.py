@@ -1,7 +1,7 @@
-# BCCD's 364 photos without their labels, for pretraining.
+# BCCD's 205 training photos (examples/bccd) without their labels, for pretraining.
 _base_ = 'unlabelled.py'
 small_train_dataloader = dict(
     dataset=dict(
-        data_root='data/bccd/', ann_file='train.json', data_prefix=dict(img_path='images/')
+        data_root='examples/bccd/', ann_file='train.json', data_prefix=dict(img_path='images/')
     )
 )
