@@ -1,31 +1,43 @@
 # `make help` lists what there is.
 #
-# PYTHON picks the interpreter of a new environment; TORCH another torch, in an environment of its
-# own. ARGS is passed on: make test ARGS='-k resume', make demo ARGS=--help.
+# PYTHON picks the interpreter of a new environment; TORCH another torch and MMCV=compiled a compiled
+# mmcv, each in an environment of its own; VENV another folder for it. ARGS is passed on:
+# make test ARGS='-k resume', make demo ARGS=--help.
+PYTHON ?=
 TORCH ?=
+MMCV ?= lite
 ARGS ?=
-ENV := .venv$(if $(TORCH),-torch$(TORCH))
+VENV ?= .venv$(if $(TORCH),-torch$(TORCH))$(if $(filter-out lite,$(MMCV)),-$(MMCV))
 # Absolute, because mim and the tests start programs from other folders.
-BIN := $(CURDIR)/$(ENV)/bin
+BIN := $(abspath $(VENV))/bin
+SETUP := PYTHON='$(PYTHON)' TORCH='$(TORCH)' MMCV='$(MMCV)' VENV='$(VENV)' bash tools/setup_env.sh
+PYTEST = PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: help env demo docs test lint
+.PHONY: help env test-env demo docs lint test test-fast
 
 help: ## list the targets
-	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: ## build the environment, or see that it is up to date
-	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' bash tools/setup_env.sh
+	@$(SETUP)
+
+test-env: ## the same with what the tests need
+	@TESTS=1 $(SETUP)
 
 demo: env ## train a detector without and with PixCon on built-in scenes and compare
 	@PATH="$(BIN):$$PATH" $(BIN)/python tools/demo.py $(ARGS)
 
 docs: env ## build the documentation site into work_dirs/site
-	@$(BIN)/python -m pip install -q -c requirements/constraints.txt -r requirements/docs.txt
+	@PIP_CONSTRAINT='$(abspath $(VENV))/.setup/constraints.txt' \
+		$(BIN)/python -m pip install -q -r requirements/docs.txt
 	@$(BIN)/python -m sphinx -W --keep-going -q docs work_dirs/site $(ARGS)
 	@echo 'work_dirs/site/index.html'
 
-lint: env ## check style
+lint: test-env ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 test: lint ## check style and run all tests
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+test-fast: lint ## check style and run the tests that take no time, within two minutes
+	@$(PYTEST) -m 'not slow and not install' $(ARGS)

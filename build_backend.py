@@ -1,11 +1,12 @@
-"""Build backend: setuptools, with two additions.
+"""Build backend: setuptools, with three additions.
 
 - An editable install is found by ``mim train`` and ``_base_ = 'mmpixcon::...'``.
   Both ask ``pkg_resources`` where the package lies; for an editable wheel it
   answers "site-packages", where no ``mmpixcon/.mim`` is. They then join that
   answer with the first line of ``top_level.txt``, so that line is made the
-  absolute path of the package in the checkout. Nothing else is added, and pip
-  uninstalls it like any wheel.
+  absolute path of the package in the checkout. pip uninstalls it like any wheel.
+- An editable wheel gets ``mmpixcon_ops.pth`` as well, by which Python finds
+  mmcv's operators at each start. setup.py adds it to an ordinary wheel.
 - Everything is built outside the source tree, so nothing stale gets into a
   wheel and the checkout stays clean.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,8 @@ from typing import Any, Callable
 from setuptools import build_meta as _setuptools
 from wheel.wheelfile import WheelFile
 
-PACKAGE = Path(__file__).resolve().parent / 'mmpixcon'
+ROOT = Path(__file__).resolve().parent
+PACKAGE = ROOT / 'mmpixcon'
 
 
 @contextlib.contextmanager
@@ -96,6 +99,7 @@ def build_editable(
             source.extractall(content)
         (dist_info,) = content.glob('*.dist-info')
         _name_checkout(dist_info)
+        shutil.copy2(ROOT / 'mmpixcon_ops.pth', content)
         # write_files computes RECORD anew.
         (dist_info / 'RECORD').unlink()
         rebuilt = Path(folder) / name
@@ -107,4 +111,4 @@ def build_editable(
 
 def _name_checkout(dist_info: Path) -> None:
     """Put the package's absolute path before its name in ``top_level.txt``."""
-    (dist_info / 'top_level.txt').write_text(f'{PACKAGE}\n{PACKAGE.name}\n', encoding='utf-8')
+    (dist_info / 'top_level.txt').write_text(f'{PACKAGE}\n{PACKAGE.name}\nmmpixcon_ops\n', encoding='utf-8')

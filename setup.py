@@ -12,6 +12,8 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 # What `mim` and `_base_ = 'mmpixcon::...'` look for below mmpixcon/.mim.
 MIM_CONTENT = ('tools', 'configs', 'model-index.yml')
+# Python reads it at each start: mmdet finds mmcv's operators without importing mmpixcon.
+OPERATORS_PTH = 'mmpixcon_ops.pth'
 
 
 def read_version() -> str:
@@ -24,7 +26,8 @@ def read_version() -> str:
 def read_requirements(name: str) -> list[str]:
     """Read one file of requirements/, without its comments."""
     lines = (ROOT / 'requirements' / name).read_text(encoding='utf-8').splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith('#')]
+    lines = [line.split('#')[0].strip() for line in lines]
+    return [line for line in lines if line]
 
 
 class BuildWithMim(build_py):
@@ -34,9 +37,11 @@ class BuildWithMim(build_py):
         """Build the package, then its ``.mim`` folder."""
         super().run()
         if self.editable_mode:
+            # The build backend adds OPERATORS_PTH to an editable wheel.
             self._link()
         else:
             self._copy(Path(self.build_lib) / 'mmpixcon' / '.mim')
+            shutil.copy2(ROOT / OPERATORS_PTH, Path(self.build_lib) / OPERATORS_PTH)
 
     def _link(self) -> None:
         target = ROOT / 'mmpixcon' / '.mim'
@@ -64,15 +69,24 @@ if __name__ == '__main__':
         version=read_version(),
         description='Pixel-level contrastive learning for detectors, a plugin for MMDetection',
         license='Apache-2.0',
-        packages=find_packages(include=['mmpixcon', 'mmpixcon.*']),
+        packages=find_packages(include=['mmpixcon', 'mmpixcon.*', 'mmpixcon_ops']),
         # With an explicit root, setuptools installs -e as one plain path file
         # instead of an import hook; pkg_resources and mim understand only the former.
         package_dir={'': '.'},
-        python_requires='>=3.9',
+        python_requires='>=3.10',
+        classifiers=[
+            'Development Status :: 4 - Beta',
+            'Intended Audience :: Science/Research',
+            'License :: OSI Approved :: Apache Software License',
+            'Operating System :: OS Independent',
+            *(f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 14)),
+            'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        ],
         install_requires=read_requirements('runtime.txt'),
         extras_require={
             'app': read_requirements('app.txt'),
             'docs': read_requirements('docs.txt'),
+            'lite': read_requirements('lite.txt'),
             'mim': read_requirements('mminstall.txt'),
             'safetensors': read_requirements('safetensors.txt'),
             'segmentation': read_requirements('segmentation.txt'),

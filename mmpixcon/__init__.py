@@ -1,14 +1,26 @@
 """mmpixcon: teaching features to detect, as a plugin for MMDetection and MMSelfSup.
 
-Importing the package checks the installed OpenMMLab set, makes mmselfsup
-importable beside mmcv 2.1 and registers everything under scope ``mmpixcon``.
+Importing the package checks the installed OpenMMLab set, provides mmcv's
+operators where none are compiled, makes mmselfsup importable beside today's mmcv
+and registers everything under scope ``mmpixcon``.
 """
 
-from .compat import check_versions, import_mmselfsup, register_package
+import mmpixcon_ops
+
+from .compat import (
+    import_mmselfsup,
+    keep_sampling_locations,
+    mend_adjust_hue,
+    register_package,
+)
 from .version import __version__
+from .versions import check_versions
 
 check_versions()
+mmpixcon_ops.install()
 import_mmselfsup()
+mend_adjust_hue()
+keep_sampling_locations()
 register_package()
 
 from mmdet.utils import register_all_modules as _register_mmdet  # noqa: E402

@@ -1,81 +1,28 @@
-"""Makes the pinned OpenMMLab set importable together.
+"""Makes the OpenMMLab packages importable and usable together.
 
-Nothing installed is patched: versions are checked once, and mmcls and
-mmselfsup, whose version checks stop just below the mmcv that mmdet 3.3 runs
-with, are imported while mmcv reports a version that they accept.
+Nothing that is installed is changed on disk. What importing mmpixcon changes in
+other packages while Python runs is here, one function each, and called from
+``mmpixcon/__init__.py``.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from importlib.metadata import PackageNotFoundError, version
-from typing import Callable
+from typing import Any
 
-from packaging.version import InvalidVersion, Version
-
-# package: (lowest supported, first unsupported). Both ends of torch and the set
-# of requirements/constraints.txt are tested; the rest are mmdet's own bounds.
-SUPPORTED: dict[str, tuple[str, str]] = {
-    'torch': ('2.1', '2.12'),
-    'numpy': ('1.21', '2.0'),
-    'mmengine': ('0.10.0', '0.11'),
-    'mmcv': ('2.0.0', '2.2.0'),
-    'mmdet': ('3.3.0', '3.4'),
-    'mmcls': ('1.0.0rc6', '1.1'),
-    'mmselfsup': ('1.0.0', '1.1'),
-}
-
-# What is known of versions outside the range, to say it before it is met.
-REASONS: dict[str, str] = {
-    'numpy': 'mmcv 2.1 overflows in color transforms under numpy 2',
-    'mmcv': 'mmdet 3.3 stops at mmcv 2.1',
-}
+import numpy as np
+from packaging.version import Version
 
 # The newest mmcv that mmcls 1.0.0rc6 and mmselfsup 1.0.0 accept. Their code
-# runs on mmcv 2.1.0; only the check at import refuses it.
+# runs on newer ones; only the check at import refuses them.
 _ACCEPTED_MMCV = '2.0.1'
 
 
-def check_versions(installed: Callable[[str], str] = version) -> None:
-    """Check that every package that mmpixcon builds on is in its range.
-
-    Args:
-        installed (Callable): Maps a package name to its version and raises
-            ``PackageNotFoundError`` where there is none.
-
-    Raises:
-        ImportError: A package is missing or outside the supported range. The
-            message lists all of them and how to install the tested set.
-    """
-    problems = []
-    for package, (low, high) in SUPPORTED.items():
-        wanted = f'>={low},<{high}'
-        try:
-            found = installed(package)
-            # A pre-release or local build counts as its release: 2.1.0+cu121.
-            release = Version(found)
-        except PackageNotFoundError:
-            problems.append(f'  {package}: not installed, wanted {wanted}')
-            continue
-        except InvalidVersion:
-            problems.append(f'  {package}: unreadable version {found!r}, wanted {wanted}')
-            continue
-        public = Version(release.public)
-        if public < Version(low) or Version(public.base_version) >= Version(high):
-            why = f' ({REASONS[package]})' if package in REASONS else ''
-            problems.append(f'  {package} {found}: wanted {wanted}{why}')
-    if problems:
-        raise ImportError(
-            'mmpixcon cannot run with the installed packages:\n'
-            + '\n'.join(problems)
-            + '\nInstall the tested set: pip install -c requirements/constraints.txt '
-            '-r requirements.txt (see "Install" in README.md).'
-        )
-
-
 def import_mmselfsup() -> None:
-    """Import mmcls and mmselfsup beside mmcv 2.1.
+    """Import mmcls and mmselfsup beside an mmcv that is newer than 2.0.
+
+    Their version checks run while mmcv reports a version that they accept.
 
     Raises:
         ImportError: One of them fails to import for another reason.
@@ -121,3 +68,54 @@ def register_package() -> None:
     from mmengine.config.utils import MODULE2PACKAGE
 
     MODULE2PACKAGE.setdefault('mmpixcon', 'mmpixcon')
+
+
+def mend_adjust_hue() -> None:
+    """Let mmcv 2.1 lower the hue under numpy 2.
+
+    It adds ``np.uint8(hue_factor * 255)`` to the hue. For a negative factor
+    numpy 1 wrapped around, which is meant; numpy 2 raises ``OverflowError``, at
+    random in the middle of a training with ``ColorJitter``.
+    """
+    import mmcv
+    import mmcv.image.photometric as photometric
+
+    adjust_hue = photometric.adjust_hue
+    try:
+        adjust_hue(np.zeros((1, 1, 3), np.uint8), -0.1)
+    except OverflowError:
+        pass
+    else:
+        return
+
+    def adjust_hue_wrapping(img: np.ndarray, hue_factor: float, backend: str | None = None) -> Any:
+        return adjust_hue(img, _HueFactor(hue_factor), backend)
+
+    adjust_hue_wrapping.__doc__ = adjust_hue.__doc__
+    for module in (photometric, mmcv.image, mmcv):
+        module.adjust_hue = adjust_hue_wrapping
+
+
+class _HueFactor(float):
+    """A factor whose product wraps around at 256, as the hue does."""
+
+    def __mul__(self, other: float) -> int:
+        return int(float(self) * other) % 256
+
+
+def keep_sampling_locations() -> None:
+    """Keep the positions of deformable attention in float32 under autocast.
+
+    mmcv casts them to the type of the values before its operator: in bfloat16
+    they are off by more than half a cell of a map 152 cells wide. The operators
+    of mmpixcon take both types, so they get the positions as they are. A compiled
+    mmcv is left as it is.
+    """
+    import mmcv.ops.multi_scale_deform_attn as module
+
+    import mmpixcon_ops
+
+    if mmpixcon_ops.operators() == 'mmpixcon_ops':
+        from mmpixcon_ops.deformable_attention import MultiScaleDeformableAttnFunction
+
+        module.MultiScaleDeformableAttnFunction = MultiScaleDeformableAttnFunction

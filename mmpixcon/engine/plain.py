@@ -7,9 +7,12 @@ lists, tensors and scalars; ``from_plain`` makes the original objects of it.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
+import os
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -17,13 +20,14 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmengine.runner.checkpoint import load_from_local as _load_from_local
 
 # Key of the dicts that stand for an object that plain types do not have.
 _KIND = '__mmpixcon__'
 # Sections where an entry that nothing plain stands for is only a note; leaving
 # it out costs less than a training that stops at its first checkpoint.
 _NOTES = ('meta', 'message_hub')
+# Environment variable by which torch.load refuses what runs code, whatever it is called with.
+_FORCE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 
 
 class NotPlainError(TypeError):
@@ -139,38 +143,67 @@ def from_plain(value: Any) -> Any:
     return value
 
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_local(filename: str, map_location: Any) -> Any:
-    """Load a local checkpoint as mmengine does, with a usable message if torch refuses it.
+@contextlib.contextmanager
+def weights_only() -> Iterator[None]:
+    """Let no ``torch.load`` in the block run code that a file brings.
+
+    That is the default from torch 2.6 on. Older ones run it, and the fork's
+    mmengine does when loading without it fails; this holds for both. Who sets
+    ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` trusts the files, and gets torch's
+    behavior.
+    """
+    if os.environ.get('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '0') not in ('', '0'):
+        yield
+        return
+    before = os.environ.get(_FORCE)
+    os.environ[_FORCE] = '1'
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_FORCE]
+        else:
+            os.environ[_FORCE] = before
+
+
+def load_plain(load: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a loader of mmengine refuse what runs code, with a usable message.
 
     Args:
-        filename (str): Path of the file.
-        map_location (Any): As ``torch.load``.
+        load (Callable): Takes the path or address of a checkpoint first.
 
     Returns:
-        Any: The checkpoint.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        RuntimeError: The file is damaged, or holds objects that torch 2.6 and
-            later do not load.
+        Callable: Takes the same arguments and returns the same. It raises
+        ``RuntimeError`` where the file is damaged or holds other objects than
+        tensors and plain types.
     """
-    try:
-        return _load_from_local(filename, map_location)
-    except (FileNotFoundError, torch.cuda.OutOfMemoryError):
-        raise
-    except Exception as error:
-        if 'weights_only' in str(error) or 'Weights only' in str(error):
+
+    @functools.wraps(load)
+    def loader(filename: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with weights_only():
+                return load(filename, *args, **kwargs)
+        except (OSError, torch.cuda.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if 'weights_only' in str(error) or 'Weights only' in str(error):
+                raise RuntimeError(
+                    f'{filename} is not loaded: it holds Python objects besides tensors and plain '
+                    'types, as checkpoints of mmengine alone do, and such objects can run code. If '
+                    'you trust the file, run this command once with the environment variable\n'
+                    '    TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1\n'
+                    'With PlainCheckpointHook in custom_hooks, what is saved from then on loads '
+                    'without it.'
+                ) from error
             raise RuntimeError(
-                f'torch {torch.__version__} does not load {filename}: it holds Python objects '
-                'besides tensors and plain types, as checkpoints of mmengine alone do. If you '
-                'trust the file, run this command once with the environment variable\n'
-                '    TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1\n'
-                'With PlainCheckpointHook in custom_hooks, what is saved from then on loads '
-                'without it.'
+                f'{filename} cannot be read as a checkpoint ({type(error).__name__}: {error}). The '
+                'file may be cut short or damaged, or no checkpoint; use another one '
+                '(--resume PATH or load_from=PATH).'
             ) from error
-        raise RuntimeError(
-            f'{filename} cannot be read as a checkpoint ({type(error).__name__}: {error}). The '
-            'file may be cut short or damaged, or no checkpoint; use another one '
-            '(--resume PATH or load_from=PATH).'
-        ) from error
+
+    return loader
+
+
+# Files, addresses and the names of model zoos alike.
+for _prefix, _loader in list(CheckpointLoader._schemes.items()):
+    CheckpointLoader.register_scheme(_prefix, loader=load_plain(_loader), force=True)

@@ -12,6 +12,8 @@ from mmengine.config import Config, DictAction
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmpixcon_ops import describe_operators
+
 from .cpu_dist import prepare_cpu_dist
 from .data_files import check_data_files, set_data_root
 from .necks import explain_neck
@@ -120,6 +122,7 @@ def build_runner(cfg: Config) -> Runner:
     prepare_cpu_dist(cfg)
     make_resumable(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.logger.info(describe_operators())
     model = runner.model
     explain_neck(model.module if is_model_wrapper(model) else model)
     return runner

@@ -48,8 +48,10 @@ class ResumableIterBasedTrainLoop(IterBasedTrainLoop):
         Returns:
             nn.Module: The trained model.
         """
-        # The base class draws one batch for each past iteration.
-        self.dataloader_iterator.skip(self._iter)
+        # The base class draws one batch for each past iteration, or calls skip_iter; the fork's
+        # can be told to begin with the first images again.
+        if not getattr(self, 'fast_forward_on_resume', False):
+            self.dataloader_iterator.skip(self._iter)
         return super().run()
 
 
@@ -93,6 +95,16 @@ class SkippingIterator:
             number (int): How many batches to skip.
         """
         self._to_skip = number
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Skip batches at once, as the fork's mmengine asks for on resuming.
+
+        Args:
+            num_iters (int): How many batches to skip.
+        """
+        self.skip(num_iters)
+        for _ in range(num_iters):
+            next(self)
 
     def __next__(self) -> Any:
         if self._to_skip > 0:
