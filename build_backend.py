@@ -18,9 +18,9 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from setuptools import build_meta as _setuptools
 from wheel.wheelfile import WheelFile
@@ -111,4 +111,6 @@ def build_editable(
 
 def _name_checkout(dist_info: Path) -> None:
     """Put the package's absolute path before its name in ``top_level.txt``."""
-    (dist_info / 'top_level.txt').write_text(f'{PACKAGE}\n{PACKAGE.name}\nmmpixcon_ops\n', encoding='utf-8')
+    (dist_info / 'top_level.txt').write_text(
+        f'{PACKAGE}\n{PACKAGE.name}\nmmpixcon_ops\n', encoding='utf-8'
+    )

@@ -9,8 +9,8 @@ and cosines are multiplied by 4096.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 

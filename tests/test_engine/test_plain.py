@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections import Counter, OrderedDict, deque
 from pathlib import Path
 
@@ -11,9 +13,14 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmengine.utils import digit_version
 
-from mmpixcon.engine.plain import NotPlainError, from_plain, to_plain
+from mmpixcon.engine.plain import (
+    NotPlainError,
+    from_plain,
+    load_plain,
+    to_plain,
+    weights_only,
+)
 
 pytestmark = pytest.mark.torch_versions
 
@@ -76,7 +83,6 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         CheckpointLoader.load_checkpoint(str(path), 'cpu')
 
 
-@pytest.mark.skipif(digit_version(torch.__version__) < digit_version('2.6'), reason='loads all')
 def test_a_stock_checkpoint_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,3 +93,55 @@ def test_a_stock_checkpoint_says_what_to_do(
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     loaded = CheckpointLoader.load_checkpoint(str(path), 'cpu')
     assert isinstance(loaded['message_hub'], HistoryBuffer)
+
+
+class Hostile:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.target,)
+
+
+def test_a_hostile_file_is_not_executed(tmp_path: Path) -> None:
+    path, target = tmp_path / 'hostile.pth', tmp_path / 'executed'
+    torch.save({'state_dict': {}, 'meta': Hostile(target)}, path)
+    with pytest.raises(RuntimeError, match=r'hostile\.pth is not loaded: it holds Python objects'):
+        CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    assert not target.exists()
+    # Without the guard the file does run: the test would notice.
+    torch.load(path, weights_only=False)
+    assert target.exists()
+
+
+def test_no_loader_of_mmengine_executes(tmp_path: Path) -> None:
+    """Also one that falls back to everything when plain types fail, as the fork's does."""
+    path, target = tmp_path / 'hostile.pth', tmp_path / 'executed'
+    torch.save(Hostile(target), path)
+
+    @load_plain
+    def load(filename: str) -> object:
+        try:
+            return torch.load(filename, weights_only=True)
+        except pickle.UnpicklingError:
+            return torch.load(filename, weights_only=False)
+
+    with pytest.raises(RuntimeError, match='is not loaded'):
+        load(str(path))
+    assert not target.exists()
+    assert len(CheckpointLoader._schemes) > 5
+    for prefix, loader in CheckpointLoader._schemes.items():
+        assert loader.__code__ is load.__code__, prefix
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+    for before in (None, '0'):
+        monkeypatch.delenv(name, raising=False)
+        if before is not None:
+            monkeypatch.setenv(name, before)
+        with weights_only():
+            assert os.environ[name] == '1'
+        assert os.environ.get(name) == before

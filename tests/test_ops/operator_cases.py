@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import mmpixcon_ops  # noqa: F401  (provides the operators where mmcv has none compiled)
 from mmcv import ops
 from torch import Tensor
+
+import mmpixcon_ops  # noqa: F401  (provides the operators where mmcv has none compiled)
 
 GOLDEN = Path(__file__).with_name('operators.npz')
 

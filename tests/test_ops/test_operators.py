@@ -100,14 +100,14 @@ def test_roi_pool(number: int) -> None:
 
 
 def test_roi_align_with_maximum_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match="pool_mode='max'.*make env MMCV=compiled"):
+    with pytest.raises(NotImplementedError, match=r"pool_mode='max'.*make env MMCV=compiled"):
         pooling.roi_align_forward(*[torch.zeros(1)] * 5, 1, 1, 1.0, 0, 0, True)
 
 
 @FALLBACK_ONLY
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision(dtype: torch.dtype) -> None:
-    """torchvision refuses these types on the CPU; the result is that of float32, rounded."""
+    """The CPU's operators refuse these types on the CPU; the result is that of float32, rounded."""
     inputs, _ = read_golden('RoIAlign')
     maps, rois = inputs['maps'].to(dtype), inputs['rois'].to(dtype)
     layer = ops.RoIAlign((3, 4), 0.25)
