@@ -216,10 +216,12 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         notebook, timeout=120, resources={'metadata': {'path': str(DOCS)}}
     ).execute()
     outputs = [out for cell in notebook.cells for out in cell.get('outputs', ())]
-    assert sum('image/png' in out.get('data', {}) for out in outputs) == 2
+    assert sum('image/png' in out.get('data', {}) for out in outputs) == 4
     printed = ''.join(out['text'] for out in outputs if out.get('name') == 'stdout')
     row = re.search(r'^loss_pixel_cos +(-?\d\.\d+) +(-?\d\.\d+)$', printed, re.MULTILINE)
     assert row and all(-1 <= float(value) <= 1 for value in row.groups())
+    # Six steps of pretraining.
+    assert re.search(r'^feature_std( +[01]\.\d+){6}$', printed, re.MULTILINE)
     assert "missing: []\nof the method: ['pixcon']" in printed
     assert re.search(r'PLRC, Deformable DETR \+ PixCon +pixcon_deformable-detr\S+ +PLRC\n', printed)
 
