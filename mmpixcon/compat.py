@@ -106,8 +106,8 @@ class _HueFactor(float):
 def keep_sampling_locations() -> None:
     """Keep the positions of deformable attention in float32 under autocast.
 
-    mmcv casts them to the type of the values before its operator: in bfloat16
-    they are off by more than half a cell of a map 152 cells wide. The operators
+    mmcv casts them to the type of the values before its operator: in bfloat16,
+    neighboring positions are 0.6 cells apart in a map 152 cells wide. The operators
     of mmpixcon take both types, so they get the positions as they are. A compiled
     mmcv is left as it is.
     """

@@ -89,7 +89,7 @@ def describe_operators() -> str:
         return 'Operators of mmcv.ops: the compiled ones of mmcv.'
     from importlib.util import find_spec
 
-    attention = 'Triton' if find_spec('triton') else 'PyTorch'
+    attention = 'Triton, where it works' if find_spec('triton') else 'PyTorch'
     return (
         'Operators of mmcv.ops: those of mmpixcon_ops over torchvision, since mmcv has none '
         f'compiled. Multi-scale deformable attention on a GPU: {attention}.'
