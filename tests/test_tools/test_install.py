@@ -6,70 +6,29 @@ the one that runs the tests and installs only pip, setuptools and mmpixcon.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 import torch
 
+import mmpixcon_ops
+from tests.environments import ROOT, Environment
+
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-CONSTRAINTS = ROOT / 'requirements' / 'constraints.txt'
-OWN = ('mmpixcon', '__editable__', 'pip', 'setuptools', 'pkg_resources', 'distutils-precedence')
+# mmdet alone: nothing here imports mmpixcon.
+STOCK_OPERATORS = """
+import sys, torch, mmdet.models
+from mmcv.ops import batched_nms
+boxes = torch.tensor([[0., 0, 8, 8], [0, 0, 8, 7], [20, 20, 30, 30]])
+dets, kept = batched_nms(
+    boxes, torch.tensor([.9, .8, .7]), torch.zeros(3), dict(type='nms', iou_threshold=.5)
+)
+assert not any(name.split('.')[0] == 'mmpixcon' for name in sys.modules)
+print(kept.tolist())
+"""
 
 pytestmark = [pytest.mark.install, pytest.mark.slow]
-
-
-class Environment:
-    """A virtual environment that borrows this one's packages.
-
-    Args:
-        folder (Path): Where it is made.
-        pip (str): Requirement of pip.
-    """
-
-    def __init__(self, folder: Path, pip: str) -> None:
-        self.folder = folder
-        self.python = folder / 'env' / 'bin' / 'python'
-        # A folder without pyproject.toml or packages of the checkout.
-        self.work = folder / 'work'
-        self.work.mkdir(parents=True)
-        subprocess.run([sys.executable, '-m', 'venv', folder / 'env'], check=True)
-        borrowed = folder / 'borrowed'
-        borrowed.mkdir()
-        for path in Path(sysconfig.get_path('purelib')).iterdir():
-            if not path.name.startswith(OWN):
-                (borrowed / path.name).symlink_to(path)
-        # The borrowed packages import pkg_resources, which comes with setuptools.
-        self.run('-m', 'pip', 'install', pip, 'setuptools<81')
-        (self.site / 'borrowed.pth').write_text(f'{borrowed}\n')
-
-    @property
-    def site(self) -> Path:
-        """Path: Its site-packages."""
-        return next((self.folder / 'env' / 'lib').glob('python3.*')) / 'site-packages'
-
-    def run(self, *args: object) -> str:
-        """Run Python in it; return what it printed."""
-        env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')}
-        done = subprocess.run(
-            [str(self.python), *(str(arg) for arg in args)],
-            env={**env, 'PIP_CONSTRAINT': str(CONSTRAINTS), 'PIP_DISABLE_PIP_VERSION_CHECK': '1'},
-            cwd=self.work,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def content(self) -> set[str]:
-        """Names in its site-packages, and programs beside Python."""
-        return {path.name for path in (*self.site.iterdir(), *self.python.parent.iterdir())}
 
 
 @pytest.mark.parametrize('pip', ['pip==23.2', 'pip>=25.3'])
@@ -84,16 +43,36 @@ def test_install_train_uninstall(
     assert _status() == tree
     where = env.run('-c', 'import mmpixcon; print(mmpixcon.__file__)').splitlines()[-1]
     assert Path(where).parent == (ROOT if editable else env.site) / 'mmpixcon'
+    assert env.run('-c', STOCK_OPERATORS).splitlines()[-1] == '[0, 2]'
 
-    # A shipped config, found by its name.
-    env.run(
-        *('-m', 'mim', 'train', 'mmpixcon', 'pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py'),
+    # A shipped config, found by its name, interrupted after one of two epochs and resumed.
+    config = 'pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
+    arguments = (
+        *('-m', 'mim', 'train', 'mmpixcon', config),
         *('--data-root', scenes_root, '--work-dir', 'shipped', '--cfg-options'),
-        *('train_cfg.max_epochs=1', 'train_dataloader.batch_size=8'),
-        *('train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False'),
-        *('val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False'),
+        *('train_dataloader.batch_size=8', 'train_dataloader.num_workers=0'),
+        *('train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0'),
+        *('val_dataloader.persistent_workers=False', 'train_cfg.val_interval=9'),
     )
-    assert torch.load(env.work / 'shipped/epoch_1.pth', weights_only=True)['meta']['iter'] == 2
+    env.run(*arguments, 'train_cfg.max_epochs=1')
+    checkpoint = env.work / 'shipped' / 'epoch_1.pth'
+    assert torch.load(checkpoint, weights_only=True)['meta']['iter'] == 2
+    log = env.run(*arguments, 'train_cfg.max_epochs=2', 'resume=True')
+    assert 'resumed epoch: 1, iter: 2' in log
+    checkpoint = env.work / 'shipped' / 'epoch_2.pth'
+    assert torch.load(checkpoint, weights_only=True)['meta']['iter'] == 4
+    said = 'compiled ones' if mmpixcon_ops.operators() == 'mmcv' else 'those of mmpixcon_ops'
+    assert log.count(f'Operators of mmcv.ops: {said}') + log.count(f': the {said}') == 1
+
+    # The checkpoint under the stock config, by mmdet without mmpixcon.
+    stock = ROOT / 'configs' / 'stock' / 'faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
+    log = env.run(
+        *('-m', 'mim', 'test', 'mmdet', stock, '--checkpoint', checkpoint, '--cfg-options'),
+        *(f'test_dataloader.dataset.data_root={scenes_root}', 'test_dataloader.num_workers=0'),
+        f'test_evaluator.ann_file={scenes_root}/annotations/val.json',
+        'test_dataloader.persistent_workers=False',
+    )
+    assert 'coco/bbox_mAP' in log
 
     # The user's own config, on `_base_ = 'mmpixcon::...'`.
     for name in ('tiny_config.py', 'tiny_parts.py'):
@@ -105,7 +84,8 @@ def test_install_train_uninstall(
 
     assert 'Version: 0.' in env.run('-m', 'pip', 'show', 'mmpixcon')
     env.run('-m', 'pip', 'uninstall', '--yes', 'mmpixcon')
-    assert env.content() - {'__pycache__'} == before - {'__pycache__'}
+    assert env.content() == before
+    assert env.run('-c', 'import sys; print(sys.meta_path)').count('OperatorFinder') == 0
 
 
 def _status() -> str:
