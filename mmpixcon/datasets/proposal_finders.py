@@ -27,6 +27,9 @@ _SIGMA = 2.0
 # The least unit of gradients, of which a step from black to white has 0.2 after the blur: an
 # even image has no edges.
 _LEAST_EDGE = 0.005
+# Gradients below it are rounding, which OpenCV 5's blur leaves in an even image (6e-9); those of
+# a step of one gray level are 8e-4.
+_ROUNDING = 1e-6
 _LEAST_SIDE = 8
 # Of an image that a structured forest can be asked about, whose patches have 32 pixels.
 _LEAST_FOREST_SIDE = 16
@@ -145,6 +148,7 @@ def gradient_edges(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     channel = squares.argmax(2)[..., None]
     x, y, squares = (np.take_along_axis(v, channel, 2)[..., 0] for v in (x, y, squares))
     strength = np.sqrt(squares)
+    strength[strength < _ROUNDING] = 0
     strength /= max(strength.max(), np.float32(_LEAST_EDGE))
     across = np.mod(np.arctan2(y, x), np.pi).astype(np.float32)
     rows, columns = np.indices(strength.shape, dtype=np.float32)
