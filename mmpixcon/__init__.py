@@ -5,23 +5,22 @@ operators where none are compiled, makes mmselfsup importable beside today's mmc
 and registers everything under scope ``mmpixcon``.
 """
 
-import mmpixcon_ops
-
-from .compat import (
-    import_mmselfsup,
-    keep_sampling_locations,
-    mend_adjust_hue,
-    register_package,
-)
 from .version import __version__
 from .versions import check_versions
 
+# First, so that what is missing is named before an import of it fails.
 check_versions()
+
+import mmpixcon_ops  # noqa: E402
+
+from . import compat  # noqa: E402
+
 mmpixcon_ops.install()
-import_mmselfsup()
-mend_adjust_hue()
-keep_sampling_locations()
-register_package()
+compat.import_mmselfsup()
+compat.mend_adjust_hue()
+compat.keep_sampling_locations()
+compat.keep_data_out_of_compilation()
+compat.register_package()
 
 from mmdet.utils import register_all_modules as _register_mmdet  # noqa: E402
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from typing import Any
 
 import numpy as np
+import torch
 from packaging.version import Version
 
 # The newest mmcv that mmcls 1.0.0rc6 and mmselfsup 1.0.0 accept. Their code
@@ -77,7 +79,6 @@ def mend_adjust_hue() -> None:
     numpy 1 wrapped around, which is meant; numpy 2 raises ``OverflowError``, at
     random in the middle of a training with ``ColorJitter``.
     """
-    import mmcv
     import mmcv.image.photometric as photometric
 
     adjust_hue = photometric.adjust_hue
@@ -92,8 +93,10 @@ def mend_adjust_hue() -> None:
         return adjust_hue(img, _HueFactor(hue_factor), backend)
 
     adjust_hue_wrapping.__doc__ = adjust_hue.__doc__
-    for module in (photometric, mmcv.image, mmcv):
-        module.adjust_hue = adjust_hue_wrapping
+    # mmselfsup and others have it under the same name, from before.
+    for module in list(sys.modules.values()):
+        if getattr(module, 'adjust_hue', None) is adjust_hue:
+            module.adjust_hue = adjust_hue_wrapping  # type: ignore[attr-defined]
 
 
 class _HueFactor(float):
@@ -119,3 +122,15 @@ def keep_sampling_locations() -> None:
         from mmpixcon_ops.deformable_attention import MultiScaleDeformableAttnFunction
 
         module.MultiScaleDeformableAttnFunction = MultiScaleDeformableAttnFunction
+
+
+def keep_data_out_of_compilation() -> None:
+    """Let a config's ``compile`` work where data samples hold arrays.
+
+    mmengine compiles the whole of ``train_step``, moving the data to the device
+    included. That copies the homographies of the views, numpy arrays, and the
+    compiler of torch 2.14 fails at their copy. Nothing there is worth compiling.
+    """
+    from mmengine.model import BaseDataPreprocessor
+
+    BaseDataPreprocessor.cast_data = torch.compiler.disable(BaseDataPreprocessor.cast_data)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+
+import cv2
 import mmcv
 import mmcv.ops.multi_scale_deform_attn as deformable
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import mmpixcon_ops
 from mmpixcon.compat import import_mmselfsup, mend_adjust_hue
+
+pytestmark = pytest.mark.torch_versions
 
 
 def test_mmselfsup_is_imported_and_mmcv_left_as_it_was() -> None:
@@ -22,16 +28,22 @@ def test_mmselfsup_is_imported_and_mmcv_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize('factor', [-0.5, -0.1, -0.001, 0.0, 0.2, 0.5])
-def test_hue_turns_both_ways(factor: float) -> None:
-    """Against the hue turned in OpenCV's HSV, modulo 256."""
-    import cv2
-
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+def test_hue_turns_both_ways(backend: str, factor: float) -> None:
+    """Against the hue turned in HSV, modulo 256."""
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV_FULL)
-    hsv[..., 0] = (hsv[..., 0].astype(int) + int(factor * 255)) % 256
-    expected = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
-    for adjust_hue in (mmcv.adjust_hue, mmcv.image.adjust_hue):
-        np.testing.assert_array_equal(adjust_hue(image, factor), expected)
+    turn = int(factor * 255)
+    if backend == 'cv2':
+        hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV_FULL)
+        hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 256
+        expected = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
+    else:
+        hsv = np.array(Image.fromarray(np.ascontiguousarray(image[..., ::-1])).convert('HSV'))
+        hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 256
+        expected = np.array(Image.fromarray(hsv, 'HSV').convert('RGB'))[..., ::-1]
+    processing = importlib.import_module('mmselfsup.datasets.transforms.processing')
+    for module in (mmcv, mmcv.image, processing):
+        np.testing.assert_array_equal(module.adjust_hue(image, factor, backend), expected)
 
 
 def test_hue_refuses_what_it_refused() -> None:

@@ -31,6 +31,8 @@ from mmpixcon_ops.deformable_attention import (
 
 from ..processes import run_tool
 
+pytestmark = pytest.mark.torch_versions
+
 ROOT = Path(__file__).resolve().parents[2]
 # Uneven, one of a single cell.
 SHAPES = ((4, 7), (3, 2), (1, 1), (2, 5))

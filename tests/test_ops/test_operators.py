@@ -17,6 +17,8 @@ from mmpixcon_ops import boxes, convolution, focal_loss, pooling
 
 from .operator_cases import CASES, read_golden
 
+pytestmark = pytest.mark.torch_versions
+
 FALLBACK_ONLY = pytest.mark.skipif(
     mmpixcon_ops.operators() == 'mmcv', reason='mmcv is compiled in this environment'
 )
