@@ -133,6 +133,7 @@ class Detectron2ResNet(nn.Module):
         return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'blocks', 'expansion', 'suffix'),
     [('resnet18', (2, 2, 2, 2), 1, '.pkl'), ('resnet50', (3, 4, 6, 3), 4, '.pth')],

@@ -162,6 +162,7 @@ def test_all_images_and_those_unreadable(folder: Path, tmp_path: Path) -> None:
     assert contents(out) == before
 
 
+@pytest.mark.slow
 def test_processes_kills_and_shards_give_the_same(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +196,7 @@ def test_processes_kills_and_shards_give_the_same(
         assert not (tmp_path / f'{name}.parts').exists()
 
 
+@pytest.mark.slow
 def test_a_merge_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
     out, parts = tmp_path / 'out', tmp_path / 'out.parts'
     with pytest.raises(FileNotFoundError, match=r'out.parts holds no parts to merge'):
@@ -217,6 +219,7 @@ def test_a_merge_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
     assert find(out, folder).boxes == 35
 
 
+@pytest.mark.slow
 def test_other_settings_are_named(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / 'out'
     other = ProposalSettings('random', max_boxes=4)

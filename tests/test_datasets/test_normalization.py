@@ -56,6 +56,7 @@ def tool(*arguments):
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_line_is_a_config(folder):
     root, pixels = folder
     coco = root.parent / 'some.json'
@@ -73,6 +74,7 @@ def test_the_line_is_a_config(folder):
     assert listed.stdout.startswith('# 1 images, 35 pixels, 0 unreadable')
 
 
+@pytest.mark.slow
 def test_a_missing_folder(tmp_path):
     found = tool(tmp_path / 'nowhere')
     assert found.returncode != 0 and 'nowhere does not exist' in found.stderr

@@ -13,6 +13,7 @@ ASPECT = {'batch_sampler': {'type': 'AspectRatioBatchSampler'}}
 FINITE = {'sampler': {'type': 'DefaultSampler', 'shuffle': True}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('loader', [{}, ASPECT, FINITE, {**ASPECT, **FINITE}])
 @pytest.mark.parametrize('workers', [0, 2])
 def test_data_go_on_in_the_same_order(

@@ -35,6 +35,7 @@ def killed(folder: Path, sleep: str) -> int:
     return int((folder / 'pid').read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != 'linux', reason='ends with its recipe on Linux only')
 def test_training_ends_with_its_killed_recipe(tmp_path: Path) -> None:
     killed(tmp_path, 'exec sleep 300')
@@ -48,6 +49,7 @@ def test_training_ends_with_its_killed_recipe(tmp_path: Path) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_no_second_process_beside_one_that_is_left(tmp_path: Path) -> None:
     # As torchrun's processes, which the end of their script leaves.
     pid = killed(tmp_path, 'trap "" TERM; sleep 300')

@@ -75,6 +75,7 @@ def test_config_finds_the_photos_from_a_checkout(path, checkout):
     assert {'inputs', 'data_samples'} <= set(dataset[0])
 
 
+@pytest.mark.slow
 def test_what_is_made_from_the_photos_has_its_command(checkout):
     readme = Path(BCCD, 'README.md').read_text(encoding='utf-8')
     told = Path('configs/_base_/datasets/regions_bccd.py').read_text(encoding='utf-8')

@@ -95,6 +95,7 @@ def architecture(detector: dict) -> dict:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('methods', 'detector', 'data', 'tasks'), ROWS, ids=str)
 def test_every_row_of_the_papers_tables(methods, detector, data, tasks):
     for method in methods:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -14,6 +15,7 @@ from mmpixcon.registry import DATASETS, HOOKS, MODELS
 from ..conftest import ROOT
 
 
+@pytest.mark.slow
 def test_five_lines_make_a_config_that_trains(scenes_root, tmp_path):
     readme = (ROOT / 'README.md').read_text()
     lines = re.search(r"```python\n(_base_ = \['YOUR_CONFIG\.py'.*?)```", readme, re.DOTALL)[1]

@@ -61,6 +61,7 @@ def expected(batch: int, steps: int, lr: float = 0.1) -> list[float]:
     return [w, b]
 
 
+@pytest.mark.slow
 @pytest.mark.torch_versions
 def test_train_and_resume(tmp_path: Path) -> None:
     command = (sys.executable, ROOT / 'tools/train.py', CONFIG, '--work-dir', tmp_path)

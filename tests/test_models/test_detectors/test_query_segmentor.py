@@ -184,6 +184,7 @@ def test_loss_is_dice_of_what_the_detectors_assigner_matches(model):
     torch.testing.assert_close(loss['loss_mask'].double(), sum(total) / 5, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('rescale', [True, False])
 def test_boxes_are_the_stock_detectors_and_masks_those_of_their_queries(model, rescale):
     model.eval()
@@ -211,6 +212,7 @@ def test_boxes_are_the_stock_detectors_and_masks_those_of_their_queries(model, r
         assert torch.equal(one.masks[sure], (masks > 0)[sure])
 
 
+@pytest.mark.slow
 def test_only_the_mask_head_learns(model):
     images, samples = make_samples()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)

@@ -45,6 +45,7 @@ def test_embedding_of_the_last_layer(level, channels):
     torch.testing.assert_close(found, torch.stack(distances).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_images_without_proposals(variant):
     model = pretext('DETReg', variant)

@@ -19,6 +19,7 @@ from .region_parts import METHODS, VARIANTS, detector, inputs, pretext, samples,
 PREFIX = dict(SiameseDETR='siamese_detr.', UPDETR='updetr.', DETReg='detreg.')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_checkpoint_is_the_stock_detectors(method, variant):
@@ -54,6 +55,7 @@ def test_a_stock_checkpoint_loads_without_its_classes():
     assert torch.equal(model.state_dict()['updetr.detector.bbox_head.fc_cls.weight'], before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_everything_but_the_backbone_learns(method, variant):
@@ -189,6 +191,7 @@ def test_the_class_loss_is_of_region_and_no_object():
     assert two_stage.cls_out_channels == 1 and type(two_stage.loss_cls).__name__ == 'FocalLoss'
 
 
+@pytest.mark.slow
 def test_bad_input():
     with pytest.raises(ValueError, match=r'num_regions = 3 must be a divisor of .* = 20'):
         pretext('SiameseDETR', num_regions=3)

@@ -158,6 +158,7 @@ def test_where_the_queries_come_from(multi_view):
     assert changed == [not multi_view, False, multi_view, False]
 
 
+@pytest.mark.slow
 def test_ablations_of_table_3():
     images, samples = inputs('SiameseDETR', crops=0)
     names = {}
@@ -242,6 +243,7 @@ def two_process_model():
     return quiet(pretext('SiameseDETR', head=head, box_jitter=0.0))
 
 
+@pytest.mark.slow
 def test_two_processes_are_one(tmp_path):
     model = two_process_model()
     total(model.loss(*inputs('SiameseDETR'))).backward()
