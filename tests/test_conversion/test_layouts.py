@@ -100,6 +100,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', METHODS)
 def test_every_method(name: str, tmp_path: Path) -> None:
     cfg = Config.fromfile(CONFIGS / name)

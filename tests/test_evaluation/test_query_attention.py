@@ -96,6 +96,7 @@ def outputs_of(modules, run):
     return found, result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('layer', [0, -1])
 @pytest.mark.parametrize('name', CELLS)
 def test_weights_of_cells_give_the_output(name, layer):
@@ -133,6 +134,7 @@ def test_weights_of_cells_give_the_output(name, layer):
     assert not weights[1][:, padding].any() and (weights[1][:, ~padding] > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('layer', [0, -1])
 @pytest.mark.parametrize('name', POINTS)
 def test_sampling_points_give_the_output(name, layer):
@@ -172,6 +174,7 @@ def test_sampling_points_give_the_output(name, layer):
     assert (points[0, 0] - points[0, 1]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [*CELLS, *POINTS])
 def test_predictions_are_the_detectors(name):
     detector = small(name)

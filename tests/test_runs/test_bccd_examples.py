@@ -51,6 +51,7 @@ def test_every_method_has_a_config():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', PATHS, ids=lambda path: path.stem)
 def test_config_finds_the_photos_from_a_checkout(path, checkout):
     cfg = Config.fromfile(path)

@@ -127,6 +127,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', KINDS)
 def test_the_backbone_of_every_kind_of_checkpoint(name, tmp_path):
     """It sees images as in training: the same size, mean, deviation and order of channels."""
@@ -155,6 +156,7 @@ def test_the_backbone_of_every_kind_of_checkpoint(name, tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'prefix'),
     [

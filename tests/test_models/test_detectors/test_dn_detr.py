@@ -260,6 +260,7 @@ def test_inference_is_stock_dab_detrs(name):
         assert len(a) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('counts', [(0, 0), (0, 2), (3, 1)])
 @pytest.mark.parametrize('name', NAMES)
 def test_every_parameter_learns_whatever_the_boxes(name, counts):

@@ -25,6 +25,7 @@ def arguments(model, maps, batch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_only_object_queries_change(variant):
     model, batch = pretext('DETReg', variant), samples()
@@ -56,6 +57,7 @@ def test_patterns_multiply_queries():
     assert num_matching_queries(MODELS.build(cfg)) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
 @pytest.mark.parametrize('groups', [2, 10])
 def test_a_query_sees_its_group_only(variant, groups):
