@@ -11,6 +11,7 @@ import contextlib
 import functools
 import logging
 import os
+import pickle
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
 # Key of the dicts that stand for an object that plain types do not have.
@@ -28,6 +30,8 @@ _KIND = '__mmpixcon__'
 _NOTES = ('meta', 'message_hub')
 # Environment variable by which torch.load refuses what runs code, whatever it is called with.
 _FORCE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+# Methods that a HistoryBuffer stores with its numbers.
+_STATISTICS = ('min', 'max', 'current', 'mean')
 
 
 class NotPlainError(TypeError):
@@ -204,6 +208,43 @@ def load_plain(load: Callable[..., Any]) -> Callable[..., Any]:
     return loader
 
 
+def _statistic(owner: Any, name: str) -> Callable[..., Any]:
+    """Stand for ``getattr`` in a checkpoint: a method of history buffers, nothing else."""
+    if owner is not HistoryBuffer or name not in _STATISTICS:
+        raise pickle.UnpicklingError(f'a checkpoint may not use attribute {name!r}')
+    return getattr(HistoryBuffer, name)
+
+
+# By these names torch finds what a file asks for.
+_statistic.__module__ = 'builtins'
+_statistic.__name__ = _statistic.__qualname__ = 'getattr'
+
+
+def limit_getattr(safe_globals: Callable[[], list[Any]]) -> Callable[[], list[Any]]:
+    """Take ``getattr`` from what the fork's mmengine lets files call under ``weights_only``.
+
+    Its own history buffers name their methods by it. But with it a file reaches
+    the variables of any module, and can replace them.
+
+    Args:
+        safe_globals (Callable): Returns the list that the fork hands to torch.
+
+    Returns:
+        Callable: Returns the same list with methods of history buffers in place
+        of ``getattr``.
+    """
+
+    @functools.wraps(safe_globals)
+    def limited() -> list[Any]:
+        return [_statistic if item is getattr else item for item in safe_globals()]
+
+    return limited
+
+
+if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
+    mmengine_checkpoint.get_torch_safe_globals = limit_getattr(
+        mmengine_checkpoint.get_torch_safe_globals
+    )
 # Files, addresses and the names of model zoos alike.
 for _prefix, _loader in list(CheckpointLoader._schemes.items()):
     CheckpointLoader.register_scheme(_prefix, loader=load_plain(_loader), force=True)

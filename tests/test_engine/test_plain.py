@@ -17,6 +17,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpixcon.engine.plain import (
     NotPlainError,
     from_plain,
+    limit_getattr,
     load_plain,
     to_plain,
     weights_only,
@@ -134,6 +135,40 @@ def test_no_loader_of_mmengine_executes(tmp_path: Path) -> None:
     assert len(CheckpointLoader._schemes) > 5
     for prefix, loader in CheckpointLoader._schemes.items():
         assert loader.__code__ is load.__code__, prefix
+
+
+class Attribute:
+    """Is an attribute of another object when it is unpickled."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        self.parts = owner, name
+
+    def __reduce__(self) -> tuple:
+        return getattr, self.parts
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.serialization, 'safe_globals'), reason='torch keeps no such list'
+)
+def test_getattr_reaches_methods_of_history_buffers_only(tmp_path: Path) -> None:
+    """The fork lets files call it; variables of modules would be in their reach."""
+    path = tmp_path / 'a.pth'
+    theirs = [getattr, HistoryBuffer, np.ndarray]
+    ours = limit_getattr(lambda: theirs)()
+    assert getattr not in ours and ours[1:] == theirs[1:]
+
+    torch.save(Attribute(HistoryBuffer, 'mean'), path)
+    with torch.serialization.safe_globals(ours):
+        assert torch.load(path, weights_only=True) is HistoryBuffer.mean
+    for owner, name in ((HistoryBuffer, 'update'), (HistoryBuffer, 'data'), (np.ndarray, 'max')):
+        torch.save(Attribute(owner, name), path)
+        with torch.serialization.safe_globals(theirs):
+            torch.load(path, weights_only=True)
+        with (
+            torch.serialization.safe_globals(ours),
+            pytest.raises(pickle.UnpicklingError, match=f"may not use attribute '{name}'"),
+        ):
+            torch.load(path, weights_only=True)
 
 
 def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
