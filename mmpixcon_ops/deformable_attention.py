@@ -115,7 +115,7 @@ def ms_deform_attn_forward(
 
     Returns:
         Tensor: (bs, num_queries, num_heads * dims) in the type of ``value``. Where the types
-        differ, or in 16 bits on the GPU, it is computed in float32.
+        differ, or have 16 bits, it is computed in float32.
 
     Raises:
         ValueError: If shapes do not fit together.
@@ -215,13 +215,16 @@ def _in_pytorch(
     sampling_locations: Tensor,
     attention_weights: Tensor,
 ) -> Tensor:
-    """The version of mmcv in PyTorch, mixed types by way of the one that holds them all."""
+    """The version of mmcv in PyTorch, in float32 where all types have 16 bits."""
     # Only here: mmcv's module takes the operators from this one when it is imported.
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 
     dtype = functools.reduce(
         torch.promote_types, (value.dtype, sampling_locations.dtype, attention_weights.dtype)
     )
+    # As the kernels; and grid_sample of older torch takes neither on a CPU.
+    if dtype in (torch.bfloat16, torch.float16):
+        dtype = torch.float32
     # As a compiled operator does: autocast would change types in the forward pass only.
     kind = value.device.type
     as_they_are = (

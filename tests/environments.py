@@ -42,8 +42,9 @@ class Environment:
         for path in Path(sysconfig.get_path('purelib')).iterdir():
             if not path.name.startswith(left_out):
                 (borrowed / path.name).symlink_to(path)
-        # The borrowed packages import pkg_resources, which comes with setuptools.
-        self.run('-m', 'pip', 'install', pip, 'setuptools<81', 'wheel')
+        # The borrowed packages import pkg_resources, which comes with setuptools. torch asks for a
+        # newer one than Python 3.11 brings.
+        self.run('-m', 'pip', 'install', '--upgrade', pip, 'setuptools<81', 'wheel')
         (self.site / 'borrowed.pth').write_text(f'{borrowed}\n')
 
     @property
