@@ -62,7 +62,9 @@ class Environment:
         Returns:
             str: What it printed.
         """
-        env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')}
+        # Where Python is told not to keep what it compiles, each program compiles torch anew.
+        dropped = ('PYTHONPATH', 'VIRTUAL_ENV', 'PYTHONDONTWRITEBYTECODE')
+        env = {k: v for k, v in os.environ.items() if k not in dropped}
         if CONSTRAINTS.is_file():
             env['PIP_CONSTRAINT'] = str(CONSTRAINTS)
         done = subprocess.run(
