@@ -44,12 +44,13 @@ def maps(model: nn.Module, library: str, images: Tensor) -> list[Tensor]:
     return model.forward_intermediates(images, indices=[1, 2, 3, 4], intermediates_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('library', 'name'),
     [
         ('torchvision', 'resnet18'),
         ('torchvision', 'resnet50'),
-        pytest.param('torchvision', 'resnet101', marks=pytest.mark.slow),
+        ('torchvision', 'resnet101'),
         ('timm', 'resnet34'),
         ('timm', 'resnet50'),
     ],
@@ -265,6 +266,7 @@ def test_narrow_resnets_stay_in_mmdet(tmp_path: Path) -> None:
     assert 'DEPTH 18, STEM_OUT_CHANNELS 32, RES2_OUT_CHANNELS 32' in note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['resnet18', 'resnet50'])
 def test_strides_of_caffe(name: str, tmp_path: Path) -> None:
     path = tmp_path / 'caffe.pth'

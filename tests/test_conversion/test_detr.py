@@ -17,6 +17,8 @@ from mmpixcon.registry import MODELS
 from .official_detectors import OFFICIAL, DeformableDETR
 from .parts import detector_config, randomized, same
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = tuple(OFFICIAL)
 CLASSES = dict(zip(VARIANTS, (5, 4, 4)))
 
@@ -57,7 +59,6 @@ def mmdet_outputs(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     return model.bbox_head(*(head_inputs[name] for name in names if name in head_inputs))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_a_release_computes_the_same_in_mmdet(variant: str, tmp_path: Path) -> None:
     # mmdet's Conditional DETR encodes places in single precision only.
@@ -180,7 +181,6 @@ def test_pretext_tasks_leave_their_own_behind(source: str, tmp_path: Path) -> No
     assert {done.weights.left_out[n] for n in classes} == {'classes of the pretext task'}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('variant', VARIANTS)
 @pytest.mark.parametrize('head', ['pred_head', 'head'])
 def test_siamese_detr(variant: str, head: str, tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def test_overlap_is_a_chance() -> None:
     assert covered[0.0] == 0 and covered[1.0] > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('size', 'count'), [((160, 128), 300), ((640, 480), 40)])
 def test_all_coco_sizes_occur(size: tuple[int, int], count: int) -> None:
     """Small, medium and large areas, most of them medium."""

@@ -127,6 +127,7 @@ def test_a_model_of_views_in_rgb_sees_rgb(scenes_root):
     assert torch.equal(packed, turned) and not torch.equal(packed, other)
 
 
+@pytest.mark.slow
 def test_tool_compares_checkpoints(scenes_root, tmp_path, monkeypatch, capsys):
     config = CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_scenes.py'
     backbone = MODELS.build(Config.fromfile(config).model.backbone)

@@ -322,6 +322,7 @@ def interpret() -> Iterator[Callable[..., None]]:
         yield lambda check, *arguments: pool.submit(check, *arguments).result(timeout=300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'vector, sizes',
     [

@@ -17,6 +17,8 @@ from ..conftest import ROOT
 from ..processes import run_tool
 from .runs import calls, execute
 
+pytestmark = pytest.mark.slow
+
 TOOL = ROOT / 'tools' / 'run_recipe.py'
 
 
@@ -39,7 +41,6 @@ def test_from_the_command_line(recipe):
     assert out.count(': done') == 7
 
 
-@pytest.mark.slow
 def test_killed_and_started_again(recipe):
     Path('hang').write_text('pretrain/')
     # The tools of the fixture, in a process of its own.
@@ -127,7 +128,6 @@ def test_errors_of_only(recipe):
     assert code != 0 and 'pretrain, seed 0: work/pretrain/seed_0 is a run of other' in err
 
 
-@pytest.mark.slow
 def test_by_mim(tmp_path):
     mim = [str(Path(sys.executable).parent / 'mim'), 'run', 'mmpixcon', 'run_recipe']
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])

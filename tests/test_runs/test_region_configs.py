@@ -15,6 +15,8 @@ from mmpixcon.registry import DATASETS, MODELS
 from ..conftest import CONFIGS
 from .test_configs import REGION_PRETEXTS
 
+pytestmark = pytest.mark.slow
+
 PATHS = sorted(p for folder in REGION_PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py'))
 FULL = [p for p in PATHS if '_r50_' in p.stem]
 MODEL = dict(siamese_detr='SiameseDETR', updetr='UPDETR', detreg='DETReg')
@@ -145,7 +147,6 @@ def proposals(tmp_path_factory, bccd_root):
     return path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('path', FULL, ids=lambda path: path.stem)
 def test_full_config_builds_and_reads_a_photo(path, bccd_root, proposals):
     cfg = Config.fromfile(path)

@@ -279,6 +279,7 @@ def test_every_parameter_learns_whatever_the_boxes(name, counts):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['dn-detr', 'dn-deformable-detr'])
 def test_traced_forward_is_the_forward(name):
     """What exporters do."""

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from mmpixcon.models.detectors import FrozenDetector
 from mmpixcon.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 TRANSFORMER = dict(
     encoder=dict(num_layers=1, layer_cfg=dict(ffn_cfg=dict(feedforward_channels=32))),
     decoder=dict(num_layers=2, layer_cfg=dict(ffn_cfg=dict(feedforward_channels=32))),

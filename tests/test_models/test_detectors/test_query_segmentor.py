@@ -229,6 +229,7 @@ def test_only_the_mask_head_learns(model):
     assert {id(p) for p in optimizer.state} == {id(p) for p in model.mask_head.parameters()}
 
 
+@pytest.mark.slow
 def test_the_head_learns_a_mask_for_each_object():
     model = make_model('detr')
     images, samples = make_samples()
