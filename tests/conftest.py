@@ -7,19 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
 import mmpixcon  # noqa: F401  (registers)
-from mmpixcon.datasets.scenes_coco import write_scenes
+from mmpixcon.datasets.scenes.write import write_scenes
+from tests.helpers.configs import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 # Several test processes at once (pytest -n) share the cores: more threads than that only wait.
 if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
     torch.set_num_threads(
         max((os.cpu_count() or 1) // int(os.environ['PYTEST_XDIST_WORKER_COUNT']), 1)
     )
-CONFIGS = ROOT / 'configs'
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -57,31 +55,3 @@ def scenes_root(tmp_path_factory) -> Path:
 def bccd_root() -> Path:
     """Real photos: 364 of blood cells, in the repository."""
     return ROOT / 'examples' / 'bccd'
-
-
-def shipped_config(name: str, data_root: Path, work_dir: Path, **options: object) -> Config:
-    """A shipped config, pointed at data, without worker processes.
-
-    Args:
-        name (str): Path below ``configs``.
-        data_root (Path): Where its data lies.
-        work_dir (Path): Where its output goes.
-        **options: Dotted keys, written with ``__`` for the dot.
-
-    Returns:
-        Config: The config.
-    """
-    cfg = Config.fromfile(CONFIGS / name)
-    for split in ('train', 'val', 'test'):
-        loader = cfg[f'{split}_dataloader']
-        loader.update(num_workers=0, persistent_workers=False)
-        if split != 'train':
-            evaluator = cfg[f'{split}_evaluator']
-            evaluator.ann_file = evaluator.ann_file.replace(
-                loader.dataset.data_root, f'{data_root}/', 1
-            )
-        loader.dataset.data_root = str(data_root)
-    cfg.work_dir = str(work_dir)
-    cfg.default_hooks.logger.interval = 1
-    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
-    return cfg

@@ -18,8 +18,7 @@ from mmengine.dataset import pseudo_collate
 
 from mmpixcon import registry
 from mmpixcon.registry import DATASETS, MODELS
-
-from .conftest import CONFIGS, ROOT
+from tests.helpers.configs import CONFIGS, ROOT
 
 DOCS = ROOT / 'docs'
 EXTENSIONS = DOCS / 'extensions'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -13,8 +12,8 @@ from packaging.version import Version
 
 from mmpixcon import versions
 from mmpixcon.versions import PACKAGES, Range, check_versions
+from tests.helpers.configs import ROOT
 
-ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / 'requirements'
 
 TESTED = {

@@ -19,8 +19,8 @@ import mmcv
 import numpy as np
 from mmengine.config import DictAction
 
-from mmpixcon.datasets.scenes import preset
-from mmpixcon.datasets.scenes_coco import write_scenes
+from mmpixcon.datasets.scenes.render import preset
+from mmpixcon.datasets.scenes.write import write_scenes
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import Execution
 from mmpixcon.recipes.launch import Board, Launch, as_option, run_logged

@@ -9,12 +9,7 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.utils.tool_config import (
-    add_common_arguments,
-    build_runner,
-    check_checkpoint,
-    load_config,
-)
+from mmpixcon.apis.runner import add_common_arguments, build_runner, check_checkpoint, load_config
 
 
 def parse_args() -> argparse.Namespace:

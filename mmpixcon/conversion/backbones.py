@@ -13,7 +13,7 @@ from mmdet.models.backbones.resnet import Bottleneck, ResNet
 from mmdet.models.backbones.swin import WindowMSA
 from torch import Tensor
 
-from mmpixcon.engine.load_report import compare_state_dicts
+from mmpixcon.engine.checkpoint.load_report import compare_state_dicts
 from mmpixcon.registry import MODELS
 
 from .weights import Renaming, Weights, tops

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmpixcon.engine.load_report import LoadReport, compare_state_dicts, count_table
+from mmpixcon.engine.checkpoint.load_report import LoadReport, compare_state_dicts, count_table
 from mmpixcon.registry import MODELS
 
 from .backbones import Backbone, identify, resnet_to_detectron2, swin_to_timm

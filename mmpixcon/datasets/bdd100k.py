@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 from PIL import Image
 
-from mmpixcon.utils.progress import replace_file
+from mmpixcon.utils.files import replace_file
 
 from .bdd100k_labels import WHAT_TO_GIVE, BDDFrame, read_frames
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from mmpixcon.utils.progress import Progress
+from mmpixcon.utils.files import Progress
 
 WHAT_TO_GIVE = (
     'Give a list file of BDD100K (bdd100k_labels_images_train.json, det_train.json) or the '

@@ -7,8 +7,8 @@ import torch
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
-from mmpixcon.models.contrast.point_samplers import read_points
-from mmpixcon.models.contrast.regions import RegionBatch, ViewBatch
+from mmpixcon.models.geometry.point_samplers import read_points
+from mmpixcon.models.geometry.regions import RegionBatch, ViewBatch
 
 # Affinities that are alike to six digits are the same: they differ by rounding.
 DIGITS = 1e6

@@ -2,6 +2,7 @@
 
 from .contrast import *  # noqa: F403
 from .detectors import *  # noqa: F403
+from .geometry import *  # noqa: F403
 from .heads import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403

@@ -15,8 +15,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
-from mmpixcon.datasets.subsets import write_subsets
-from mmpixcon.utils.data_files import iter_datasets, set_data_root
+from mmpixcon.datasets.data_files import iter_datasets, set_data_root
+from mmpixcon.datasets.preparation.subsets import write_subsets
 
 from .launch import Board, Launch, run_logged
 from .recipe import Recipe, Stage, resolved

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from mmpixcon.utils.progress import replace_file
+from mmpixcon.utils.files import replace_file
 from mmpixcon.visualization.curves import (
     draw_comparison,
     draw_convergence,

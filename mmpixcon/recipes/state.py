@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmpixcon.utils.progress import replace_file
+from mmpixcon.utils.files import replace_file
 from mmpixcon.version import __version__
 
 # Of the file below. Other formats are not read.

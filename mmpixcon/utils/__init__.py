@@ -1,1 +1,1 @@
-"""What the tools share: arguments, data of a config, processes without a GPU."""
+"""Files."""

@@ -12,7 +12,7 @@ import mmcv
 import numpy as np
 from torch import Tensor
 
-from mmpixcon.utils.backbones import LoadedBackbone, read_square
+from mmpixcon.apis.backbones import LoadedBackbone, read_square
 from mmpixcon.visualization.feature_maps import affinity_map, color_affinity, mark_point
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from mmpixcon.models.contrast import ViewGrid, transform_points
+from mmpixcon.models.geometry import ViewGrid, transform_points
 
 from .view_pairs import DETECTION_COLOR, MOMENTUM_COLOR, view_panels
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Polygon, Rectangle
 
-from mmpixcon.models.contrast import PixelPairs, transform_points
+from mmpixcon.models.geometry import PixelPairs, transform_points
 
 DETECTION_COLOR, MOMENTUM_COLOR = 'tab:orange', 'tab:cyan'
 ANCHOR_COLORS = ('red', 'lime', 'yellow', 'magenta', 'deepskyblue', 'white', 'orange', 'violet')

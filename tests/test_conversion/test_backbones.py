@@ -16,8 +16,7 @@ from mmpixcon.conversion import convert
 from mmpixcon.conversion.backbones import identify
 from mmpixcon.conversion.layouts import METHOD
 from mmpixcon.registry import MODELS
-
-from .parts import backbone, prefixed, same
+from tests.helpers.conversion import backbone, prefixed, same
 
 timm = pytest.importorskip('timm', reason='requirements/tests.txt')
 safetensors = pytest.importorskip('safetensors.torch', reason='requirements/tests.txt')

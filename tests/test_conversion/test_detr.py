@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from mmpixcon.conversion import convert
 from mmpixcon.conversion.detr import COCO_IDS
 from mmpixcon.registry import MODELS
-
-from .official_detectors import OFFICIAL, DeformableDETR
-from .parts import detector_config, randomized, same
+from tests.helpers.conversion import detector_config, randomized, same
+from tests.helpers.official_detectors import OFFICIAL, DeformableDETR
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,8 @@ from mmpixcon.conversion import SOURCES, convert
 from mmpixcon.conversion.layouts import METHOD, find_source, own_prefixes
 from mmpixcon.conversion.weights import Renaming, Weights
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS
-from .parts import backbone, prefixed, same
+from tests.helpers.configs import CONFIGS
+from tests.helpers.conversion import backbone, prefixed, same
 
 
 def numbered(state: dict[str, Tensor], start: int = 0) -> dict[str, Tensor]:

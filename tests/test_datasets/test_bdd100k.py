@@ -17,8 +17,7 @@ from pycocotools.coco import COCO
 from mmpixcon.datasets import bdd100k_labels
 from mmpixcon.datasets.bdd100k import CLASSES, BDDSummary, convert
 from mmpixcon.datasets.coco import RobustCocoDataset
-
-from ..conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 OLD = {'pedestrian': 'person', 'motorcycle': 'motor', 'bicycle': 'bike'}
 FORMS = ['list of 2018', 'list of 2020', 'folder']

@@ -12,10 +12,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
+
+from tests.helpers.tiny_model import TinyModel
 
 
 class TinyDataset(Dataset):
@@ -38,23 +39,6 @@ class TinyDataset(Dataset):
         self.read.append(idx)
         noise = random.random() + np.random.rand() + float(torch.rand(()))
         return {'inputs': torch.tensor([idx, noise]), 'index': idx}
-
-
-class TinyModel(BaseModel):
-    """A perceptron with dropout."""
-
-    def __init__(self, width: int = 4) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(2, width), nn.GroupNorm(1, width), nn.Dropout(0.5))
-        self.head = nn.Linear(width, 1)
-        self.seen: list[list[int]] = []
-
-    def forward(self, inputs: Tensor, index: Tensor, mode: str = 'tensor') -> Any:
-        """Loss in training, nothing that is evaluated otherwise."""
-        if mode == 'loss':
-            self.seen.append(index.tolist())
-            return {'loss': self.head(self.body(inputs / 10)).square().mean()}
-        return [index]
 
 
 class RandomMetric(BaseMetric):

@@ -17,9 +17,8 @@ from mmpixcon.engine.hooks import AffinityPrecisionHook
 from mmpixcon.evaluation import affinity_precision, image_affinity_precision
 from mmpixcon.evaluation.affinity_precision import draw_points
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS, ROOT
-from .test_knn import loader, runner
+from tests.helpers.annotated_scenes import loader, runner
+from tests.helpers.configs import CONFIGS, ROOT
 
 
 def reference(features, objects):

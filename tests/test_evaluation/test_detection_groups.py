@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from mmpixcon.evaluation.detection_groups import group_detections
-
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
 
 TRUE = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]])
 TRUE_LABELS = torch.tensor([0, 1, 0])

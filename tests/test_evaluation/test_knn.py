@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
 
 from mmpixcon.engine.hooks import ObjectKNNHook
 from mmpixcon.evaluation import knn, knn_scores
-from mmpixcon.registry import MODELS
-
-CLASSES = ('disc', 'triangle', 'ring', 'cross')
+from tests.helpers.annotated_scenes import loader, runner
 
 
 def reference(queries, memory, labels, num_classes, k, temperature):
@@ -46,49 +42,6 @@ def test_scores_are_the_votes_of_the_nearest(k, temperature, monkeypatch):
 def test_no_labelled_features_is_an_error():
     with pytest.raises(ValueError, match='needs labelled features'):
         knn_scores(torch.ones(1, 2), torch.ones(0, 2), torch.ones(0, dtype=torch.long), 2)
-
-
-def loader(root, split, indices, classes=CLASSES):
-    return dict(
-        batch_size=2,
-        num_workers=0,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(
-            type='CocoDataset',
-            data_root=str(root),
-            ann_file=f'annotations/{split}.json',
-            data_prefix=dict(img=f'{split}/'),
-            metainfo=dict(classes=classes),
-            indices=indices,
-            test_mode=True,
-            pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadAnnotations', with_bbox=True),
-                dict(type='PackDetInputs'),
-            ],
-        ),
-    )
-
-
-class Oracle(torch.nn.Module):
-    """A map that knows nothing but brightness."""
-
-    def forward(self, images):
-        return (torch.cat([images, images.mean(1, keepdim=True)], 1)[:, :, ::4, ::4],)
-
-
-def runner(bgr_to_rgb=True, cfg=None):
-    model = torch.nn.Module()
-    model.backbone = Oracle()
-    model.data_preprocessor = MODELS.build(
-        dict(
-            type='mmselfsup.SelfSupDataPreprocessor',
-            mean=(123.675, 116.28, 103.53),
-            std=(58.395, 57.12, 57.375),
-            bgr_to_rgb=bgr_to_rgb,
-        )
-    )
-    return SimpleNamespace(model=model.train(), cfg=cfg or Config())
 
 
 def test_objects_recognise_themselves(scenes_root):

@@ -18,8 +18,7 @@ from mmpixcon.evaluation.query_attention import (
     query_attention,
 )
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 CELLS = {
     'detr_r18': 'MultiheadAttention',

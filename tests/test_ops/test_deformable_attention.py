@@ -16,7 +16,6 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
@@ -28,12 +27,11 @@ from mmpixcon_ops.deformable_attention import (
     ms_deform_attn_backward,
     ms_deform_attn_forward,
 )
-
-from ..processes import run_tool
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
 
 pytestmark = pytest.mark.torch_versions
 
-ROOT = Path(__file__).resolve().parents[2]
 # Uneven, one of a single cell.
 SHAPES = ((4, 7), (3, 2), (1, 1), (2, 5))
 

@@ -14,8 +14,7 @@ from torch import Tensor
 
 import mmpixcon_ops
 from mmpixcon_ops import boxes, convolution, focal_loss, pooling
-
-from .operator_cases import CASES, read_golden
+from tests.helpers.operator_cases import CASES, read_golden
 
 pytestmark = pytest.mark.torch_versions
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from mmpixcon.recipes.state import read_state
-
-from ..conftest import ROOT
-from ..processes import run_tool
-from .runs import calls, execute
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
+from tests.helpers.recipes import calls, execute
 
 pytestmark = pytest.mark.slow
 

@@ -22,9 +22,8 @@ from mmpixcon.recipes.state import (
     slug,
 )
 from mmpixcon.visualization.curves import draw_curves
-
-from ..conftest import ROOT
-from .runs import calls, execute, execution
+from tests.helpers.configs import ROOT
+from tests.helpers.recipes import calls, execute, execution
 
 
 def test_each_run_is_done_once_and_shown_in_one_line(recipe):

@@ -19,9 +19,8 @@ from mmpixcon.recipes.leaderboard import (
     mean_and_deviation,
     metafile,
 )
-
-from ..conftest import ROOT
-from ..processes import run_tool
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
 
 TOOL = ROOT / 'tools' / 'benchmarks' / 'leaderboard.py'
 CONFIG = """

@@ -10,8 +10,7 @@ import pytest
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.recipe import find_recipe, resolved
 from mmpixcon.recipes.state import flat
-
-from ..conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 RECIPES = sorted(p for p in (CONFIGS / 'recipes').glob('*.py') if p.stem != 'paths')
 

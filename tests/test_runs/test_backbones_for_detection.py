@@ -10,8 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmpixcon.registry import MODELS, PARAM_SCHEDULERS
-
-from ..conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 pytestmark = pytest.mark.slow
 

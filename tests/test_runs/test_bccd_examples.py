@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmpixcon.datasets.data_files import check_data_files, iter_datasets
 from mmpixcon.recipes import read_recipe
 from mmpixcon.registry import DATASETS
-from mmpixcon.utils.data_files import check_data_files, iter_datasets
-
-from ..conftest import CONFIGS, ROOT
+from tests.helpers.configs import CONFIGS, ROOT
 
 BCCD = 'examples/bccd'
 PATHS = sorted(p for p in CONFIGS.glob('*/*_bccd.py') if p.parent.name != 'recipes')

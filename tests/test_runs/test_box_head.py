@@ -14,9 +14,8 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
 
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS
-from .test_train import quick, scalars, weights
+from tests.helpers.configs import CONFIGS
+from tests.helpers.runs import quick, scalars, weights
 
 DETECTORS = {
     'detr': 'DETR',

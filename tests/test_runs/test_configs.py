@@ -13,23 +13,17 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmpixcon.registry import DATASETS, MODELS
-
-from ..conftest import CONFIGS, ROOT
-
-PRETEXTS = ('barlow_twins', 'detco', 'moco', 'plrc', 'vicreg')
-PRETRAIN = sorted(p for folder in PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py'))
-# Of detection transformers: see test_region_configs.py.
-REGION_PRETEXTS = ('detreg', 'siamese_detr', 'updetr')
-METHODS = sorted(
-    p
-    for p in CONFIGS.glob('*/*.py')
-    if p.parent.name not in ('_base_', 'finetune', 'recipes', *REGION_PRETEXTS)
-    and p not in PRETRAIN
+from tests.helpers.configs import (
+    CITYSCAPES,
+    CONFIGS,
+    DETRS,
+    FINETUNE,
+    METHODS,
+    PRETRAIN,
+    REGION_PRETEXTS,
+    ROOT,
 )
-CITYSCAPES = CONFIGS / 'finetune' / 'fcn-d6_r50-d16_8xb2-90k_cityscapes.py'
-FINETUNE = sorted(p for p in CONFIGS.glob('finetune/*.py') if p != CITYSCAPES)
-# Whole detectors from a checkpoint: see test_finetune_detr.py.
-DETRS = [p for p in FINETUNE if re.search(r'detr.*_8xb4-|detr-pretrained_', p.stem)]
+
 BY_EPOCH = [p for p in FINETUNE if re.search(r'-\d+e_', p.stem) and p not in DETRS]
 BY_ITERATION = [p for p in FINETUNE if p not in (*BY_EPOCH, *DETRS)]
 FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]

@@ -12,10 +12,8 @@ from mmengine.runner import Runner
 
 from mmpixcon.recipes.recipe import read_recipe
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS
-from .test_finetune_detr import model_of
-from .test_train import quick, scalars
+from tests.helpers.configs import CONFIGS
+from tests.helpers.runs import model_of, quick, scalars
 
 DETR = 'finetune/detr-adam_r18_1xb4-40e_scenes.py'
 CONDITIONAL = 'finetune/conditional-detr-adam_r18_1xb4-40e_scenes.py'

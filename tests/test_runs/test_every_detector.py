@@ -9,9 +9,8 @@ import torch
 from mmengine.runner import Runner
 
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS
-from .test_train import quick, scalars
+from tests.helpers.configs import CONFIGS
+from tests.helpers.runs import quick, scalars
 
 pytestmark = pytest.mark.slow
 

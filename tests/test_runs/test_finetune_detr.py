@@ -5,20 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpixcon.datasets.subsets import write_subsets
+from mmpixcon.datasets.preparation.subsets import write_subsets
 from mmpixcon.engine import compare_state_dicts
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS
-from .test_configs import DETRS
-from .test_train import quick, scalars, weights
+from tests.helpers.configs import CONFIGS, DETRS
+from tests.helpers.runs import model_of, quick, scalars, weights
 
 SMALL = [path for path in DETRS if '_r18_' in path.stem]
 FULL = [path for path in DETRS if path not in SMALL]
@@ -58,13 +55,6 @@ ROWS = [
     ),
 ]
 CLASS_LAYERS = ('fc_cls.', 'cls_branches.', 'label_embedding.')
-
-
-def model_of(path: Path) -> torch.nn.Module:
-    """The detector of a config, or that within its pretext model."""
-    cfg = Config.fromfile(path).model
-    cfg.get('detector', cfg).backbone.init_cfg = None
-    return MODELS.build(copy.deepcopy(cfg))
 
 
 def test_all_variants_are_there():

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ..conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 pytestmark = pytest.mark.slow
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpixcon.datasets.proposals import write_proposals
+from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.recipes.finished import read_metrics
 from mmpixcon.registry import MODELS
-from mmpixcon.utils.data_files import set_data_root
-
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
+from tests.helpers.runs import quick_pretraining, scalars
 
 pytestmark = pytest.mark.slow
 NAMES = [
@@ -29,74 +27,55 @@ NAMES = [
 ]
 
 
-def quick(name: str, root: Path, work_dir: Path, **options: object) -> Config:
-    """A shipped small config for two epochs of two iterations."""
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.train_dataloader.update(num_workers=0, persistent_workers=False, batch_size=4)
-    set_data_root(cfg, str(root))
-    cfg.train_dataloader.dataset.indices = 8
-    cfg.train_cfg.max_epochs = 2
-    cfg.default_hooks.checkpoint.interval = 1
-    cfg.default_hooks.logger.interval = 1
-    cfg.work_dir = str(work_dir)
-    cfg.randomness = dict(seed=0)
-    # A visualizer lives as long as the process, under its name.
-    cfg.visualizer.name = str(work_dir)
-    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
-    return cfg
-
-
-def scalars(runner, name):
-    return list(runner.message_hub.get_scalar(f'train/{name}').data[0])
-
-
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize('data', ['scenes', 'bccd'])
 def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
     root = dict(scenes=scenes_root, bccd=bccd_root)[data]
-    runner = Runner.from_cfg(quick(f'{name}_{data}', root, tmp_path))
+    runner = Runner.from_cfg(quick_pretraining(f'{name}_{data}', root, tmp_path))
     runner.train()
     assert runner.iter == 4
     model = runner.model
     if 'moco' in name:
         # At the start both views of an image look alike: between certain and a guess among
         # 1 + 1024 keys.
-        assert 1 < scalars(runner, 'loss')[0] < torch.tensor(1025.0).log()
+        assert 1 < scalars(runner, 'train/loss')[0] < torch.tensor(1025.0).log()
         assert model.bank.pointer.item() == 16
     elif 'plrc' in name:
         # Weighted: 0.3 of a guess among 193 keys, 0.35 of one among 4 x 128 points.
-        assert 0 < scalars(runner, 'loss_image')[0] < 0.3 * torch.tensor(193.0).log()
-        assert scalars(runner, 'loss_contrast')[0] == pytest.approx(0.35 * 6.2, abs=0.6)
+        assert 0 < scalars(runner, 'train/loss_image')[0] < 0.3 * torch.tensor(193.0).log()
+        assert scalars(runner, 'train/loss_contrast')[0] == pytest.approx(0.35 * 6.2, abs=0.6)
         assert 'train/loss_affinity' not in runner.message_hub.log_scalars
-        assert all(0.5 <= share <= 1 for share in scalars(runner, 'images_with_points'))
+        assert all(0.5 <= share <= 1 for share in scalars(runner, 'train/images_with_points'))
         assert model.bank.pointer.item() == 16 and model.epoch == 1
     elif 'vicreg' in name:
         terms = [f'loss_{term}' for term in ('invariance', 'variance', 'covariance')]
-        first = [scalars(runner, term)[0] for term in terms]
-        assert sum(first) == pytest.approx(scalars(runner, 'loss')[0], rel=1e-4)
+        first = [scalars(runner, f'train/{term}')[0] for term in terms]
+        assert sum(first) == pytest.approx(scalars(runner, 'train/loss')[0], rel=1e-4)
         # Embeddings of some deviation below 1, the same for the second half.
         assert 0 < first[1] < 25
     elif 'barlow' in name:
         # 512 dimensions: with nothing in common, 1 each; and off the diagonal chance.
-        assert 0 < scalars(runner, 'loss')[0] < 512 * (1 + 512 * 0.0051)
+        assert 0 < scalars(runner, 'train/loss')[0] < 512 * (1 + 512 * 0.0051)
         return
     else:
         terms = [f'loss_{kind}_{i}' for kind in ('gg', 'gl', 'll') for i in range(4)]
-        first = [scalars(runner, term)[0] for term in terms]
-        assert sum(first) == pytest.approx(scalars(runner, 'loss')[0], rel=1e-4)
+        first = [scalars(runner, f'train/{term}')[0] for term in terms]
+        assert sum(first) == pytest.approx(scalars(runner, 'train/loss')[0], rel=1e-4)
         assert {b.pointer.item() for by in model.head.banks.values() for b in by.values()} == {16}
         assert list(model.head.banks) == ['gg', 'll']
-    assert all(0 < value < 1.1 for value in scalars(runner, 'feature_std'))
+    assert all(0 < value < 1.1 for value in scalars(runner, 'train/feature_std'))
 
 
 @pytest.mark.parametrize('kind', ['-mask', '-point-level', '-region-level-box'])
 def test_regions_and_levels_of_plrc(kind, scenes_root, tmp_path):
     options = dict(model__warmup_epochs=0, train_cfg__max_epochs=1)
-    cfg = quick(f'plrc/plrc{kind}_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options)
+    cfg = quick_pretraining(
+        f'plrc/plrc{kind}_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options
+    )
     runner = Runner.from_cfg(cfg)
     runner.train()
-    assert all(0 < value < 7 * 0.7 for value in scalars(runner, 'loss_contrast'))
-    assert all(0 < share <= 1 for share in scalars(runner, 'images_with_points'))
+    assert all(0 < value < 7 * 0.7 for value in scalars(runner, 'train/loss_contrast'))
+    assert all(0 < share <= 1 for share in scalars(runner, 'train/images_with_points'))
     # Without distillation where the paper's figure 5 has none.
     assert ('train/loss_affinity' in runner.message_hub.log_scalars) == ('level' not in kind)
 
@@ -116,13 +95,13 @@ def test_other_sources_of_regions_for_plrc(kind, scenes_root, tmp_path):
             missing=dict(type='mmpixcon.GridRegions', n=2),
         )
     options = dict(model__warmup_epochs=0)
-    cfg = quick('plrc/plrc_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options)
+    cfg = quick_pretraining('plrc/plrc_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options)
     cfg.train_dataloader.dataset.pipeline[1] = source
     runner = Runner.from_cfg(cfg)
     runner.train()
     for term in ('contrast', 'affinity'):
-        assert all(0 < value < 7 * 0.35 for value in scalars(runner, f'loss_{term}'))
-    assert all(0.25 <= share <= 1 for share in scalars(runner, 'images_with_points'))
+        assert all(0 < value < 7 * 0.35 for value in scalars(runner, f'train/loss_{term}'))
+    assert all(0.25 <= share <= 1 for share in scalars(runner, 'train/images_with_points'))
     if kind == 'proposals':
         pipeline = runner.train_dataloader.dataset.pipeline
         # Four of eight images, twice.
@@ -134,9 +113,9 @@ def test_resumed_run_ends_where_the_uninterrupted_one_does(name, scenes_root, tm
     name = f'{name}_scenes'
     # PLRC: across the end of the warm-up.
     options = dict(model__warmup_epochs=1) if 'plrc' in name else {}
-    whole = Runner.from_cfg(quick(name, scenes_root, tmp_path / 'a', **options))
+    whole = Runner.from_cfg(quick_pretraining(name, scenes_root, tmp_path / 'a', **options))
     whole.train()
-    cfg = quick(name, scenes_root, tmp_path / 'b', **options)
+    cfg = quick_pretraining(name, scenes_root, tmp_path / 'b', **options)
     cfg.load_from, cfg.resume = str(tmp_path / 'a' / 'epoch_1.pth'), True
     torch.load(cfg.load_from, weights_only=True)
     resumed = Runner.from_cfg(cfg)
@@ -148,7 +127,7 @@ def test_resumed_run_ends_where_the_uninterrupted_one_does(name, scenes_root, tm
 
 @pytest.mark.parametrize('name', NAMES)
 def test_a_stock_detector_reads_the_checkpoint(name, scenes_root, tmp_path):
-    runner = Runner.from_cfg(quick(f'{name}_scenes', scenes_root, tmp_path))
+    runner = Runner.from_cfg(quick_pretraining(f'{name}_scenes', scenes_root, tmp_path))
     runner.train()
     cfg = Config.fromfile(CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-24e_bccd.py')
     cfg.model.backbone.init_cfg = dict(
@@ -162,7 +141,7 @@ def test_a_stock_detector_reads_the_checkpoint(name, scenes_root, tmp_path):
 
 
 def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
-    cfg = quick('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
+    cfg = quick_pretraining('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
     pieces = Config.fromfile(CONFIGS / '_base_' / 'datasets' / 'annotated_scenes.py')
     loader = pieces.small_annotated
     loader.dataset.data_root = str(scenes_root)
@@ -185,7 +164,7 @@ def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
 
 
 def test_autocast_and_accumulation_train(scenes_root, tmp_path):
-    cfg = quick('detco/detco_r18_1xb32-100e_scenes', scenes_root, tmp_path)
+    cfg = quick_pretraining('detco/detco_r18_1xb32-100e_scenes', scenes_root, tmp_path)
     cfg.optim_wrapper.accumulative_counts = 2
     runner = Runner.from_cfg(cfg)
     model = runner.model
@@ -198,14 +177,14 @@ def test_autocast_and_accumulation_train(scenes_root, tmp_path):
 
     model.loss = loss
     runner.train()
-    assert all(torch.tensor(scalars(runner, 'loss')).isfinite())
+    assert all(torch.tensor(scalars(runner, 'train/loss')).isfinite())
     assert model.head.banks['gg']['0'].keys.dtype == torch.float32
 
 
 def test_watched_through_tensorboard(scenes_root, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    cfg = quick('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
+    cfg = quick_pretraining('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
     cfg.visualizer.vis_backends = [dict(type='TensorboardVisBackend')]
     cfg.custom_hooks[-1].update(interval=1, threshold=2.0, patience=3)
     Runner.from_cfg(cfg).train()
@@ -223,18 +202,18 @@ def test_watched_through_tensorboard(scenes_root, tmp_path):
 def test_compiled_as_uncompiled(name, scenes_root, tmp_path):
     losses = []
     for folder in 'ab':
-        cfg = quick(f'{name}_scenes', scenes_root, tmp_path / folder)
+        cfg = quick_pretraining(f'{name}_scenes', scenes_root, tmp_path / folder)
         if folder == 'b':
             # What is traced, without the minutes of code generation.
             cfg.compile = dict(backend='eager')
         runner = Runner.from_cfg(cfg)
         runner.train()
-        losses.append(torch.tensor(scalars(runner, 'loss')))
+        losses.append(torch.tensor(scalars(runner, 'train/loss')))
     torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=1e-5)
 
 
 def test_less_than_a_batch(scenes_root, tmp_path):
-    cfg = quick('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
+    cfg = quick_pretraining('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
     cfg.train_dataloader.batch_size = 9
     with pytest.raises(ValueError, match='8 images on 1 process'):
         Runner.from_cfg(cfg).train()
@@ -248,7 +227,9 @@ def test_amp_of_the_command_line(name, scenes_root, tmp_path, monkeypatch):
         'mmengine.optim.optimizer.amp_optimizer_wrapper.is_cuda_available', lambda: True
     )
     config = tmp_path / 'config.py'
-    config.write_text(quick(f'{name}_r18_1xb32-100e_scenes', scenes_root, tmp_path).pretty_text)
+    config.write_text(
+        quick_pretraining(f'{name}_r18_1xb32-100e_scenes', scenes_root, tmp_path).pretty_text
+    )
     status, _, error = run_tool(ROOT / 'tools' / 'train.py', config, '--amp')
     assert status == 0, error[-2000:]
     log = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()

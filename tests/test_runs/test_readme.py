@@ -11,8 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
 from mmpixcon.registry import DATASETS, HOOKS, MODELS
-
-from ..conftest import ROOT
+from tests.helpers.configs import ROOT
 
 
 @pytest.mark.slow

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmpixcon.datasets.proposals import write_proposals
+from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.registry import DATASETS, MODELS
-
-from ..conftest import CONFIGS
-from .test_configs import REGION_PRETEXTS
+from tests.helpers.configs import CONFIGS, REGION_PRETEXTS
 
 pytestmark = pytest.mark.slow
 

@@ -13,14 +13,12 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpixcon.datasets.proposals import write_proposals
+from mmpixcon.datasets.data_files import set_data_root
+from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
 from mmpixcon.registry import MODELS
-from mmpixcon.utils.data_files import set_data_root
-
-from ..conftest import CONFIGS
-from .test_pretrain import quick as quick_pretraining
-from .test_pretrain import scalars
+from tests.helpers.configs import CONFIGS
+from tests.helpers.runs import quick_pretraining, scalars
 
 pytestmark = pytest.mark.slow
 DETECTORS = ('detr', 'conditional-detr', 'deformable-detr')
@@ -79,22 +77,22 @@ def test_train_and_load_into_the_stock_detector(name, scenes_root, tmp_path, pro
     runner = Runner.from_cfg(copy.deepcopy(cfg))
     runner.train()
     assert runner.iter == 4
-    first = {term: scalars(runner, f'loss_{term}')[0] for term in ('cls', 'bbox', 'iou')}
+    first = {term: scalars(runner, f'train/loss_{term}')[0] for term in ('cls', 'bbox', 'iou')}
     # Of two classes, of boxes as shares of the image, of disjoint boxes at most.
     assert 0 < first['cls'] < 3 and 0 < first['bbox'] < 5 * 4 and 0 < first['iou'] < 2 * 2
     # Of 256 dimensions; normalised: the variances of a state's entries sum up to about as many.
-    assert all(1.5 < rank < 256 for rank in scalars(runner, 'effective_rank'))
-    assert all(0 < std < 2 for std in scalars(runner, 'dimension_std_mean'))
-    assert len(scalars(runner, 'dimension_std_min')) == 2
+    assert all(1.5 < rank < 256 for rank in scalars(runner, 'train/effective_rank'))
+    assert all(0 < std < 2 for std in scalars(runner, 'train/dimension_std_mean'))
+    assert len(scalars(runner, 'train/dimension_std_min')) == 2
     if 'detreg' in name:
-        assert 0 < scalars(runner, 'loss_embedding')[0] < 3
+        assert 0 < scalars(runner, 'train/loss_embedding')[0] < 3
     else:
         # Of unit vectors: at most 4, near 2 where they have nothing in common.
         weight = cfg.model.head.region_weight
-        assert 0.5 < scalars(runner, 'loss_region')[0] / weight < 3
+        assert 0.5 < scalars(runner, 'train/loss_region')[0] / weight < 3
     if 'siamese' in name:
-        assert 1 < scalars(runner, 'loss_global')[0] / 10 < 3
-        assert all(0 < value <= 1.05 for value in scalars(runner, 'global_std'))
+        assert 1 < scalars(runner, 'train/loss_global')[0] / 10 < 3
+        assert all(0 < value <= 1.05 for value in scalars(runner, 'train/global_std'))
     saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['state_dict']
     stock = MODELS.build(copy.deepcopy(cfg.model.detector))
     missing, unexpected = stock.load_state_dict(saved, strict=False)
@@ -109,7 +107,7 @@ def test_train_and_load_into_the_stock_detector(name, scenes_root, tmp_path, pro
 def test_real_photos(name, bccd_root, tmp_path, proposals):
     runner = Runner.from_cfg(quick(name, 'bccd', bccd_root, tmp_path, proposals))
     runner.train()
-    assert runner.iter == 4 and all(np.isfinite(scalars(runner, 'loss')))
+    assert runner.iter == 4 and all(np.isfinite(scalars(runner, 'train/loss')))
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if '_conditional' in name])

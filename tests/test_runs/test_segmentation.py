@@ -11,10 +11,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmpixcon.apis.runner import make_resumable
 from mmpixcon.registry import DATASETS, MODELS
-from mmpixcon.utils.tool_config import make_resumable
-
-from ..conftest import CONFIGS, shipped_config
+from tests.helpers.configs import CONFIGS, shipped_config
 
 pytestmark = pytest.mark.slow
 

@@ -9,34 +9,12 @@ import torch
 from mmengine.runner import Runner
 
 from mmpixcon.registry import HOOKS
-
-from ..conftest import shipped_config
+from tests.helpers.runs import quick, scalars, weights
 
 pytestmark = pytest.mark.slow
 
 DETECTORS = ['deformable-detr_r18', 'detr_r18', 'faster-rcnn_r18_fpn']
 HOOK = 'mmpixcon.PixelContrastHook'
-
-
-def quick(name, root, work_dir, **options):
-    """A shipped small config for two short epochs on few images."""
-    options = {
-        'train_dataloader__batch_size': 4,
-        'train_dataloader__dataset__indices': 8,
-        'train_cfg__max_epochs': 2,
-        'train_cfg__val_interval': 2,
-        'val_dataloader__dataset__indices': 8,
-        'randomness': dict(seed=0),
-    } | options
-    return shipped_config(name, root, work_dir, **options)
-
-
-def weights(runner):
-    return {k: v.clone() for k, v in runner.model.state_dict().items()}
-
-
-def scalars(runner, name):
-    return list(runner.message_hub.get_scalar(name).data[0])
 
 
 @pytest.mark.parametrize('detector', DETECTORS)

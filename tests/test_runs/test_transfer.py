@@ -15,14 +15,13 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
 from PIL import Image
 
+from mmpixcon.apis.runner import make_resumable
 from mmpixcon.datasets.bdd100k import CLASSES, convert
 from mmpixcon.engine import compare_state_dicts
 from mmpixcon.models.detectors import PixelContrastDetector
 from mmpixcon.registry import DATASETS, MODELS
-from mmpixcon.utils.tool_config import make_resumable
-
-from ..conftest import CONFIGS, shipped_config
-from .test_train import quick, scalars, weights
+from tests.helpers.configs import CONFIGS, shipped_config
+from tests.helpers.runs import quick, scalars, weights
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 
 from mmpixcon.registry import DATASETS, MODELS
-
-from ..conftest import shipped_config
-from ..processes import in_two_processes
+from tests.helpers.configs import shipped_config
+from tests.helpers.processes import in_two_processes
 
 pytestmark = pytest.mark.slow
 NAMES = [

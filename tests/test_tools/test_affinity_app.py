@@ -21,13 +21,12 @@ import torch
 from mmengine.config import Config
 from PIL import ExifTags, Image
 
+from mmpixcon.apis.backbones import LoadedBackbone, load_backbone, read_square
 from mmpixcon.registry import MODELS
-from mmpixcon.utils.backbones import LoadedBackbone, load_backbone, read_square
 from mmpixcon.visualization.feature_maps import affinity_map, color_affinity, mark_point
 from mmpixcon.visualization.point_affinities import PhotoAffinities, pixel_share
-
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
 
 STOCK = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'affinity_app.py'

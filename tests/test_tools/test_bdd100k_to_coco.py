@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import ROOT
-from ..processes import run_tool
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
 
 TOOL = ROOT / 'tools' / 'dataset_converters' / 'bdd100k_to_coco.py'
 FRAMES = [

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from ..conftest import CONFIGS, ROOT
+from tests.helpers.configs import CONFIGS, ROOT
 
 pytestmark = pytest.mark.slow
 

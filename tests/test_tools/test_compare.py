@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
 
 TOOL = ROOT / 'tools' / 'benchmarks' / 'compare.py'
 STOCK = CONFIGS / 'stock' / 'detr_r18_1xb8-12e_scenes.py'

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from modelindex.load_model_index import load
 
-from ..conftest import ROOT
-from ..processes import run_tool
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
 
 pytestmark = pytest.mark.slow
 ROWS = ('Deformable DETR', 'PLRC, Deformable DETR', 'PLRC, Deformable DETR + PixCon')

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import mmpixcon_ops
-from tests.environments import ROOT, Environment
+from tests.helpers.environments import ROOT, Environment
 
 pytestmark = [pytest.mark.install, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import mmpixcon_ops
-from tests.environments import ROOT, Environment
+from tests.helpers.environments import ROOT, Environment
 
 HERE = Path(__file__).parent
 # mmdet alone: nothing here imports mmpixcon.

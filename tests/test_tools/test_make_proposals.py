@@ -16,11 +16,10 @@ import numpy as np
 import pytest
 from mmdet.evaluation import eval_recalls
 
-from mmpixcon.datasets.proposals import Proposals, write_proposals
+from mmpixcon.datasets.proposals.store import Proposals, write_proposals
 from mmpixcon.evaluation.proposal_recall import IOUS, proposal_recall
-
-from ..conftest import ROOT
-from ..processes import run_tool
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
 
 MAKE = ROOT / 'tools' / 'dataset_converters' / 'make_proposals.py'
 RECALL = ROOT / 'tools' / 'analysis_tools' / 'proposal_recall.py'

@@ -11,9 +11,8 @@ from mmdet.models.backbones import ResNet
 from mmengine.config import Config
 
 from mmpixcon.registry import MODELS
-
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
 
 CONVERT = ROOT / 'tools' / 'model_converters' / 'convert.py'
 DETECTOR = CONFIGS / 'finetune' / 'faster-rcnn_r18_fpn_1xb4-200i_scenes.py'

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ..processes import run_tool
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 CONFIG = HERE / 'tiny_config.py'
 SCENES = ROOT / 'configs/stock/faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
 

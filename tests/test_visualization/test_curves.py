@@ -14,9 +14,8 @@ from mmpixcon.visualization.curves import (
     read_evaluations,
     read_scalars,
 )
-
-from ..conftest import ROOT
-from ..processes import run_tool
+from tests.helpers.configs import ROOT
+from tests.helpers.processes import run_tool
 
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'convergence_curves.py'
 AP = 'coco/bbox_mAP'

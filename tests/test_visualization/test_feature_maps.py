@@ -15,8 +15,8 @@ from mmengine.logging import HistoryBuffer
 from mmengine.registry import init_default_scope
 from mmengine.utils import digit_version
 
+from mmpixcon.apis.backbones import find_images, load_backbone, read_square
 from mmpixcon.registry import MODELS, TRANSFORMS
-from mmpixcon.utils.backbones import find_images, load_backbone, read_square
 from mmpixcon.visualization.feature_maps import (
     affinity_map,
     attention_map,
@@ -24,9 +24,8 @@ from mmpixcon.visualization.feature_maps import (
     mark_point,
     overlay,
 )
-
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
 
 STOCK = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
 PIXCON = CONFIGS / 'pixcon' / 'pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py'

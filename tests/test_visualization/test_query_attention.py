@@ -11,13 +11,12 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmpixcon.datasets.coco_boxes import boxes_of_photo, read_coco_boxes
+from mmpixcon.apis.detectors import load_detector
+from mmpixcon.datasets.preparation.coco_boxes import boxes_of_photo, read_coco_boxes
 from mmpixcon.registry import MODELS
-from mmpixcon.utils.detectors import load_detector
 from mmpixcon.visualization.query_attention import draw_boxes, draw_points, draw_weights
-
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
 
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'query_attention.py'
 DETR = CONFIGS / 'stock' / 'detr_r18_1xb8-12e_scenes.py'

@@ -10,9 +10,8 @@ from matplotlib.patches import Polygon
 from mmpixcon.datasets.transforms import IoUConstrainedViews, SharedProposals
 from mmpixcon.datasets.transforms.siamese_views import shared_rectangle
 from mmpixcon.visualization import draw_shared_regions, region_corners
-
-from ..conftest import CONFIGS, ROOT
-from ..processes import run_tool
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import run_tool
 
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'browse_views.py'
 SIAMESE = """

@@ -23,9 +23,9 @@ from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.apis.backbones import LoadedBackbone, load_backbone
 from mmpixcon.evaluation import annotated_maps, image_affinity_precision
-from mmpixcon.utils.backbones import LoadedBackbone, load_backbone
-from mmpixcon.utils.progress import Progress
+from mmpixcon.utils.files import Progress
 
 
 def parse_args() -> argparse.Namespace:

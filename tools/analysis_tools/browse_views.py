@@ -24,10 +24,10 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 
 import mmpixcon  # noqa: F401  (registers)
-from mmpixcon.models.contrast import PixelPairs, ViewGrid
+from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.models.detectors.pixel_contrast import DETECTION, MOMENTUM
+from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.registry import DATASETS, MODELS
-from mmpixcon.utils.data_files import check_data_files, set_data_root
 from mmpixcon.visualization import draw_shared_regions, draw_view_pair, region_corners
 
 

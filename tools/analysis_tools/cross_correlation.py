@@ -22,15 +22,15 @@ from mmengine.runner import load_checkpoint
 from torch.utils.data import DataLoader, Subset
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.apis.runner import check_checkpoint
+from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.evaluation.embeddings import (
     correlation_statistics,
     cross_correlation,
+    draw_matrix,
     effective_rank,
 )
 from mmpixcon.registry import DATASETS, MODELS
-from mmpixcon.utils.data_files import check_data_files, set_data_root
-from mmpixcon.utils.tool_config import check_checkpoint
-from mmpixcon.visualization.matrices import draw_matrix
 
 
 def parse_args() -> argparse.Namespace:

@@ -26,11 +26,11 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.apis.runner import check_checkpoint
+from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.evaluation.detection_groups import DetectionGroups, group_detections
 from mmpixcon.registry import DATASETS
-from mmpixcon.utils.data_files import check_data_files, set_data_root
-from mmpixcon.utils.progress import Progress
-from mmpixcon.utils.tool_config import check_checkpoint
+from mmpixcon.utils.files import Progress
 from mmpixcon.visualization.detections import QUADRANTS, draw_quadrants, emphasise
 
 GROUPS = [name for row in QUADRANTS for name in row]

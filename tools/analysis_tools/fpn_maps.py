@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.utils.backbones import find_images
-from mmpixcon.utils.detectors import load_detector
+from mmpixcon.apis.backbones import find_images
+from mmpixcon.apis.detectors import load_detector
 from mmpixcon.visualization.feature_maps import attention_map, draw_grid, overlay
 
 

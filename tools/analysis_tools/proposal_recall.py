@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 import mmpixcon  # noqa: F401  (makes the pinned set importable)
-from mmpixcon.datasets.coco_boxes import read_coco_boxes
-from mmpixcon.datasets.proposals import Proposals
+from mmpixcon.datasets.preparation.coco_boxes import read_coco_boxes
+from mmpixcon.datasets.proposals.store import Proposals
 from mmpixcon.evaluation.proposal_recall import proposal_recall
-from mmpixcon.utils.progress import Progress
+from mmpixcon.utils.files import Progress
 
 
 def parse_args() -> argparse.Namespace:

@@ -21,17 +21,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmdet.structures.bbox import bbox_overlaps
+from model_argument import add_model_argument
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.datasets.coco_boxes import boxes_of_photo, read_coco_boxes
+from mmpixcon.apis.backbones import find_images
+from mmpixcon.apis.detectors import DetectorInput, load_detector
+from mmpixcon.datasets.preparation.coco_boxes import boxes_of_photo, read_coco_boxes
 from mmpixcon.evaluation.query_attention import (
     QueryAttention,
     best_queries,
     queries_of_objects,
     query_attention,
 )
-from mmpixcon.utils.backbones import add_model_argument, find_images
-from mmpixcon.utils.detectors import DetectorInput, load_detector
 from mmpixcon.visualization.feature_maps import draw_grid
 from mmpixcon.visualization.query_attention import (
     COLORS,

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.utils.backbones import find_images, load_backbone, read_square
-from mmpixcon.utils.progress import Progress
+from mmpixcon.apis.backbones import find_images, load_backbone, read_square
+from mmpixcon.utils.files import Progress
 from mmpixcon.visualization.feature_maps import draw_grid
 
 

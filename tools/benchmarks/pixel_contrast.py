@@ -28,12 +28,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from measuring import measure, print_table
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
-from mmpixcon.models.contrast import PixelPairs, ViewGrid
+from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
-from mmpixcon.utils.measuring import measure, print_table
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'pixcon' / 'pixcon_deformable-detr_r50_4xb3-50e_coco.py'

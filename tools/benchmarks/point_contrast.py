@@ -14,11 +14,11 @@ import multiprocessing
 
 import torch
 import torch.nn.functional as F
+from measuring import measure, print_table
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.models.losses import PointAffinityLoss, PointRegionContrastLoss
-from mmpixcon.utils.measuring import measure, print_table
 
 REGIONS, POINTS, CHANNELS = 16, 16, 128
 TERMS = ('L_c', 'L_a', 'L_c + L_a')

@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmpixcon.datasets.subsets import write_subsets
+from mmpixcon.datasets.preparation.subsets import write_subsets
 
 
 def parse_args() -> argparse.Namespace:

@@ -20,8 +20,8 @@ import re
 import sys
 
 import mmpixcon  # noqa: F401  (makes the pinned set importable)
-from mmpixcon.datasets.find_proposals import find_proposals
-from mmpixcon.datasets.proposal_finders import MAX_BOXES, ProposalSettings
+from mmpixcon.datasets.proposals.finders import MAX_BOXES, ProposalSettings
+from mmpixcon.datasets.proposals.search import find_proposals
 from mmpixcon.datasets.unlabelled import UnlabelledDataset
 
 # Options of one method, and which.

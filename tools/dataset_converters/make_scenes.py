@@ -13,8 +13,8 @@ import re
 import sys
 from typing import Any
 
-from mmpixcon.datasets.scenes import PRESETS, preset
-from mmpixcon.datasets.scenes_coco import write_scenes
+from mmpixcon.datasets.scenes.render import PRESETS, preset
+from mmpixcon.datasets.scenes.write import write_scenes
 
 
 def _size(text: str) -> tuple[int, int]:

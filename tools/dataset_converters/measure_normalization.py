@@ -15,9 +15,9 @@ import os
 import sys
 
 import mmpixcon  # noqa: F401  (makes the pinned set importable)
-from mmpixcon.datasets.normalization import measure
+from mmpixcon.datasets.preparation.normalization import measure
 from mmpixcon.datasets.unlabelled import UnlabelledDataset
-from mmpixcon.utils.progress import Progress
+from mmpixcon.utils.files import Progress
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 
 from mmpixcon.registry import TRANSFORMS
 
-from ..counted_warning import CountedWarning
+from ..unreadable import CountedWarning
 from .geometry import resize_antialiased
 from .pretext_views import build_recorded
 from .regions import RegionSource

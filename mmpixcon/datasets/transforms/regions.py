@@ -16,8 +16,8 @@ from mmengine.registry import DefaultScope
 
 from mmpixcon.registry import TRANSFORMS
 
-from ..counted_warning import CountedWarning
-from ..proposals import Proposals
+from ..proposals.store import Proposals
+from ..unreadable import CountedWarning
 
 # Least side of UP-DETR's patches, in pixels.
 MIN_PATCH = 8
@@ -250,7 +250,7 @@ class ProposalRegions(RegionSource):
     met, of all workers of a loader) and get the regions of ``missing``.
 
     Args:
-        path (str): Folder that :func:`mmpixcon.datasets.proposals.write_proposals`
+        path (str): Folder that :func:`mmpixcon.datasets.proposals.store.write_proposals`
             wrote.
         missing (dict, optional): Source for images that are not listed, such as
             ``dict(type='GridRegions', n=4)``. Defaults to None, an error.

@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmpixcon.evaluation.embeddings import effective_rank
-from mmpixcon.models.contrast import MemoryBank, spread
+from mmpixcon.models.contrast import MemoryBank
+from mmpixcon.models.losses.functional import spread
 from mmpixcon.registry import HOOKS
 
 # Keys of a bank whose rank is taken: more cost time and say the same.

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from mmpixcon.evaluation.embeddings import (
     correlation_statistics,
     cross_correlation,
+    draw_matrix,
     effective_rank,
 )
 from mmpixcon.registry import HOOKS
-from mmpixcon.visualization.matrices import draw_matrix
 
 # An effective rank below it: embeddings on a line, or all the same.
 COLLAPSED = 1.5

@@ -12,9 +12,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmpixcon.datasets.data_files import packs_rgb
 from mmpixcon.evaluation import annotated_maps
 from mmpixcon.models.contrast import gather_rows
-from mmpixcon.utils.data_files import packs_rgb
 
 
 class MeasureHook(Hook):

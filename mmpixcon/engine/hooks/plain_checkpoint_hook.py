@@ -14,8 +14,8 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmpixcon.registry import HOOKS
 
-from ..load_report import report_loading
-from ..plain import from_plain, to_plain
+from ..checkpoint.load_report import report_loading
+from ..checkpoint.plain import from_plain, to_plain
 
 _RANDOM = 'random_state'
 

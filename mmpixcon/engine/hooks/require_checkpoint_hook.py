@@ -12,7 +12,7 @@ from torch import nn
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
 from mmpixcon.registry import HOOKS
 
-from ..load_report import compare_state_dicts
+from ..checkpoint.load_report import compare_state_dicts
 
 _EXAMPLES = 5
 

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import MomentumEncoder, PixelPairs, ViewGrid, spread
+from ..contrast import MomentumEncoder
+from ..geometry import PixelPairs, ViewGrid
+from ..losses.functional import spread
 from ..task_modules import NonFiniteError
 from .wrapper import DetectorWrapper, picked_up
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..losses.embeddings import off_diagonal_square, standardise, whole_batch
+from ..losses.functional import off_diagonal_square, standardise, whole_batch
 
 
 @MODELS.register_module()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import spread
+from ..losses.functional import spread
 from .region_query_head import RegionQueryHead
 
 TARGETS = ('crop', 'object')

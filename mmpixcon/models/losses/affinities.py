@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from ..contrast.correspondence import BLOCK_ELEMENTS
+from ..geometry.correspondence import BLOCK_ELEMENTS
 
 
 def affinities(

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from ..contrast.correspondence import PixelPairs
-from .utils import NORM_EPS, average_over_images, unit_rows
+from ..geometry.correspondence import PixelPairs
+from .functional import NORM_EPS, average_over_images, unit_rows
 
 
 class _MeanPositiveCosine(torch.autograd.Function):

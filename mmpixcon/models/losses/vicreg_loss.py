@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from .embeddings import off_diagonal_square, whole_batch
+from .functional import off_diagonal_square, whole_batch
 
 
 @MODELS.register_module()

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import MomentumEncoder, ShuffledKeys, spread
+from ..contrast import MomentumEncoder, ShuffledKeys
+from ..losses.functional import spread
 
 
 @MODELS.register_module()

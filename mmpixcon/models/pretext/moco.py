@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import MemoryBank, MomentumEncoder, ShuffledKeys, spread
+from ..contrast import MemoryBank, MomentumEncoder, ShuffledKeys
+from ..losses.functional import spread
 
 
 @MODELS.register_module()

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS, TASK_UTILS
 
-from ..contrast import ShuffledKeys, gather_rows, spread
-from ..contrast.point_samplers import PointPairs, read_points
-from ..contrast.regions import ViewBatch, stack_meta
+from ..contrast import ShuffledKeys, gather_rows
+from ..geometry.point_samplers import PointPairs, read_points
+from ..geometry.regions import ViewBatch, stack_meta
 from ..losses.affinities import log_partition
+from ..losses.functional import spread
 from .moco import MoCo
 
 NEGATIVES = ('image', 'batch', 'all')

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import spread
+from ..losses.functional import spread
 
 
 @MODELS.register_module()

@@ -26,8 +26,7 @@ from mmpixcon.datasets.transforms import (
 )
 from mmpixcon.datasets.transforms.geometry import resize_antialiased
 from mmpixcon.registry import TRANSFORMS
-
-from ...conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 STOCK = Path(mmselfsup.__path__[0]) / '.mim' / 'configs' / 'selfsup'
 # Our view, and where mmselfsup ships the settings of the same one.

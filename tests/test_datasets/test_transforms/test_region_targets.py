@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmcv.transforms import Compose
 
-from mmpixcon.datasets.proposals import write_proposals
+from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.datasets.transforms import PackRegions, RandomPatches, RegionCrops, RegionTargets
 from mmpixcon.datasets.transforms.siamese_views import fill_with_copies
 
@@ -63,7 +63,7 @@ def test_an_image_without_regions_is_skipped_and_counted(tmp_path, monkeypatch):
     source = dict(type='mmpixcon.ProposalRegions', path=str(tmp_path / 'found'))
     said = []
     monkeypatch.setattr(
-        'mmpixcon.datasets.counted_warning.print_log', lambda text, **options: said.append(text)
+        'mmpixcon.datasets.unreadable.print_log', lambda text, **options: said.append(text)
     )
     transform = RegionTargets(source)
     for _ in range(11):

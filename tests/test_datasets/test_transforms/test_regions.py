@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmcv.transforms import Compose
 
-from mmpixcon.datasets.proposals import write_proposals
+from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.datasets.transforms import (
     BoxRegions,
     GridRegions,
@@ -17,7 +17,7 @@ from mmpixcon.datasets.transforms import (
     ProposalRegions,
     RandomRegions,
 )
-from mmpixcon.models.contrast.regions import RegionBatch
+from mmpixcon.models.geometry.regions import RegionBatch
 from mmpixcon.registry import DATASETS
 
 SHAPE = (60, 90)
@@ -127,7 +127,7 @@ def test_proposals_and_images_without_them(tmp_path, monkeypatch):
     assert np.array_equal(regions[:3], boxes) and not regions[3].any()
     logged = []
     monkeypatch.setattr(
-        'mmpixcon.datasets.counted_warning.print_log',
+        'mmpixcon.datasets.unreadable.print_log',
         lambda message, level, **_: logged.append((level, message)),
     )
     for _ in range(12):

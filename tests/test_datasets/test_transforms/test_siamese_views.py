@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmpixcon.datasets.proposals import write_proposals
+from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.datasets.transforms import IoUConstrainedViews, SharedProposals
 from mmpixcon.datasets.transforms.siamese_views import shared_rectangle
 

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from mmpixcon.datasets.transforms import MomentumView, PixelContrastViews
-from mmpixcon.models.contrast import ViewGrid
+from mmpixcon.models.geometry import ViewGrid
 from mmpixcon.registry import DATASETS
-
-from ...conftest import shipped_config
+from tests.helpers.configs import shipped_config
 
 PACK = dict(type='PackDetInputs')
 VIEW = dict(type='MomentumView', scale=(64, 48))

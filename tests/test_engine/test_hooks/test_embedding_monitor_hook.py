@@ -16,9 +16,9 @@ from mmpixcon.engine.hooks import EmbeddingMonitorHook
 from mmpixcon.evaluation.embeddings import (
     correlation_statistics,
     cross_correlation,
+    draw_matrix,
     effective_rank,
 )
-from mmpixcon.visualization.matrices import draw_matrix
 
 
 def test_effective_rank_by_hand():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from ..conftest import TinyModel
+from tests.helpers.tiny_model import TinyModel
 
 HOOKS = ({'type': 'RequireCheckpointHook'}, {'type': 'PlainCheckpointHook'})
 

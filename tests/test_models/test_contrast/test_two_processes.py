@@ -10,19 +10,12 @@ import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 
-from mmpixcon.models.contrast import (
-    MemoryBank,
-    ShuffledKeys,
-    gather_rows,
-    gather_with_gradient,
-    point_samplers,
-)
+from mmpixcon.models.contrast import MemoryBank, ShuffledKeys, gather_rows, gather_with_gradient
+from mmpixcon.models.geometry import point_samplers
 from mmpixcon.registry import MODELS
-
-from ...processes import in_two_processes
-from ..test_pretext.test_detco import NECK, detco, our_moco, sgd, views
-from ..test_pretext.test_detco import build as build_model
-from ..test_pretext.test_plrc import plrc, samples
+from tests.helpers.pretext_models import NECK, detco, our_moco, plrc, samples, sgd, views
+from tests.helpers.pretext_models import build as build_model
+from tests.helpers.processes import in_two_processes
 
 pytestmark = pytest.mark.slow
 METHODS = ('MoCo', 'DetCo', 'PLRC', 'VICReg', 'BarlowTwins')

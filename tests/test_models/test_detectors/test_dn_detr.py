@@ -15,8 +15,7 @@ from torchvision.ops import generalized_box_iou
 
 from mmpixcon.models.layers import DenoisingQueryGenerator
 from mmpixcon.registry import MODELS
-
-from ...conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 NAMES = {
     'dn-detr': 'dn-detr_r50_4xb3-50e_coco',

@@ -12,12 +12,11 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner.checkpoint import get_state_dict
 from mmengine.runner.checkpoint import load_state_dict as mmengine_load
 
-from mmpixcon.models.contrast import PixelPairs, ViewGrid
+from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 from mmpixcon.models.task_modules import NonFiniteError
 from mmpixcon.registry import DATASETS, MODELS
-
-from ...conftest import shipped_config
+from tests.helpers.configs import shipped_config
 
 SMALL = {
     'deformable': 'pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py',

@@ -17,8 +17,7 @@ from mmengine.runner.checkpoint import load_state_dict as mmengine_load
 from mmengine.structures import InstanceData
 
 from mmpixcon.registry import MODELS
-
-from ...conftest import CONFIGS
+from tests.helpers.configs import CONFIGS
 
 STOCK = {
     'detr': 'detr/detr_r50_8xb2-150e_coco.py',

@@ -7,8 +7,7 @@ import torch
 
 from mmpixcon.models.layers import conditioned_queries, num_matching_queries
 from mmpixcon.registry import MODELS
-
-from ..test_pretext.region_parts import VARIANTS, detector, pretext, samples
+from tests.helpers.region_models import VARIANTS, detector, pretext, samples
 
 POSITION = ('DETR', 'Conditional DETR')
 

@@ -8,10 +8,9 @@ import random
 import pytest
 import torch
 
-from mmpixcon.models.contrast import PixelPairs, ViewGrid
+from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
-
-from ..pixel_reference import dense_cosine, dense_masks, dense_nce
+from mmpixcon.models.losses.reference import dense_cosine, dense_masks, dense_nce
 
 pytestmark = pytest.mark.torch_versions
 

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import init_default_scope
 
 from mmpixcon.models.contrast import MemoryBank
-from mmpixcon.registry import MODELS
-
-BACKBONE = dict(type='mmdet.ResNet', depth=18, base_channels=8, out_indices=(3,))
-STAGES = [8, 16, 32, 64]
-NECK = dict(
-    type='mmselfsup.MoCoV2Neck',
-    in_channels=64,
-    hid_channels=16,
-    out_channels=8,
-    with_avg_pool=True,
-)
-
-
-def build(cfg):
-    init_default_scope('mmselfsup')
-    return MODELS.build(copy.deepcopy(cfg)).double().train()
+from tests.helpers.pretext_models import BACKBONE, NECK, build, detco, our_moco, sgd, views
 
 
 def stock_moco(queue_len=24):
@@ -44,35 +26,6 @@ def stock_moco(queue_len=24):
             momentum=0.9,
         )
     )
-
-
-def our_moco(**options):
-    cfg = dict(type='mmpixcon.MoCo', backbone=BACKBONE, neck=NECK, queue_len=24, momentum=0.9)
-    return build(cfg | options)
-
-
-def detco(backbone=None, momentum=0.9, **head):
-    settings = dict(
-        type='mmpixcon.MultiLevelContrastHead',
-        in_channels=STAGES,
-        hidden_channels=16,
-        out_channels=8,
-        num_patches=4,
-        queue_len=24,
-    )
-    backbone = backbone or dict(BACKBONE, out_indices=(0, 1, 2, 3))
-    return build(
-        dict(type='mmpixcon.DetCo', backbone=backbone, head=settings | head, momentum=momentum)
-    )
-
-
-def views(count=2, batch=4):
-    shapes = [(batch, 3, 32, 32)] * 2 + [(batch, 4, 3, 16, 16)] * 2
-    return [torch.randn(shape).double() for shape in shapes[:count]]
-
-
-def sgd(model):
-    return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.05)
 
 
 @pytest.mark.parametrize('kind', ['MoCo', 'DetCo'])

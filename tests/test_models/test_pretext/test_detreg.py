@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from mmpixcon.registry import MODELS
-
-from .region_parts import VARIANTS, detector, inputs, pretext, total
-from .test_siamese_detr import quiet
+from tests.helpers.region_models import VARIANTS, detector, inputs, pretext, quiet, total
 
 
 @pytest.mark.parametrize('variant', ['DETR', 'Conditional DETR', 'multi-scale Deformable DETR'])

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from mmselfsup.structures import SelfSupDataSample
 
-from mmpixcon.datasets.transforms import GridRegions
-
-from .test_detco import BACKBONE, NECK, build, our_moco, sgd, views
-
-SAMPLER = dict(type='mmpixcon.RegionPoints', resolution=8, num_regions=3, num_points=4)
-
-
-def plrc(**options):
-    cfg = dict(
-        type='mmpixcon.PLRC',
-        backbone=BACKBONE,
-        neck=NECK,
-        queue_len=24,
-        momentum=0.9,
-        sampler=SAMPLER,
-        warmup_epochs=0,
-    )
-    return build(cfg | options)
-
-
-def samples(batch=4, apart=(), n=2, size=32):
-    """Square views of images of 64 x 48: the left and the right two thirds, mirrored."""
-    found = []
-    for i in range(batch):
-        first = np.diag([size / 42, size / 48, 1.0])
-        start = 22 if i not in apart else 2000
-        second = np.array([[-size / 42, 0, size * (1 + start / 42)], [0, size / 48, 0], [0, 0, 1]])
-        meta = GridRegions(n)(dict(ori_shape=(48, 64)))
-        views = dict(homography_matrix=[first, second], img_shape=[(size, size)] * 2)
-        found.append(SelfSupDataSample(metainfo=meta | views))
-    return found
+from tests.helpers.pretext_models import (
+    NECK,
+    our_moco,
+    plrc,
+    samples,
+    sgd,
+    views,
+)
 
 
 def total(losses):

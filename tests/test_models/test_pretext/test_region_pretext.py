@@ -12,9 +12,8 @@ from torchvision.ops import generalized_box_iou
 
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
 from mmpixcon.registry import MODELS
-
-from ...conftest import CONFIGS
-from .region_parts import METHODS, VARIANTS, detector, inputs, pretext, samples, total
+from tests.helpers.configs import CONFIGS
+from tests.helpers.region_models import METHODS, VARIANTS, detector, inputs, pretext, samples, total
 
 PREFIX = dict(SiameseDETR='siamese_detr.', UPDETR='updetr.', DETReg='detreg.')
 

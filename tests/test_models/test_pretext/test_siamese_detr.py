@@ -12,21 +12,10 @@ from lightly.loss import NegativeCosineSimilarity
 from mmengine.registry import init_default_scope
 
 from mmpixcon.models.pretext.siamese_detr import jitter_boxes, masked_mean
-
-from ...processes import in_two_processes
-from .region_parts import inputs, pretext, total
+from tests.helpers.processes import in_two_processes
+from tests.helpers.region_models import inputs, pretext, quiet, total
 
 HEAD = dict(type='mmpixcon.SiameseDETRHead')
-
-
-def quiet(model):
-    """Without dropout, so that runs can be compared."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-        elif hasattr(module, 'attn_drop') and isinstance(module.attn_drop, float):
-            module.attn_drop = 0.0
-    return model
 
 
 def by_view(model, images, samples):

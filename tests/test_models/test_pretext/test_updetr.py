@@ -7,9 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmpixcon.models.layers import conditioned_queries
-
-from .region_parts import inputs, pretext
-from .test_siamese_detr import quiet
+from tests.helpers.region_models import inputs, pretext, quiet
 
 
 @pytest.mark.parametrize(('num_queries', 'patches'), [(20, 4), (20, 10), (20, 20), (20, 1)])

@@ -1,0 +1,1 @@
+"""Loading, building and running models, for tools and notebooks."""

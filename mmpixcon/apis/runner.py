@@ -1,0 +1,127 @@
+"""What tools/train.py and tools/test.py share: arguments, and the config they make."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import os.path as osp
+
+from mmdet.registry import RUNNERS
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config, DictAction
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmpixcon.datasets.data_files import check_data_files, set_data_root
+from mmpixcon.engine.cpu_dist import prepare_cpu_dist
+from mmpixcon.models.necks.neck_check import explain_neck
+from mmpixcon_ops import describe_operators
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that every tool which runs a config has.
+
+    Args:
+        parser (argparse.ArgumentParser): Has ``config`` already.
+    """
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
+    parser.add_argument('--data-root', help="folder of the data, in place of the config's")
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings to change, as key=value; lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how several processes are started',
+    )
+    # torch.distributed.launch passes it, spelled one way or the other.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
+    """Read the config, apply the command line, and check what would fail late.
+
+    Args:
+        args (argparse.Namespace): With ``config`` and the common arguments.
+        stages (tuple[str]): Of 'train', 'val' and 'test', those that will run.
+
+    Returns:
+        Config: Ready for ``build_runner``.
+
+    Raises:
+        FileNotFoundError: The config or data that it names are missing.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    setup_cache_size_limit_of_dynamo()
+    if not osp.isfile(args.config):
+        raise FileNotFoundError(
+            f'Config {args.config} does not exist (looked in {os.getcwd()}). '
+            f'`mim search mmpixcon` lists the configs of mmpixcon.'
+        )
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.data_root is not None:
+        set_data_root(cfg, args.data_root)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
+    used = tuple(stage for stage in stages if cfg.get(f'{stage}_cfg') is not None)
+    check_data_files(cfg, used)
+    return cfg
+
+
+def check_checkpoint(path: str, source: str) -> None:
+    """Check that a checkpoint is there before models and data are built.
+
+    Args:
+        path (str): File; URLs and names of model zoos are not checked.
+        source (str): Argument or config key that gave it, for the message.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    if '://' not in path and not osp.isfile(osp.expanduser(path)):
+        raise FileNotFoundError(f'Checkpoint {path}, given by {source}, does not exist.')
+
+
+def make_resumable(cfg: Config) -> None:
+    """Give any config, a stock one too, what makes a run safe to interrupt.
+
+    Checkpoints that every torch loads, with a report of what was loaded, and a
+    loop by iterations that does not read past data again on resuming.
+
+    Args:
+        cfg (Config): Changed in place; what it sets itself stays.
+    """
+    hooks = cfg.get('custom_hooks') or []
+    if not any(str(hook.get('type')).endswith('PlainCheckpointHook') for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='mmpixcon.PlainCheckpointHook')]
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('type') == 'IterBasedTrainLoop':
+        loop['type'] = 'mmpixcon.ResumableIterBasedTrainLoop'
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner of a config, with several processes on CPUs as well.
+
+    Args:
+        cfg (Config): From ``load_config``.
+
+    Returns:
+        Runner: Of the config's ``runner_type``, mmengine's by default. A projector that does not
+        fit its backbone says so (:func:`explain_neck`).
+    """
+    prepare_cpu_dist(cfg)
+    make_resumable(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.logger.info(describe_operators())
+    model = runner.model
+    explain_neck(model.module if is_model_wrapper(model) else model)
+    return runner

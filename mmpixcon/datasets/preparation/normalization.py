@@ -1,0 +1,101 @@
+"""Mean and deviation of the pixels of a data set, exactly."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from mmpixcon.utils.files import Progress
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """What was found.
+
+    Attributes:
+        mean (tuple[float, float, float]): Of R, G and B, 0 to 255.
+        std (tuple[float, float, float]): Of R, G and B over all pixels.
+        images (int): That were read.
+        pixels (int): Of them.
+        unreadable (list[str]): Paths of the others.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    images: int
+    pixels: int
+    unreadable: list[str] = field(default_factory=list)
+
+    def config_line(self) -> str:
+        """As a config writes it."""
+        mean, std = (', '.join(f'{v:.3f}' for v in values) for values in (self.mean, self.std))
+        return f'data_preprocessor = dict(mean=({mean}), std=({std}), bgr_to_rgb=True)'
+
+
+def histogram(path: str) -> np.ndarray | None:
+    """How often each value occurs in R, G and B, (3, 256) int64; None if unreadable."""
+    try:
+        image = cv2.imread(path, cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    if image is None:
+        return None
+    return np.stack([np.bincount(image[..., c].ravel(), minlength=256) for c in (2, 1, 0)])
+
+
+def measure(
+    paths: Sequence[str], workers: int = 1, progress: Progress | None = None
+) -> PixelStatistics:
+    """Mean and standard deviation over all pixels, in one pass over decoded images.
+
+    Pixels are counted by value, so sums are whole numbers and the result does
+    not depend on the order of the images or the number of workers.
+
+    Args:
+        paths (Sequence[str]): Images of 8 bits.
+        workers (int): Processes that decode. Defaults to 1.
+        progress (Progress, optional): Told how many images are done.
+
+    Returns:
+        PixelStatistics: Unreadable images are left out and listed.
+
+    Raises:
+        ValueError: No image can be read, or ``workers`` is below 1.
+    """
+    if workers < 1:
+        raise ValueError(f'workers = {workers} must be at least 1')
+    total = np.zeros((3, 256), dtype=np.int64)
+    unreadable = []
+    with multiprocessing.Pool(workers) as pool:
+        for done, (path, counts) in enumerate(zip(paths, pool.imap(histogram, paths, 8)), 1):
+            if counts is None:
+                unreadable.append(path)
+            else:
+                total += counts
+            if progress is not None:
+                progress.show(done)
+    if not total.any():
+        raise ValueError(
+            f'none of {len(paths)} images can be read, such as {list(paths)[:3]}: name the '
+            'folder of the images, and with --ann-file what of it is meant'
+        )
+    means, deviations = [], []
+    for counts in total.tolist():
+        # Python's whole numbers: nothing is rounded before the last division.
+        count = sum(counts)
+        first = sum(value * n for value, n in enumerate(counts))
+        second = sum(value * value * n for value, n in enumerate(counts))
+        means.append(first / count)
+        deviations.append(math.sqrt(count * second - first * first) / count)
+    return PixelStatistics(
+        tuple(means),
+        tuple(deviations),
+        len(paths) - len(unreadable),
+        int(total[0].sum()),
+        unreadable,
+    )

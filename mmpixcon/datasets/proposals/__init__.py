@@ -1,0 +1,1 @@
+"""Object proposals: finding them, storing them, reading them."""

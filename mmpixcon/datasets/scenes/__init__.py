@@ -1,0 +1,1 @@
+"""The built-in scenes: shapes, textures, rendering, and files in COCO's format."""

@@ -1,0 +1,280 @@
+"""Finders of proposals, and the loop that survives a kill."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmpixcon.datasets.proposals import search as module
+from mmpixcon.datasets.proposals.finders import ProposalSettings, gradient_edges
+from mmpixcon.datasets.proposals.search import find_proposals
+from mmpixcon.datasets.proposals.store import Proposals
+from mmpixcon.datasets.unlabelled import UnlabelledDataset
+
+needs_contrib = pytest.mark.skipif(
+    not hasattr(cv2, 'ximgproc'), reason='needs opencv-contrib-python (requirements/proposals.txt)'
+)
+RANDOM = ProposalSettings('random', max_boxes=5)
+BOX = np.array([80, 50, 200, 140])
+
+
+def rectangle(size: tuple[int, int] = (300, 200), box: np.ndarray = BOX) -> np.ndarray:
+    image = np.full((size[1], size[0], 3), 60, np.uint8)
+    image[box[1] : box[3], box[0] : box[2]] = (40, 180, 220)
+    return image
+
+
+def best_overlap(boxes: np.ndarray, box: np.ndarray = BOX) -> float:
+    shared = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    shared = shared.clip(min=0).prod(1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return float((shared / (areas + (box[2:] - box[:2]).prod() - shared)).max())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Seven images and one that is none, in two folders."""
+    (tmp_path / 'images' / 'b').mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for i in range(7):
+        path = tmp_path / 'images' / (f'b/{i}.png' if i % 2 else f'{i}.png')
+        cv2.imwrite(str(path), random.integers(0, 255, (40 + i, 60, 3), np.uint8))
+    (tmp_path / 'images' / '3.png').write_bytes(b'not an image')
+    return tmp_path / 'images'
+
+
+def find(out: Path, folder: Path, settings: ProposalSettings = RANDOM, **options: object):
+    options = dict(chunk=2, stream=io.StringIO()) | options
+    dataset = UnlabelledDataset(data_prefix=dict(img_path=str(folder)))
+    return find_proposals(out, settings, dataset, **options)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+
+@needs_contrib
+@pytest.mark.parametrize('method', ['edge_boxes', 'selective_search'])
+def test_a_rectangle_is_found(method: str) -> None:
+    finder = ProposalSettings(method, max_boxes=30).finder()
+    boxes = finder(rectangle(), 7)
+    assert boxes.dtype == np.float32 and 0 < len(boxes) <= 30
+    assert best_overlap(boxes) > 0.7
+    assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [300, 200]).all()
+    # Other images in between leave no trace.
+    finder(rectangle()[::2], 3)
+    assert np.array_equal(finder(rectangle(), 7), boxes)
+    # In raw pixels, of a tall image too.
+    tall = np.array([30, 300, 110, 480])
+    assert best_overlap(finder(rectangle((150, 700), tall), 7), tall) > 0.7
+
+
+@needs_contrib
+def test_edges_of_a_structured_forest(tmp_path: Path) -> None:
+    # One tree, one question: where the gradient in the middle of a patch is large, an edge.
+    options = dict(stride=2, shrinkNumber=2, patchSize=32, patchInnerSize=16)
+    options |= dict(numberOfGradientOrientations=4, gradientSmoothingRadius=0)
+    options |= dict(regFeatureSmoothingRadius=0, ssFeatureSmoothingRadius=0)
+    options |= dict(gradientNormalizationRadius=4, selfsimilarityGridSize=5)
+    options |= dict(numberOfTrees=1, numberOfTreesToEvaluate=1)
+    middle = [y * 16 + x for y in (7, 8) for x in (7, 8)] * 20
+    tree = dict(childs=[[2, 0, 0]], featureIds=[[3 * 256 + 8 * 16 + 8, 0, 0]])
+    tree |= dict(thresholds=[[0.05, 0.0, 0.0]], edgeBins=[middle])
+    tree |= dict(edgeBoundaries=[[0, 0, 0, len(middle)]])
+    model = tmp_path / 'model.json'
+    model.write_text(json.dumps(dict(options=options, **tree)))
+    settings = ProposalSettings('edge_boxes', max_boxes=30, model=str(model))
+    assert best_overlap(settings.finder()(rectangle(), 0)) > 0.7
+    # Known by its content, wherever it lies.
+    moved = tmp_path / 'moved.json'
+    moved.write_bytes(model.read_bytes())
+    assert ProposalSettings('edge_boxes', 30, str(moved)).record() == settings.record()
+    assert len(settings.record()['model']) == 16
+    # What is no model is an error at once, not the fault of each image.
+    cv2.imwrite(str(tmp_path / '1.png'), rectangle())
+    moved.write_text('nothing')
+    with pytest.raises(ValueError, match=r'moved.json is no structured forest'):
+        find(tmp_path / 'out', tmp_path, ProposalSettings('edge_boxes', model=str(moved)))
+    assert not (tmp_path / 'out.parts').exists()
+
+
+@needs_contrib
+@pytest.mark.parametrize('method', ['edge_boxes', 'selective_search'])
+@pytest.mark.parametrize('size', [(1, 1), (300, 4), (64, 48)])
+def test_small_and_even_images_are_no_trouble(method: str, size: tuple[int, int]) -> None:
+    boxes = ProposalSettings(method).finder()(np.full((*size, 3), 99, np.uint8), 0)
+    assert boxes.shape[1:] == (4,)
+    assert method == 'selective_search' or not len(boxes)
+
+
+@needs_contrib
+def test_selective_search_as_the_image_is() -> None:
+    assert best_overlap(ProposalSettings('selective_search', side=0).finder()(rectangle(), 0)) > 0.9
+
+
+def test_gradient_edges_are_thin_and_directed() -> None:
+    strength, across = gradient_edges(rectangle())
+    assert strength.dtype == across.dtype == np.float32 and strength.max() == 1
+    row, column = strength[95], strength[:, 140]
+    assert {79, 80} & set(np.flatnonzero(row > 0.5)) and (row > 0.5).sum() <= 4
+    assert {49, 50} & set(np.flatnonzero(column > 0.5)) and (column > 0.5).sum() <= 4
+    assert np.minimum(across[95, 79:81], np.pi - across[95, 79:81]).max() < 1e-3
+    assert np.allclose(across[49:51, 140], np.pi / 2, atol=1e-3)
+    # A tenth of the contrast has the same edges; none has none.
+    pale = gradient_edges((rectangle() / 10).astype(np.uint8))[0]
+    assert ((pale > 0.5) == (strength > 0.5)).mean() > 0.99
+    assert not gradient_edges(np.full((20, 30, 3), 7, np.uint8))[0].any()
+
+
+def test_random_boxes_lie_in_the_image() -> None:
+    finder = ProposalSettings('random', max_boxes=400).finder()
+    boxes = finder(np.zeros((30, 50, 3), np.uint8), 1)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    assert boxes.min() == 0 and boxes[:, 2].max() == 50 and boxes[:, 3].max() == 30
+    # As UP-DETR draws them.
+    assert sides.min(0).tolist() == [8, 8] and sides.max(0).tolist() == [42, 22]
+    assert not np.array_equal(finder(np.zeros((30, 50, 3), np.uint8), 2), boxes)
+    assert finder(np.zeros((16, 50, 3), np.uint8), 1).shape == (0, 4)
+
+
+def test_all_images_and_those_unreadable(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'out'
+    summary = find(out, folder)
+    assert summary.finished and summary.images == 8 and summary.boxes == 35
+    assert summary.unreadable == {'3.png': 'the content is no image'}
+    assert 'images: 8, 0 of them done before, 1 unreadable\nboxes: 35' in summary.table()
+    proposals = Proposals(out)
+    assert len(proposals) == 7 and proposals.find(folder / '3.png') is None
+    for i in (0, 1):
+        boxes = proposals.find(folder / (f'b/{i}.png' if i else '0.png'))
+        assert boxes.shape == (5, 4) and (boxes[:, 2:] <= [60, 40 + i]).all()
+    assert json.loads((out / 'settings.json').read_text())['unreadable'] == summary.unreadable
+    assert not out.with_name('out.parts').exists()
+    # Finished proposals are left as they are.
+    before = contents(out)
+    again = find(out, folder)
+    assert again.kept == 8 and again.boxes == 35 and again.unreadable == summary.unreadable
+    assert contents(out) == before
+
+
+@pytest.mark.slow
+def test_processes_kills_and_shards_give_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find(tmp_path / 'one', folder)
+    find(tmp_path / 'two', folder, workers=2)
+    # Killed in the second part.
+    write, calls = module.write_part, []
+
+    def killed(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, 'write_part', killed)
+        with pytest.raises(KeyboardInterrupt):
+            find(tmp_path / 'three', folder)
+    parts = tmp_path / 'three.parts'
+    assert sorted(contents(parts)) == ['00000.npy', 'settings.json']
+    assert not (tmp_path / 'three').exists()
+    assert find(tmp_path / 'three', folder).kept == 2
+    for i in (3, 1, 2):
+        summary = find(tmp_path / 'four', folder, shard=(i, 3))
+        assert not summary.finished and not (tmp_path / 'four').exists()
+    assert summary.missing == 0 and summary.boxes == 5
+    find(tmp_path / 'four', folder, merge=True)
+    expected = contents(tmp_path / 'one')
+    for name in ('two', 'three', 'four'):
+        assert contents(tmp_path / name) == expected, name
+        assert not (tmp_path / f'{name}.parts').exists()
+
+
+@pytest.mark.slow
+def test_a_merge_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
+    out, parts = tmp_path / 'out', tmp_path / 'out.parts'
+    with pytest.raises(FileNotFoundError, match=r'out.parts holds no parts to merge'):
+        find(out, folder, merge=True)
+    summary = find(out, folder, shard=(2, 3))
+    assert summary.missing == 6 and '6 images are left to other shards' in summary.table()
+    message = r'3 of 4 parts are missing, 6 images: 00000.npy, .*Run --shard 1/3, --shard 3/3$'
+    with pytest.raises(FileNotFoundError, match=message):
+        find(out, folder, merge=True)
+    assert not out.exists()
+    # A part that a broken disk cut off is named; removed, it is found anew.
+    part = parts / '00001.npy'
+    for size in (40, part.stat().st_size - 9):
+        part.write_bytes(part.read_bytes()[:size])
+        with pytest.raises(ValueError, match=r'00001.npy is damaged: remove it'):
+            find(out, folder)
+        part.unlink()
+        assert not out.exists()
+        find(out, folder, shard=(2, 3))
+    assert find(out, folder).boxes == 35
+
+
+@pytest.mark.slow
+def test_other_settings_are_named(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'out'
+    other = ProposalSettings('random', max_boxes=4)
+    find(out, folder, shard=(1, 2))
+    with pytest.raises(FileExistsError, match=r'max_boxes is 5 there, 4 here\): go on'):
+        find(out, folder, other)
+    with pytest.raises(FileExistsError, match='chunk is 2 there, 3 here'):
+        find(out, folder, chunk=3)
+    assert find(out, folder, other, overwrite=True).boxes == 28
+    with pytest.raises(FileExistsError, match=r'max_boxes is 4 there, 5 here\): give another'):
+        find(out, folder)
+    assert find(out, folder, overwrite=True).boxes == 35
+    # Another list of images.
+    (folder / '0.png').rename(folder / '9.png')
+    with pytest.raises(FileExistsError, match='list is '):
+        find(out, folder)
+    with pytest.raises(FileExistsError, match='holds no proposals'):
+        find(folder, folder, overwrite=True)
+
+
+def test_bad_arguments(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options, message in (
+        (dict(method='grid'), 'grid.* is none of edge_boxes, selective_search, random'),
+        (dict(method='random', max_boxes=0), 'max_boxes is 0, but must be at least 1'),
+        (dict(method='random', seed=-1), 'seed is -1'),
+        (dict(method='selective_search', side=3), 'side is 3, but must be 0 or at least 8'),
+        (dict(method='edge_boxes', min_area=0), 'min_area is 0'),
+        (dict(method='random', model='x.yml'), 'random needs none'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ProposalSettings(**options)
+    with pytest.raises(FileNotFoundError, match=r'none.yml does not exist'):
+        ProposalSettings('edge_boxes', model='none.yml')
+    monkeypatch.delattr(cv2, 'ximgproc', raising=False)
+    with pytest.raises(ModuleNotFoundError, match='pip install --no-deps -r requirements/prop'):
+        ProposalSettings('selective_search')
+    out = tmp_path / 'out'
+    for options, message in (
+        (dict(workers=0), 'workers is 0'),
+        (dict(shard=(3, 2)), 'shard 3/2'),
+        (dict(shard=(1, 2), merge=True), 'give one of them'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            find(out, folder, **options)
+    listed = tmp_path / 'list.txt'
+    listed.write_text('0.png\n./0.png\n')
+    dataset = UnlabelledDataset(ann_file=str(listed), data_prefix=dict(img_path=str(folder)))
+    with pytest.raises(ValueError, match=r'lists 0.png twice'):
+        find_proposals(out, RANDOM, dataset)
+    assert not out.exists() and not out.with_name('out.parts').exists()
+
+
+def test_no_readable_image_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'images' / '1.png').touch()
+    with pytest.raises(ValueError, match=r'none of 1 images can be read.*the file is empty'):
+        find(tmp_path / 'out', tmp_path / 'images')
+    assert not (tmp_path / 'out').exists()
