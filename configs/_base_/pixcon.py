@@ -1,10 +1,12 @@
-# PixCon beside a detector: pieces, named pixcon_*. A config of a detector puts them around it:
+# PixCon beside a detector: what a run adds to mmdet's default runtime, and pieces, named pixcon_*,
+# that a config of a detector puts around it:
 #
-#   _base_ = ['YOUR_CONFIG.py', MMPIXCON_RUNTIME, THIS_FILE]
+#   _base_ = ['YOUR_CONFIG.py', THIS_FILE]
 #   model = dict(_delete_=True, **_base_.pixcon_model, detector=_base_.model)
-#   views = dict(**_base_.pixcon_views, detection=_base_.train_pipeline[2:])
-#   train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_pipeline[:2], views]))
-#   custom_hooks = [_base_.pixcon_hook, *_base_.custom_hooks]
+#   load = [step for step in _base_.train_pipeline if step.type.startswith('Load')]
+#   augment = [step for step in _base_.train_pipeline if not step.type.startswith('Load')]
+#   views = dict(**_base_.pixcon_views, detection=augment)
+#   train_dataloader = dict(dataset=dict(pipeline=[*load, views]))
 #
 # dict(_base_.pixcon_model, ...) in place of the ** changes one of its settings.
 
@@ -19,9 +21,14 @@ pixcon_model = dict(
 )
 # Without a transformer encoder: gamma = predictor(Gamma), so that L_Cos cannot collapse.
 pixcon_predictor = dict(type='mmpixcon.PixelPredictor')
-# [:2] of a stock pipeline loads the image and its boxes; [2:] makes the detection view.
+# What loads the image and its boxes comes before; what augments them makes the detection view.
 pixcon_views = dict(
     type='mmpixcon.PixelContrastViews',
     momentum=dict(type='mmpixcon.MomentumView', scale=(640, 640)),
 )
-pixcon_hook = dict(type='mmpixcon.PixelContrastHook')
+
+custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
+custom_hooks = [
+    dict(type='mmpixcon.PixelContrastHook'),
+    dict(type='mmpixcon.PlainCheckpointHook'),
+]

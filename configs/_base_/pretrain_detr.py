@@ -1,19 +1,19 @@
-# Pretraining of detection transformers on regions: pieces, named region_*. A config of a
-# detector puts them around it:
+# Pretraining of detection transformers on regions: the hooks of a run, and pieces, named region_*
+# and *_steps, that a config of a detector puts around it:
 #
-#   _base_ = ['YOUR_CONFIG.py', MMPIXCON_RUNTIME, THIS_FILE]
+#   _base_ = ['YOUR_CONFIG.py', THIS_FILE]
 #   model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
 #   model['detector'].backbone.init_cfg = _base_.region_backbone
-#   train_dataloader = _base_.region_imagenet
-#   train_dataloader['dataset'].pipeline = _base_.region_siamese_pipeline
+#   train_dataloader = _base_.region_dataloader
+#   train_dataloader['dataset'].pipeline = [*_base_.siamese_steps.values()]
 #   optim_wrapper = _base_.region_optim_wrapper
-#   custom_hooks = _base_.region_hooks
 #   train_cfg = _base_.region_train_cfg
 #   param_scheduler = _base_.region_param_scheduler
-#   auto_scale_lr = _base_.region_auto_scale_lr_imagenet
+#   auto_scale_lr = _base_.region_auto_scale_lr
 #   val_dataloader = val_cfg = val_evaluator = None
 #   test_dataloader = test_cfg = test_evaluator = None
 #
+# With region_updetr and updetr_steps, or region_detreg and detreg_steps, it is UP-DETR or DETReg.
 # Color is SimSiam's, which is MoCo v2's.
 _base_ = 'views/mocov2.py'
 
@@ -70,49 +70,50 @@ region_resize_coco = dict(
     ],
     keep_ratio=True,
 )
-# [1] resizes, [3] says where the proposals are.
-region_siamese_pipeline = [
-    region_load,
-    region_resize_imagenet,
-    dict(
+# Pipelines are the steps below, by name: [*siamese_steps.values()]. Sizes and boxes are those of
+# ImageNet; files in datasets/ say others.
+siamese_steps = dict(
+    load=region_load,
+    resize=region_resize_imagenet,
+    views=dict(
         type='mmpixcon.IoUConstrainedViews',
         iou=0.5,
         area=(0.5, 1.0),
         flip_prob=0.5,
         transforms=_base_.mocov2_color,
     ),
-    dict(
+    regions=dict(
         type='mmpixcon.SharedProposals',
         source=dict(type='ProposalRegions', path='data/imagenet/proposals/edge_boxes'),
         num=10,
         min_area=0.05,
     ),
-    dict(type='mmpixcon.RegionCrops', size=128),
-    dict(type='mmpixcon.PackRegions'),
-]
-# [1] says where the regions are, [2] resizes; the image is not mirrored.
-region_updetr_pipeline = [
-    region_load,
-    dict(
+    crops=dict(type='mmpixcon.RegionCrops', size=128),
+    pack=dict(type='mmpixcon.PackRegions'),
+)
+# The image is not mirrored.
+updetr_steps = dict(
+    load=region_load,
+    regions=dict(
         type='mmpixcon.RegionTargets',
         source=dict(type='RandomPatches', num=10),
         num=10,
         fill=True,
     ),
-    region_resize_imagenet,
-    dict(type='mmpixcon.RegionCrops', size=128, transforms=_base_.mocov2_color),
-    dict(type='mmpixcon.PackRegions'),
-]
-# [1] says where the proposals are, [2:4] are DETR's augmentation.
-region_detreg_pipeline = [
-    region_load,
-    dict(
+    resize=region_resize_imagenet,
+    crops=dict(type='mmpixcon.RegionCrops', size=128, transforms=_base_.mocov2_color),
+    pack=dict(type='mmpixcon.PackRegions'),
+)
+# Mirrored and resized as DETR's augmentation does, with sizes of COCO.
+detreg_steps = dict(
+    load=region_load,
+    regions=dict(
         type='mmpixcon.RegionTargets',
         source=dict(type='ProposalRegions', path='data/imagenet/proposals/selective_search'),
         num=30,
     ),
-    dict(type='RandomFlip', prob=0.5),
-    dict(
+    flip=dict(type='RandomFlip', prob=0.5),
+    resize=dict(
         type='RandomChoice',
         transforms=[
             [region_resize_coco],
@@ -132,11 +133,11 @@ region_detreg_pipeline = [
             ],
         ],
     ),
-    dict(type='mmpixcon.RegionCrops', size=128, transforms=_base_.mocov2_color),
-    dict(type='mmpixcon.PackRegions'),
-]
+    crops=dict(type='mmpixcon.RegionCrops', size=128, transforms=_base_.mocov2_color),
+    pack=dict(type='mmpixcon.PackRegions'),
+)
 
-region_imagenet = dict(
+region_dataloader = dict(
     _delete_=True,
     batch_size=8,
     num_workers=4,
@@ -148,19 +149,6 @@ region_imagenet = dict(
         data_prefix=dict(img_path='train/'),
     ),
 )
-region_coco = dict(
-    _delete_=True,
-    batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='mmpixcon.UnlabelledDataset',
-        data_root='data/coco/',
-        ann_file='annotations/instances_train2017.json',
-        data_prefix=dict(img_path='train2017/'),
-    ),
-)
 
 # The papers' 40/60 schedule.
 region_optim_wrapper = dict(
@@ -169,9 +157,10 @@ region_optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2),
 )
-# The second says how many dimensions the states of the queries use.
-region_hooks = [
+custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
+custom_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
+    # How many dimensions the states of the queries use.
     dict(
         type='mmpixcon.EmbeddingMonitorHook',
         module='detector.bbox_head',
@@ -183,6 +172,5 @@ region_train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=60
 region_param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, begin=0, end=60, milestones=[40], gamma=0.1)
 ]
-# 32 GPUs x 8 images, 16 x 4
-region_auto_scale_lr_imagenet = dict(base_batch_size=256)
-region_auto_scale_lr_coco = dict(base_batch_size=64)
+# 32 GPUs x 8 images
+region_auto_scale_lr = dict(base_batch_size=256)

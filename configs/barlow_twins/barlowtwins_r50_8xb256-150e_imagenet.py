@@ -3,7 +3,7 @@
 # "Self-supervised learning for Object Detection".
 _base_ = [
     'mmselfsup::selfsup/barlowtwins/barlowtwins_resnet50_8xb256-coslr-300e_in1k.py',
-    '../_base_/views/detection_byol.py',
+    '../_base_/views/byol.py',
     '../_base_/pretrain_runtime.py',
 ]
 
@@ -13,6 +13,7 @@ model = dict(
     head=dict(_delete_=True, type='mmpixcon.CrossCorrelationHead', lambd=0.0051),
 )
 
+pipeline = [_base_.read_image, _base_.contrast_views, _base_.pack_views]
 train_dataloader = dict(
     # Anew: what a config inherits from mmselfsup:: names its scope in every dict, which
     # this function does not take.
@@ -24,7 +25,7 @@ train_dataloader = dict(
         type='mmpixcon.UnlabelledDataset',
         data_root='data/imagenet/',
         data_prefix=dict(img_path='train/'),
-        pipeline=_base_.detection_byol_pipeline,
+        pipeline=pipeline,
     ),
 )
 
@@ -41,25 +42,24 @@ optim_wrapper = dict(
 )
 max_epochs = 150
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=1e-4,
-        by_epoch=True,
-        begin=0,
-        end=10,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - 10,
-        eta_min_ratio=0.001,
-        by_epoch=True,
-        begin=10,
-        end=max_epochs,
-        convert_to_iter_based=True,
-    ),
-]
+warm_up = dict(
+    type='LinearLR',
+    start_factor=1e-4,
+    by_epoch=True,
+    begin=0,
+    end=10,
+    convert_to_iter_based=True,
+)
+cosine = dict(
+    type='CosineAnnealingLR',
+    T_max=max_epochs - 10,
+    eta_min_ratio=0.001,
+    by_epoch=True,
+    begin=10,
+    end=max_epochs,
+    convert_to_iter_based=True,
+)
+param_scheduler = [warm_up, cosine]
 custom_hooks = [*_base_.custom_hooks, dict(type='mmpixcon.EmbeddingMonitorHook', module='head')]
 
 # 8 GPUs x 256 images

@@ -5,7 +5,9 @@ model = dict(
     data_preprocessor=dict(bgr_to_rgb=True),
 )
 # No patches: MoCo v2's two views.
-train_dataloader = dict(dataset=dict(pipeline=_base_.mocov2_pipeline))
+views = dict(_base_.contrast_views, views=[_base_.mocov2_view, _base_.mocov2_view])
+pipeline = [_base_.read_image, views, dict(type='mmpixcon.PackViews')]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
 
 max_epochs = 50
 train_cfg = dict(max_epochs=max_epochs)

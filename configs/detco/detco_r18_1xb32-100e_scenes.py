@@ -1,30 +1,13 @@
-# The small DetCo: data and sizes, the rest is the full config's.
+# The small DetCo: global views of 96, patches of 28 out of a jigsaw of 114, the proportions of the
+# paper.
 _base_ = [
-    'detco_r50_8xb32-200e_imagenet.py',
+    '../_base_/models/detco_r18.py',
     '../_base_/datasets/unlabelled_scenes.py',
-    '../_base_/sizes/pretrain_r18.py',
+    '../_base_/views/detco.py',
 ]
-model = dict(
-    backbone=_base_.small_backbone,
-    head=dict(
-        in_channels=[32, 64, 128, 256],
-        hidden_channels=256,
-        queue_len=_base_.small_queue_len,
-    ),
-    momentum=_base_.small_momentum,
-)
-
-# Global views of 96, patches of 28 out of a jigsaw of 114: the proportions of the paper.
-pipeline = _base_.detco_pipeline
-for view in pipeline[1].views[:2]:
-    view[0].scale = _base_.small_view
-for view in pipeline[1].views[2:]:
-    view.crop.scale = 114
-    view.patch = 28
-_base_.small_train_dataloader.dataset.pipeline = pipeline
-
-train_dataloader = _base_.small_train_dataloader
-optim_wrapper = _base_.small_optim_wrapper
-train_cfg = _base_.small_train_cfg
-param_scheduler = _base_.small_param_scheduler
-auto_scale_lr = _base_.small_auto_scale_lr
+view = [dict(_base_.mocov2_crop, scale=_base_.view_size), *_base_.mocov2_color]
+crop = dict(_base_.detco_crop, scale=114)
+jigsaw = dict(_base_.detco_jigsaw, crop=crop, patch=28, transforms=_base_.mocov2_color)
+views = dict(_base_.contrast_views, views=[view, view, jigsaw, jigsaw])
+pipeline = [_base_.read_image, views, _base_.pack_views]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))

@@ -22,9 +22,10 @@ model = dict(
         queue_len=65536,
     ),
     momentum=0.999,
-    data_preprocessor=dict(_base_.model.data_preprocessor, **_base_.detco_data_preprocessor),
+    data_preprocessor=dict(_base_.model.data_preprocessor, bgr_to_rgb=False),
 )
 
+pipeline = [_base_.read_image, _base_.contrast_views, _base_.pack_views]
 train_dataloader = dict(
     # Anew: what a config inherits from mmselfsup:: names its scope in every dict, which
     # this function does not take.
@@ -34,7 +35,7 @@ train_dataloader = dict(
         type='mmpixcon.UnlabelledDataset',
         data_root='data/imagenet/',
         data_prefix=dict(img_path='train/'),
-        pipeline=_base_.detco_pipeline,
+        pipeline=pipeline,
     ),
 )
 

@@ -1,5 +1,4 @@
 # DETReg on COCO: Conditional DETR with 100 queries, Selective Search (tables 2 and 4).
 _base_ = '../siamese_detr/siamese-detr_conditional-detr-100q_r50_16xb4-60e_coco.py'
 model = dict(_delete_=True, **_base_.region_detreg, detector=_base_.model.detector)
-train_dataloader = dict(dataset=dict(pipeline=_base_.region_detreg_pipeline))
-train_dataloader['dataset']['pipeline'][1].source.path = 'data/coco/proposals/selective_search'
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.detreg_steps.values()]))

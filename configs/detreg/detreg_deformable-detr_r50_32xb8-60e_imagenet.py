@@ -1,4 +1,4 @@
 # DETReg on ImageNet: multi-scale Deformable DETR.
 _base_ = '../siamese_detr/siamese-detr_deformable-detr_r50_32xb8-60e_imagenet.py'
 model = dict(_delete_=True, **_base_.region_detreg, detector=_base_.model.detector)
-train_dataloader = dict(dataset=dict(pipeline=_base_.region_detreg_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.detreg_steps.values()]))

@@ -1,17 +1,10 @@
-# The small DN-DETR: data and sizes, the rest is the full config's.
+# The small DN-DETR.
 _base_ = [
-    'dn-detr_r50_4xb3-50e_coco.py',
+    '../_base_/models/dn-detr_r18.py',
     '../_base_/datasets/bccd.py',
-    '../_base_/sizes/dab-detr_r18.py',
+    '../_base_/mmpixcon_runtime.py',
+    'mmdet::_base_/default_runtime.py',
 ]
-model = _base_.small_detector
-model.bbox_head.num_classes = _base_.small_num_classes
-
-train_dataloader = _base_.small_train_dataloader
-val_dataloader = test_dataloader = _base_.small_val_dataloader
-val_evaluator = test_evaluator = _base_.small_evaluator
-
-optim_wrapper = _base_.small_optim_wrapper
-train_cfg = _base_.small_train_cfg
-param_scheduler = _base_.small_param_scheduler
-auto_scale_lr = _base_.small_auto_scale_lr
+model = dict(bbox_head=dict(num_classes=_base_.num_classes))
+train_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
+val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))

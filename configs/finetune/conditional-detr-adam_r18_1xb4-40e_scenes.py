@@ -2,14 +2,17 @@
 # place of their own, attention to all cells. See README.md.
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
 _base_ = [
-    'conditional-detr-pretrained_r18_1xb8-12e_scenes.py',
-    '../_base_/views/detection_byol.py',
+    '../_base_/models/conditional-detr_r18.py',
+    '../_base_/datasets/scenes.py',
+    '../_base_/views/byol.py',
     '../_base_/schedules/finetune.py',
+    'mmdet::_base_/default_runtime.py',
 ]
 # Pixels as in pretraining.
 model = dict(
     data_preprocessor=_base_.detection_data_preprocessor,
     backbone=_base_.finetune_adam_backbone,
+    bbox_head=dict(num_classes=_base_.num_classes),
 )
 train_dataloader = dict(batch_size=4)
 optim_wrapper = _base_.finetune_adam.optim_wrapper

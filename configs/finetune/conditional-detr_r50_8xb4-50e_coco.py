@@ -9,6 +9,4 @@ train_dataloader = _base_.detr_loader
 optim_wrapper = _base_.detr_optim_wrapper
 train_cfg = _base_.detr_50e.train_cfg
 param_scheduler = _base_.detr_50e.param_scheduler
-custom_imports = _base_.detr_imports
-custom_hooks = _base_.detr_hooks
 auto_scale_lr = _base_.detr_auto_scale_lr

@@ -4,22 +4,19 @@
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights;
 # load_from=PATH model.backbone.init_cfg=None those of a whole one, pretrained by UP-DETR.
 _base_ = [
-    'deformable-detr-single-scale_r50_8xb4-50e_coco.py',
+    '../_base_/models/deformable-detr-single-scale_r18.py',
     '../_base_/datasets/scenes.py',
-    '../_base_/sizes/deformable-detr-single-scale_r18.py',
-    '../_base_/views/detection_byol.py',
+    '../_base_/views/byol.py',
     '../_base_/schedules/finetune.py',
+    'mmdet::_base_/default_runtime.py',
 ]
-model = _base_.small_detector
-model.bbox_head.num_classes = _base_.small_num_classes
 # Pixels as in pretraining.
-model.data_preprocessor = _base_.detection_data_preprocessor
-model.backbone.init_cfg = _base_.finetune_adam_backbone.init_cfg
-
-train_dataloader = _base_.small_train_dataloader
-train_dataloader.batch_size = 4
-val_dataloader = test_dataloader = _base_.small_val_dataloader
-val_evaluator = test_evaluator = _base_.small_evaluator
+model = dict(
+    data_preprocessor=_base_.detection_data_preprocessor,
+    backbone=_base_.finetune_adam_backbone,
+    bbox_head=dict(num_classes=_base_.num_classes),
+)
+train_dataloader = dict(batch_size=4, dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
 optim_wrapper = _base_.finetune_adam.optim_wrapper
 train_cfg = _base_.finetune_adam.train_cfg
 param_scheduler = _base_.finetune_adam.param_scheduler

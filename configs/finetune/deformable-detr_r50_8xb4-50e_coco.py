@@ -6,6 +6,4 @@ _base_ = [
 ]
 model = _base_.detr_model
 train_dataloader = _base_.detr_loader
-custom_imports = _base_.detr_imports
-custom_hooks = _base_.detr_hooks
 auto_scale_lr = _base_.detr_auto_scale_lr

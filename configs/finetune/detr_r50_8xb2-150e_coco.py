@@ -2,7 +2,7 @@
 # UP-DETR on such a backbone: --cfg-options load_from=PATH model.backbone.init_cfg=None
 _base_ = [
     'mmdet::detr/detr_r50_8xb2-150e_coco.py',
-    '../_base_/views/detection_byol.py',
+    '../_base_/views/byol.py',
     '../_base_/schedules/finetune.py',
 ]
 model = dict(

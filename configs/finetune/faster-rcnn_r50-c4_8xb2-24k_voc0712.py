@@ -10,6 +10,7 @@ model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='PRETRAINED.pth', prefix='backbone.'))
 )
 
+voc07, voc12 = _base_.train_dataloader.dataset.datasets
 voc = dict(_base_.voc_data, _delete_=True, type='CocoDataset')
 train_dataloader = dict(
     _base_.finetune_loader,
@@ -17,7 +18,7 @@ train_dataloader = dict(
         voc,
         ann_file=_base_.voc_train_data.ann_file,
         filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        pipeline=_base_.train_dataloader.dataset.datasets[0].pipeline,
+        pipeline=voc07.pipeline,
     ),
 )
 val_dataloader = dict(

@@ -3,7 +3,7 @@
 # the change. All layers of the backbone learn.
 _base_ = [
     'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
-    '../_base_/views/detection_byol.py',
+    '../_base_/views/byol.py',
     '../_base_/schedules/finetune.py',
 ]
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
@@ -20,8 +20,9 @@ model = dict(
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-4))
 max_epochs = 40
 train_cfg = dict(max_epochs=max_epochs)
+warm_up = dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=500)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=500),
+    warm_up,
     dict(type='MultiStepLR', by_epoch=True, begin=0, end=max_epochs, milestones=[20], gamma=0.5),
 ]
 custom_imports = _base_.finetune_imports

@@ -21,5 +21,7 @@ optim_wrapper = dict(
 )
 max_epochs = 35
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].update(end=max_epochs)
+param_scheduler = [
+    _base_.warm_up,
+    dict(type='MultiStepLR', by_epoch=True, begin=0, end=max_epochs, milestones=[20], gamma=0.5),
+]

@@ -1,23 +1,10 @@
-# The small MoCo v2: data and sizes, the rest is the full config's.
+# The small MoCo v2.
 _base_ = [
-    'mocov2_r50_8xb32-200e_imagenet.py',
+    '../_base_/models/mocov2_r18.py',
     '../_base_/datasets/unlabelled_scenes.py',
-    '../_base_/sizes/pretrain_r18.py',
+    '../_base_/views/mocov2.py',
 ]
-model = dict(
-    backbone=dict(_base_.small_backbone, out_indices=(3,)),
-    neck=dict(in_channels=256, hid_channels=256),
-    queue_len=_base_.small_queue_len,
-    momentum=_base_.small_momentum,
-)
-
-pipeline = _base_.mocov2_pipeline
-for view in pipeline[1].views:
-    view[0].scale = _base_.small_view
-_base_.small_train_dataloader.dataset.pipeline = pipeline
-
-train_dataloader = _base_.small_train_dataloader
-optim_wrapper = _base_.small_optim_wrapper
-train_cfg = _base_.small_train_cfg
-param_scheduler = _base_.small_param_scheduler
-auto_scale_lr = _base_.small_auto_scale_lr
+view = [dict(_base_.mocov2_crop, scale=_base_.view_size), *_base_.mocov2_color]
+views = dict(_base_.contrast_views, views=[view, view])
+pipeline = [_base_.read_image, views, _base_.pack_views]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))

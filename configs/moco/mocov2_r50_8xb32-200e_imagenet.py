@@ -16,6 +16,7 @@ model = dict(
     data_preprocessor=_base_.model.data_preprocessor,
 )
 
+pipeline = [_base_.read_image, _base_.contrast_views, _base_.pack_views]
 train_dataloader = dict(
     # Anew: what a config inherits from mmselfsup:: names its scope in every dict, which
     # this function does not take.
@@ -25,7 +26,7 @@ train_dataloader = dict(
         type='mmpixcon.UnlabelledDataset',
         data_root='data/imagenet/',
         data_prefix=dict(img_path='train/'),
-        pipeline=_base_.mocov2_pipeline,
+        pipeline=pipeline,
     ),
 )
 

@@ -2,20 +2,18 @@
 # beta = 1) on its one level. 12 images on 4 GPUs, as in the paper.
 _base_ = [
     'mmdet::dab_detr/dab-detr_r50_8xb2-50e_coco.py',
-    '../_base_/mmpixcon_runtime.py',
     '../_base_/pixcon.py',
 ]
 
 model = dict(_delete_=True, **_base_.pixcon_model, detector=_base_.model)
 
-views = dict(**_base_.pixcon_views, detection=_base_.train_pipeline[2:])
-train_pipeline = [*_base_.train_pipeline[:2], views]
+load = [step for step in _base_.train_pipeline if step.type.startswith('Load')]
+augment = [step for step in _base_.train_pipeline if not step.type.startswith('Load')]
+train_pipeline = [*load, dict(**_base_.pixcon_views, detection=augment)]
 train_dataloader = dict(
     batch_size=3, dataset=dict(type='mmpixcon.RobustCocoDataset', pipeline=train_pipeline)
 )
 val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
-
-custom_hooks = [_base_.pixcon_hook, *_base_.custom_hooks]
 
 # 4 GPUs x 3 images
 auto_scale_lr = dict(base_batch_size=12)

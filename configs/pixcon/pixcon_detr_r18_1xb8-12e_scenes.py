@@ -1,18 +1,13 @@
-# PixCon on the small DETR: data and sizes, the rest is the full config's.
+# PixCon on the small DETR.
 _base_ = [
-    'pixcon_detr_r50_4xb3-150e_coco.py',
+    '../_base_/models/detr_r18.py',
     '../_base_/datasets/scenes.py',
-    '../_base_/sizes/detr_r18.py',
+    '../_base_/pixcon.py',
+    'mmdet::_base_/default_runtime.py',
 ]
 # Few cells lie far apart: a wider threshold, so that anchors have positives.
-model = dict(detector=_base_.small_detector, S=4.0)
-model['detector'].bbox_head.num_classes = _base_.small_num_classes
-
-train_dataloader = _base_.small_views_dataloader
-val_dataloader = test_dataloader = _base_.small_val_dataloader
-val_evaluator = test_evaluator = _base_.small_evaluator
-
-optim_wrapper = _base_.small_optim_wrapper
-train_cfg = _base_.small_train_cfg
-param_scheduler = _base_.small_param_scheduler
-auto_scale_lr = _base_.small_auto_scale_lr
+model = dict(_base_.pixcon_model, _delete_=True, detector=_base_.model, S=4.0)
+model['detector'].bbox_head.num_classes = _base_.num_classes
+pipeline = [_base_.load_image, _base_.load_annotations, _base_.views]
+train_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset', pipeline=pipeline))
+val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))

@@ -3,7 +3,6 @@
 # 4 GPUs x 4 images, the stock config's batch and learning rate.
 _base_ = [
     'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
-    '../_base_/mmpixcon_runtime.py',
     '../_base_/pixcon.py',
 ]
 
@@ -16,11 +15,10 @@ model = dict(
     predictor=_base_.pixcon_predictor,
 )
 
-views = dict(**_base_.pixcon_views, detection=_base_.train_pipeline[2:])
-train_pipeline = [*_base_.train_pipeline[:2], views]
+load = [step for step in _base_.train_pipeline if step.type.startswith('Load')]
+augment = [step for step in _base_.train_pipeline if not step.type.startswith('Load')]
+train_pipeline = [*load, dict(**_base_.pixcon_views, detection=augment)]
 train_dataloader = dict(
     batch_size=4, dataset=dict(type='mmpixcon.RobustCocoDataset', pipeline=train_pipeline)
 )
 val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
-
-custom_hooks = [_base_.pixcon_hook, *_base_.custom_hooks]

@@ -1,20 +1,10 @@
 # Regions are the annotated boxes: as in figure 6, for analysis.
 _base_ = 'plrc_r18_1xb32-100e_scenes.py'
-
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='mmpixcon.RobustCocoDataset',
-        data_root='data/scenes/',
-        ann_file='annotations/train.json',
-        data_prefix=dict(img='train/'),
-        metainfo=dict(classes=('disc', 'triangle', 'ring', 'cross')),
-        filter_cfg=dict(filter_empty_gt=True),
-        pipeline=[
-            _base_.plrc_pipeline[0],
-            dict(type='mmdet.LoadAnnotations', with_bbox=True),
-            dict(type='mmpixcon.BoxRegions'),
-            *_base_.plrc_pipeline[2:],
-        ],
-    )
-)
+pipeline = [
+    _base_.read_image,
+    _base_.load_boxes,
+    dict(type='mmpixcon.BoxRegions'),
+    _base_.contrast_views,
+    _base_.pack_views,
+]
+train_dataloader = dict(dataset=dict(_base_.annotated_dataset, pipeline=pipeline))

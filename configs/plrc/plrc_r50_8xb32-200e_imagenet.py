@@ -17,12 +17,9 @@ model = dict(
     negatives='batch',
 )
 
-plrc_pipeline = [
-    _base_.mocov2_pipeline[0],
-    dict(type='mmpixcon.GridRegions', n=4),
-    *_base_.mocov2_pipeline[1:],
-]
-train_dataloader = dict(dataset=dict(pipeline=plrc_pipeline))
+regions = dict(type='mmpixcon.GridRegions', n=4)
+pipeline = [_base_.read_image, regions, _base_.contrast_views, _base_.pack_views]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
 
 # Tells the model the epoch, for warmup_epochs.
 custom_hooks = [*_base_.custom_hooks, dict(type='mmdet.SetEpochInfoHook')]

@@ -2,5 +2,5 @@
 _base_ = 'siamese-detr_conditional-detr-100q_r50_32xb8-60e_imagenet.py'
 model = dict(head=dict(region_weight=0.0))
 # No crops to reconstruct.
-train_dataloader = _base_.train_dataloader
-del train_dataloader['dataset'].pipeline[4]
+steps = [step for name, step in _base_.siamese_steps.items() if name != 'crops']
+train_dataloader = dict(dataset=dict(pipeline=steps))

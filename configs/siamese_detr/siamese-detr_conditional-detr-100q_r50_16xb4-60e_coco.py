@@ -1,11 +1,20 @@
 # Siamese DETR on COCO: Conditional DETR with 100 queries (table 2).
-_base_ = 'siamese-detr_conditional-detr-100q_r50_32xb8-60e_imagenet.py'
+_base_ = [
+    'mmdet::conditional_detr/conditional-detr_r50_8xb2-50e_coco.py',
+    '../_base_/datasets/regions_coco.py',
+]
 
-model = dict(head=dict(region_weight=3.0, global_weight=0.3))
+model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
+model['head'].global_weight = 0.3
+model['detector'].num_queries = 100
+model['detector'].backbone.init_cfg = _base_.region_backbone
 
-train_dataloader = _base_.region_coco
-train_dataloader['dataset'].pipeline = _base_.region_siamese_pipeline
-train_dataloader['dataset'].pipeline[1] = _base_.region_resize_coco
-train_dataloader['dataset'].pipeline[3].source.path = 'data/coco/proposals/edge_boxes'
+train_dataloader = _base_.region_dataloader
+train_dataloader['dataset'].pipeline = [*_base_.siamese_steps.values()]
+val_dataloader = val_cfg = val_evaluator = None
+test_dataloader = test_cfg = test_evaluator = None
 
-auto_scale_lr = _base_.region_auto_scale_lr_coco
+optim_wrapper = _base_.region_optim_wrapper
+train_cfg = _base_.region_train_cfg
+param_scheduler = _base_.region_param_scheduler
+auto_scale_lr = _base_.region_auto_scale_lr

@@ -1,20 +1,18 @@
 # Siamese DETR on ImageNet: vanilla DETR with 100 queries (tables 1 and 2).
 _base_ = [
     'mmdet::detr/detr_r50_8xb2-150e_coco.py',
-    '../_base_/mmpixcon_runtime.py',
     '../_base_/pretrain_detr.py',
 ]
 
 model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
 model['detector'].backbone.init_cfg = _base_.region_backbone
 
-train_dataloader = _base_.region_imagenet
-train_dataloader['dataset'].pipeline = _base_.region_siamese_pipeline
+train_dataloader = _base_.region_dataloader
+train_dataloader['dataset'].pipeline = [*_base_.siamese_steps.values()]
 val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = test_cfg = test_evaluator = None
 
 optim_wrapper = _base_.region_optim_wrapper
-custom_hooks = _base_.region_hooks
 train_cfg = _base_.region_train_cfg
 param_scheduler = _base_.region_param_scheduler
-auto_scale_lr = _base_.region_auto_scale_lr_imagenet
+auto_scale_lr = _base_.region_auto_scale_lr

@@ -1,8 +1,8 @@
 # Siamese DETR on COCO: DN-Deformable-DETR with one pattern and 300 queries, denoising too
 # (table 6, "DN-DETR").
 _base_ = [
-    '../dn_detr/dn-deformable-detr_r50_4xb3-50e_coco.py',
-    '../_base_/pretrain_detr.py',
+    '../_base_/models/dn-deformable-detr_r50_coco.py',
+    '../_base_/datasets/regions_coco.py',
 ]
 
 model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
@@ -10,15 +10,12 @@ model['head'].global_weight = 0.3
 model['detector'].num_patterns = 0
 model['detector'].backbone.init_cfg = _base_.region_backbone
 
-train_dataloader = _base_.region_coco
-train_dataloader['dataset'].pipeline = _base_.region_siamese_pipeline
-train_dataloader['dataset'].pipeline[1] = _base_.region_resize_coco
-train_dataloader['dataset'].pipeline[3].source.path = 'data/coco/proposals/edge_boxes'
+train_dataloader = _base_.region_dataloader
+train_dataloader['dataset'].pipeline = [*_base_.siamese_steps.values()]
 val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = test_cfg = test_evaluator = None
 
 optim_wrapper = _base_.region_optim_wrapper
-custom_hooks = _base_.region_hooks
 train_cfg = _base_.region_train_cfg
 param_scheduler = _base_.region_param_scheduler
-auto_scale_lr = _base_.region_auto_scale_lr_coco
+auto_scale_lr = _base_.region_auto_scale_lr

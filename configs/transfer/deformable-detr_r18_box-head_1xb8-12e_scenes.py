@@ -1,10 +1,17 @@
 # Only the box and class head learns, on the built-in scenes: --cfg-options
 # load_from=CHECKPOINT of a detector that Siamese DETR, UP-DETR or DETReg pretrained.
 _base_ = [
-    '../finetune/deformable-detr-pretrained_r18_1xb8-12e_scenes.py',
+    '../_base_/models/deformable-detr_r18.py',
+    '../_base_/datasets/scenes.py',
     '../_base_/transfer/box_head.py',
+    'mmdet::_base_/default_runtime.py',
 ]
 model = dict(_delete_=True, **_base_.transfer_model, detector=_base_.model)
+model['detector'].bbox_head.num_classes = _base_.num_classes
+# The backbone of the small pretraining configs.
+model['detector'].backbone.base_channels = 32
+model['detector'].neck.in_channels = [128, 256]
+train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
 val_evaluator = test_evaluator = _base_.transfer_evaluator
 custom_imports = _base_.transfer_imports
 train_cfg = _base_.transfer_train_cfg

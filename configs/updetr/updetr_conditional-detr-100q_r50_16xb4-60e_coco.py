@@ -1,5 +1,4 @@
 # UP-DETR on COCO: Conditional DETR with 100 queries, random patches (tables 2 and 4).
 _base_ = '../siamese_detr/siamese-detr_conditional-detr-100q_r50_16xb4-60e_coco.py'
 model = dict(_delete_=True, **_base_.region_updetr, detector=_base_.model.detector)
-train_dataloader = dict(dataset=dict(pipeline=_base_.region_updetr_pipeline))
-train_dataloader['dataset']['pipeline'][2] = _base_.region_resize_coco
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.updetr_steps.values()]))

@@ -1,6 +1,11 @@
 # UP-DETR on the small single-scale Deformable DETR.
-_base_ = '../siamese_detr/siamese-detr_deformable-detr-single-scale_r18_1xb8-50e_scenes.py'
-model = dict(_delete_=True, **_base_.region_updetr, detector=_base_.model.detector)
-train_dataloader = dict(dataset=dict(pipeline=_base_.region_updetr_pipeline))
-train_dataloader['dataset']['pipeline'][2].scales = _base_.small_scales
-train_dataloader['dataset']['pipeline'][3].size = _base_.small_crop
+_base_ = [
+    '../_base_/models/deformable-detr-single-scale_r18.py',
+    '../_base_/datasets/regions_scenes.py',
+    'mmdet::_base_/default_runtime.py',
+]
+model = dict(_delete_=True, **_base_.region_updetr, detector=_base_.model)
+model['detector'].backbone.update(base_channels=32, init_cfg=_base_.region_backbone)
+model['detector'].neck.in_channels = [256]
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.updetr_steps.values()]))
+optim_wrapper = _base_.region_optim_wrapper

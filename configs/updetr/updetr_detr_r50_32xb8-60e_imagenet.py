@@ -1,4 +1,4 @@
 # UP-DETR on ImageNet: vanilla DETR with 100 queries.
 _base_ = '../siamese_detr/siamese-detr_detr_r50_32xb8-60e_imagenet.py'
 model = dict(_delete_=True, **_base_.region_updetr, detector=_base_.model.detector)
-train_dataloader = dict(dataset=dict(pipeline=_base_.region_updetr_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.updetr_steps.values()]))

@@ -14,5 +14,7 @@ model = dict(
 optim_wrapper = dict(paramwise_cfg=None)
 max_epochs = 100
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].update(T_max=max_epochs - 10, end=max_epochs)
+param_scheduler = [
+    _base_.warm_up,
+    dict(_base_.cosine, T_max=max_epochs - 10, end=max_epochs),
+]

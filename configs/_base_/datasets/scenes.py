@@ -1,30 +1,79 @@
-# The built-in scenes, 160 x 128, four classes, written by
+# The built-in scenes, 160 x 128, four classes, 12 epochs. They are written by
 #   python tools/dataset_converters/make_scenes.py
 # --data-root DIR on the command line names another place.
-_base_ = 'small.py'
+data_root = 'data/scenes/'
+metainfo = dict(classes=('disc', 'triangle', 'ring', 'cross'))
+num_classes = 4
+image_size = (160, 128)
 
-small_data = dict(
-    data_root='data/scenes/', metainfo=dict(classes=('disc', 'triangle', 'ring', 'cross'))
+load_image = dict(type='LoadImageFromFile')
+load_annotations = dict(type='LoadAnnotations', with_bbox=True)
+resize = dict(type='Resize', scale=image_size, keep_ratio=True)
+augment = [dict(type='RandomFlip', prob=0.5), resize, dict(type='PackDetInputs')]
+# PixCon's: the momentum view is as large as the detection view.
+views = dict(
+    type='mmpixcon.PixelContrastViews',
+    detection=augment,
+    momentum=dict(type='mmpixcon.MomentumView', scale=image_size),
 )
-small_num_classes = 4
-small_train_data = dict(
-    small_data, ann_file='annotations/train.json', data_prefix=dict(img='train/')
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_sampler=dict(type='AspectRatioBatchSampler'),
+    dataset=dict(
+        type='CocoDataset',
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file='annotations/train.json',
+        data_prefix=dict(img='train/'),
+        filter_cfg=dict(filter_empty_gt=True, min_size=32),
+        pipeline=[load_image, load_annotations, *augment],
+        backend_args=None,
+    ),
 )
-small_val_data = dict(small_data, ann_file='annotations/val.json', data_prefix=dict(img='val/'))
-small_train_dataloader = dict(dataset=small_train_data)
-small_views_dataloader = dict(dataset=small_train_data)
-small_val_dataloader = dict(dataset=small_val_data)
-small_evaluator = dict(ann_file='data/scenes/annotations/val.json')
+val_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CocoDataset',
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file='annotations/val.json',
+        data_prefix=dict(img='val/'),
+        test_mode=True,
+        pipeline=[
+            load_image,
+            resize,
+            load_annotations,
+            dict(
+                type='PackDetInputs',
+                meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+            ),
+        ],
+        backend_args=None,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='CocoMetric',
+    ann_file=data_root + 'annotations/val.json',
+    metric='bbox',
+    format_only=False,
+    backend_args=None,
+)
+test_evaluator = val_evaluator
 
-# The momentum view is as large as the detection view.
-small_size = (160, 128)
-_base_.small_train_dataloader.dataset.pipeline[3].scale = small_size
-_base_.small_views_dataloader.dataset.pipeline[2].detection[1].scale = small_size
-_base_.small_views_dataloader.dataset.pipeline[2].momentum.scale = small_size
-_base_.small_val_dataloader.dataset.pipeline[1].scale = small_size
-
-small_train_cfg = dict(max_epochs=12, val_interval=12)
-small_param_scheduler = [
-    _base_.small_warm_up,
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=12)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+warm_up = dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50)
+param_scheduler = [
+    warm_up,
     dict(type='MultiStepLR', by_epoch=True, begin=0, end=12, milestones=[10], gamma=0.1),
 ]
+auto_scale_lr = dict(base_batch_size=8)

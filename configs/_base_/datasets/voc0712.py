@@ -33,10 +33,3 @@ voc_num_classes = 20
 voc_train_data = dict(voc_data, ann_file='annotations/voc0712_trainval.json')
 voc_val_data = dict(voc_data, ann_file='annotations/voc07_test.json')
 voc_evaluator = dict(ann_file='data/VOCdevkit/annotations/voc07_test.json')
-# In place of voc_train_data's: a tenth, ..., the same everywhere, each within the next, by
-#   python tools/dataset_converters/coco_subset.py \
-#       data/VOCdevkit/annotations/voc0712_trainval.json --percent 10 30 50 70
-voc_10percent = 'annotations/subsets/voc0712_trainval_10percent_seed0.json'
-voc_30percent = 'annotations/subsets/voc0712_trainval_30percent_seed0.json'
-voc_50percent = 'annotations/subsets/voc0712_trainval_50percent_seed0.json'
-voc_70percent = 'annotations/subsets/voc0712_trainval_70percent_seed0.json'

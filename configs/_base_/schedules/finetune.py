@@ -10,67 +10,32 @@ finetune_hooks = [dict(type='mmpixcon.PlainCheckpointHook')]
 finetune_loader = dict(sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
 finetune_log_processor = dict(by_epoch=False)
 finetune_default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=3))
-finetune_warm_up = dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=1000)
-finetune_12k = dict(
-    train_cfg=dict(
-        _delete_=True,
-        type='mmpixcon.ResumableIterBasedTrainLoop',
-        max_iters=12000,
-        val_interval=12000,
-    ),
-    param_scheduler=[
-        finetune_warm_up,
-        dict(type='MultiStepLR', by_epoch=False, begin=0, end=12000, milestones=[8000, 10667]),
-    ],
-)
-finetune_24k = dict(
-    train_cfg=dict(
-        _delete_=True,
-        type='mmpixcon.ResumableIterBasedTrainLoop',
-        max_iters=24000,
-        val_interval=4000,
-    ),
-    param_scheduler=[
-        dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
-        dict(type='MultiStepLR', by_epoch=False, begin=0, end=24000, milestones=[18000, 22000]),
-    ],
-)
-finetune_90k = dict(
-    train_cfg=dict(
-        _delete_=True,
-        type='mmpixcon.ResumableIterBasedTrainLoop',
-        max_iters=90000,
-        val_interval=15000,
-    ),
-    param_scheduler=[
-        finetune_warm_up,
-        dict(type='MultiStepLR', by_epoch=False, begin=0, end=90000, milestones=[60000, 80000]),
-    ],
-)
-finetune_180k = dict(
-    train_cfg=dict(
-        _delete_=True,
-        type='mmpixcon.ResumableIterBasedTrainLoop',
-        max_iters=180000,
-        val_interval=30000,
-    ),
-    param_scheduler=[
-        finetune_warm_up,
-        dict(type='MultiStepLR', by_epoch=False, begin=0, end=180000, milestones=[120000, 160000]),
-    ],
-)
+
+
+def iterations(number, val_interval, milestones, warm_up):
+    """A run of so many iterations, evaluated and slowed down at some."""
+    return dict(
+        train_cfg=dict(
+            _delete_=True,
+            type='mmpixcon.ResumableIterBasedTrainLoop',
+            max_iters=number,
+            val_interval=val_interval,
+        ),
+        param_scheduler=[
+            dict(type='LinearLR', by_epoch=False, begin=0, **warm_up),
+            dict(type='MultiStepLR', by_epoch=False, begin=0, end=number, milestones=milestones),
+        ],
+    )
+
+
+slow_start = dict(start_factor=0.001, end=1000)
+finetune_12k = iterations(12000, 12000, [8000, 10667], slow_start)
+finetune_24k = iterations(24000, 4000, [18000, 22000], dict(start_factor=0.001, end=100))
+finetune_90k = iterations(90000, 15000, [60000, 80000], slow_start)
+finetune_180k = iterations(180000, 30000, [120000, 160000], slow_start)
 # For a laptop.
 finetune_200 = dict(
-    train_cfg=dict(
-        _delete_=True,
-        type='mmpixcon.ResumableIterBasedTrainLoop',
-        max_iters=200,
-        val_interval=200,
-    ),
-    param_scheduler=[
-        dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
-        dict(type='MultiStepLR', by_epoch=False, begin=0, end=200, milestones=[160]),
-    ],
+    iterations(200, 200, [160], dict(start_factor=0.1, end=20)),
     default_hooks=dict(
         checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
         logger=dict(interval=20),

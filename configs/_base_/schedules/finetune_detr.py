@@ -1,8 +1,8 @@
 # Fine-tuning whole detection transformers as Siamese DETR's paper does, 32 images a step:
-# pieces, named detr_*, that a config assigns. Trained with --cfg-options
+# its hooks, and pieces, named detr_*, that a config assigns. Trained with --cfg-options
 # load_from=CHECKPOINT, and refused without: see configs/finetune/DETR.md.
-detr_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
-detr_hooks = [
+custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
+custom_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
     dict(type='mmpixcon.RequireCheckpointHook', whole=True),
 ]

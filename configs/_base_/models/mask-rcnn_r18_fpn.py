@@ -1,0 +1,24 @@
+# Mask R-CNN for a laptop: the small Faster R-CNN and a small mask head.
+_base_ = 'faster-rcnn_r18_fpn.py'
+model = dict(
+    type='MaskRCNN',
+    data_preprocessor=dict(pad_mask=True),
+    roi_head=dict(
+        mask_roi_extractor=dict(
+            type='SingleRoIExtractor',
+            roi_layer=dict(type='RoIAlign', output_size=14, sampling_ratio=0),
+            out_channels=64,
+            featmap_strides=[4, 8, 16, 32],
+        ),
+        mask_head=dict(
+            type='FCNMaskHead',
+            num_convs=2,
+            in_channels=64,
+            conv_out_channels=64,
+            num_classes=80,
+            loss_mask=dict(type='CrossEntropyLoss', use_mask=True, loss_weight=1.0),
+        ),
+    ),
+    train_cfg=dict(rcnn=dict(assigner=dict(match_low_quality=True), mask_size=28)),
+    test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
+)
