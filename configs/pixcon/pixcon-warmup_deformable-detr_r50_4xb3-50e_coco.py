@@ -7,5 +7,5 @@ custom_hooks = [
         beta=dict(start=0.0, end=1.0, stop=5),
         momentum=dict(start=0.99, end=1.0, stop=50, shape='cosine'),
     ),
-    *_base_.custom_hooks[1:],
+    dict(type='mmpixcon.PlainCheckpointHook'),
 ]

@@ -20,6 +20,8 @@ from mmpixcon.datasets.unlabelled import SUFFIXES
 from mmpixcon.engine.checkpoint.pretrained_init import ReportingPretrainedInit
 from mmpixcon.registry import MODELS
 
+from .config import merge_options
+
 # Under what name a checkpoint may keep a backbone: the teacher's is that of mmdet's
 # semi-supervised detectors; the empty one is a bare backbone.
 PREFIXES = ('backbone.', 'module.backbone.', 'module.encoder_q.', 'teacher.backbone.', '')
@@ -82,7 +84,7 @@ def load_backbone(
         if not Path(path).is_file():
             raise FileNotFoundError(f'{what} {path} does not exist')
     cfg = Config.fromfile(config)
-    cfg.merge_from_dict(dict(options or {}))
+    merge_options(cfg, options or {})
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = cfg.get('model', ConfigDict())
     model = model.get('detector', model)

@@ -17,6 +17,8 @@ from mmpixcon.engine.cpu_dist import prepare_cpu_dist
 from mmpixcon.models.necks.neck_check import explain_neck
 from mmpixcon_ops import describe_operators
 
+from .config import drop_unread, merge_options
+
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every tool which runs a config has.
@@ -30,7 +32,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--cfg-options',
         nargs='+',
         action=DictAction,
-        help='settings to change, as key=value; lists as key="[a,b]" or key=a,b',
+        help='settings to change, as key=value; lists as key="[a,b]" or key=a,b, an element of a '
+        'list by its type: custom_hooks.PlainCheckpointHook.min_loaded=0.3',
     )
     parser.add_argument(
         '--launcher',
@@ -64,8 +67,10 @@ def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
         )
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
+    # Before the options, which may name the hook that it adds.
+    make_resumable(cfg)
     if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+        merge_options(cfg, args.cfg_options)
     if args.data_root is not None:
         set_data_root(cfg, args.data_root)
     if args.work_dir is not None:
@@ -120,8 +125,14 @@ def build_runner(cfg: Config) -> Runner:
     """
     prepare_cpu_dist(cfg)
     make_resumable(cfg)
+    dropped = drop_unread(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.logger.info(describe_operators())
+    if dropped:
+        runner.logger.info(
+            f'Left out of the config: {len(dropped)} keys that no run reads, '
+            f'{", ".join(dropped)}. kept_keys=[...] in the config keeps what hooks of yours read.'
+        )
     model = runner.model
     explain_neck(model.module if is_model_wrapper(model) else model)
     return runner

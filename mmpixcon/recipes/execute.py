@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import time
 from collections.abc import Sequence
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
+from mmpixcon.apis.config import RUNNER_KEYS
 from mmpixcon.datasets.data_files import iter_datasets, set_data_root
 from mmpixcon.datasets.preparation.subsets import write_subsets
 
@@ -32,18 +31,8 @@ from .state import (
 
 Run = tuple[str, int]
 CHANGED = ('refuse', 'rerun', 'keep')
-# What a run reads of a config; pieces that other configs are made of do not count.
-READ = {
-    *inspect.signature(Runner.__init__).parameters,
-    'activation_checkpointing',
-    'auto_scale_lr',
-    'compile',
-    'custom_imports',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'runner_type',
-} - {'self', 'work_dir', 'cfg'}
+# What the result of a run depends on.
+READ = RUNNER_KEYS - {'work_dir'}
 
 
 class Execution:

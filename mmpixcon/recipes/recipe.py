@@ -13,6 +13,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmpixcon.apis.config import merge_options
+
 from .launch import tools_folder
 
 RUNS = ('train', 'test')
@@ -334,5 +336,5 @@ def _dotted(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
 def resolved(stage: Stage) -> Config:
     """A stage's config with its options, without what other stages give it."""
     cfg = read_config(stage.config)
-    cfg.merge_from_dict(dict(stage.options))
+    merge_options(cfg, stage.options)
     return cfg

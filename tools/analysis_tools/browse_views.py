@@ -24,6 +24,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 
 import mmpixcon  # noqa: F401  (registers)
+from mmpixcon.apis.config import merge_options
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.models.detectors.pixel_contrast import DETECTION, MOMENTUM
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
@@ -158,7 +159,7 @@ def main() -> None:
     args = parse_args()
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+        merge_options(cfg, args.cfg_options)
     if args.data_root:
         set_data_root(cfg, args.data_root)
     check_data_files(cfg, ('train',))

@@ -1,0 +1,104 @@
+"""Options of the command line, and what a run keeps of a config."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+# What the runner, mmengine's strategies and hooks, and mmdet's and our tools read of a config.
+RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+}
+# Read of a finished run, by people and by leaderboards.
+INFORMATION_KEYS = frozenset({'dataset_name'})
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Set values of a config, elements of lists by their type.
+
+    Args:
+        cfg (Config): config, changed in place.
+        options (Mapping[str, Any]): values by dotted keys. An element of a list is named by its
+            place or by its ``type``, with or without its registry:
+            ``custom_hooks.PlainCheckpointHook.min_loaded``.
+
+    Raises:
+        KeyError: A list has no element of a type, or several.
+    """
+    cfg.merge_from_dict({place_of_key(cfg, key): value for key, value in options.items()})
+
+
+def place_of_key(cfg: Config, key: str) -> str:
+    """Replace the types in a dotted key by places in their lists.
+
+    Args:
+        cfg (Config): config with the lists.
+        key (str): dotted key.
+
+    Returns:
+        str: dotted key that mmengine understands.
+
+    Raises:
+        KeyError: A list has no element of a type, or several.
+    """
+    node: Any = cfg
+    path: list[str] = []
+    for part in key.split('.'):
+        if isinstance(node, (list, tuple)) and not part.isdigit():
+            types = [_type_name(element) for element in node]
+            if types.count(part) != 1:
+                there = 'several' if part in types else 'none'
+                raise KeyError(
+                    f'--cfg-options {key}: {".".join(path)} is a list with {there} of type '
+                    f'{part}; it has {", ".join(f"{i}: {name}" for i, name in enumerate(types))}. '
+                    'Name an element by a type that is there once, or by its place: '
+                    f'{".".join([*path, "0"])}'
+                )
+            part = str(types.index(part))
+        path.append(part)
+        if isinstance(node, (list, tuple)):
+            node = node[int(part)] if int(part) < len(node) else None
+        elif isinstance(node, Mapping) or isinstance(node, Config):
+            node = node.get(part)
+        else:
+            node = None
+    return '.'.join(path)
+
+
+def _type_name(element: Any) -> str:
+    """The type of an element of a list, without its registry."""
+    kind = element.get('type') if isinstance(element, Mapping) else type(element)
+    return kind.__name__ if isinstance(kind, type) else str(kind).rsplit('.', 1)[-1]
+
+
+def drop_unread(cfg: Config) -> list[str]:
+    """Drop the keys that no run reads, so that a dumped config is what ran.
+
+    They are what a config is put together from: variables of files in ``_base_``, and of the
+    config itself. A config that has a ``runner_type`` keeps everything, since its runner may read
+    anything; ``kept_keys = ['NAME', ...]`` in a config keeps what its own hooks read.
+
+    Args:
+        cfg (Config): config, changed in place.
+
+    Returns:
+        list[str]: names of the keys that were dropped.
+    """
+    if 'runner_type' in cfg:
+        return []
+    kept = RUNNER_KEYS | INFORMATION_KEYS | {'kept_keys', *cfg.get('kept_keys', ())}
+    dropped = sorted(key for key in cfg if key not in kept)
+    for key in dropped:
+        cfg.pop(key)
+    return dropped
