@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 
+from mmpixcon.apis.config import drop_unread
 from mmpixcon.registry import DATASETS, MODELS
 from tests.helpers.configs import (
     CITYSCAPES,
@@ -215,6 +218,13 @@ def leaves(value: object, key: str = '') -> dict[str, object]:
     return {key[1:]: value}
 
 
+def what_runs(path: Path) -> dict[str, object]:
+    """Everything that a run reads of a config, by dotted keys."""
+    cfg = Config.fromfile(path)
+    drop_unread(cfg)
+    return leaves(cfg.to_dict())
+
+
 # Table 3 of PLRC: (a) strategies, (b) alpha, (c) beta, (d) points, (e) the grid, (f) resolution.
 TABLE_3 = {
     'model.affinity_loss.strategy': [('strategy2', 2), ('strategy3', 3)],
@@ -229,14 +239,11 @@ TABLE_3 = {
 @pytest.mark.parametrize('key', TABLE_3)
 def test_ablations_of_plrc_differ_in_one_line(key):
     schedule = 'r50_8xb32-100e_imagenet.py'
-    stock = leaves(Config.fromfile(CONFIGS / 'plrc' / f'plrc_{schedule}').to_dict())
+    stock = what_runs(CONFIGS / 'plrc' / f'plrc_{schedule}')
     for name, value in TABLE_3[key]:
-        path = CONFIGS / 'plrc' / f'plrc-{name}_{schedule}'
-        found = leaves(Config.fromfile(path).to_dict())
-        changed = {k for k in stock.keys() | found.keys() if stock.get(k) != found.get(k)}
-        assert changed == {key} and found[key] == value, name
-        lines = [line for line in path.read_text().splitlines() if not line.startswith('#')]
-        assert len(lines) == 2 and lines[0] == f"_base_ = 'plrc_{schedule}'"
+        values = what_runs(CONFIGS / 'plrc' / f'plrc-{name}_{schedule}')
+        changed = {k for k in stock.keys() | values.keys() if stock.get(k) != values.get(k)}
+        assert changed == {key} and values[key] == value, name
 
 
 def check_views_without_negatives(cfg: Config, stem: str, small: bool) -> None:
@@ -344,3 +351,39 @@ def test_weights_0001_and_gg_alone_are_mocos_size():
         for cfg in (detco, moco)
     ]
     assert sizes[0] == sizes[1]
+
+
+# What a small model changes of mmdet's: sizes, and what learning from scratch needs.
+SIZES = {
+    *('depth', 'base_channels', 'strides', 'dilations', 'out_indices', 'in_channels'),
+    *('num_outs', 'num_queries', 'num_feature_levels', 'num_layers', 'num_levels', 'num_points'),
+    *('feedforward_channels', 'out_channels', 'feat_channels', 'fc_out_channels', 'num_convs'),
+    *('conv_out_channels', 'stacked_convs', 'scales', 'octave_base_scale', 'num_dn_queries'),
+    *('max_per_img', 'nms_pre', 'num', 'frozen_stages', 'requires_grad', 'norm_eval', 'type'),
+    *('checkpoint', 'init_cfg', 'dropout', 'attn_drop', 'ffn_drop', 'with_box_refine'),
+    'as_two_stage',
+}
+
+
+@pytest.mark.parametrize(
+    'small,stock',
+    {
+        'conditional-detr_r18': 'conditional_detr/conditional-detr_r50_8xb2-50e_coco.py',
+        'dab-detr_r18': 'dab_detr/dab-detr_r50_8xb2-50e_coco.py',
+        'deformable-detr_r18': 'deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
+        'deformable-detr-single-scale_r18': 'deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
+        'detr_r18': 'detr/detr_r50_8xb2-150e_coco.py',
+        'dino_r18': 'dino/dino-4scale_r50_8xb2-12e_coco.py',
+        'faster-rcnn_r18_fpn': 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+        'mask-rcnn_r18_fpn': 'mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py',
+        'retinanet_r18_fpn': 'retinanet/retinanet_r50_fpn_1x_coco.py',
+    }.items(),
+)
+def test_small_models_are_mmdets_but_for_their_sizes(small, stock):
+    ours = leaves(Config.fromfile(CONFIGS / '_base_' / 'models' / f'{small}.py').model.to_dict())
+    theirs = leaves(get_config(f'mmdet::{stock}').model.to_dict())
+    changed = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    unexpected = {key for key in changed if not SIZES & {*key.split('.')}}
+    assert not {key for key in unexpected if not key.endswith('_scope_')}
+    kinds = {key for key in changed if key.endswith('.type') and key in ours}
+    assert not kinds

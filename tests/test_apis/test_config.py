@@ -1,0 +1,57 @@
+"""Options by type, and what a run keeps of its config."""
+
+from __future__ import annotations
+
+import pytest
+from mmengine.config import Config
+
+from mmpixcon.apis.config import drop_unread, merge_options
+
+
+def small_config() -> Config:
+    return Config(
+        dict(
+            model=dict(type='Toy'),
+            custom_hooks=[
+                dict(type='mmpixcon.PixelContrastHook'),
+                dict(type='mmpixcon.PlainCheckpointHook', min_loaded=0.5),
+            ],
+            param_scheduler=[
+                dict(type='LinearLR', end=50),
+                dict(type='MultiStepLR', end=12),
+                dict(type='LinearLR', end=70),
+            ],
+        )
+    )
+
+
+def test_an_element_of_a_list_is_named_by_its_type_or_place():
+    cfg = small_config()
+    options = {
+        'custom_hooks.PlainCheckpointHook.min_loaded': 0.3,
+        'param_scheduler.MultiStepLR.end': 6,
+        'param_scheduler.2.end': 3,
+        'model.depth': 18,
+        'custom_hooks.PixelContrastHook.beta.stop': 5,
+    }
+    merge_options(cfg, options)
+    assert cfg.custom_hooks[1] == dict(type='mmpixcon.PlainCheckpointHook', min_loaded=0.3)
+    assert cfg.custom_hooks[0].beta.stop == 5
+    assert [scheduler.end for scheduler in cfg.param_scheduler] == [50, 6, 3]
+    assert cfg.model.depth == 18
+
+
+def test_a_type_that_is_not_there_once_is_named_with_those_that_are():
+    with pytest.raises(KeyError, match='none of type RequireCheckpointHook; it has 0: PixelCont'):
+        merge_options(small_config(), {'custom_hooks.RequireCheckpointHook.whole': False})
+    with pytest.raises(KeyError, match=r'several of type LinearLR.*param_scheduler\.0'):
+        merge_options(small_config(), {'param_scheduler.LinearLR.end': 1})
+
+
+def test_what_no_run_reads_is_dropped_but_for_what_the_config_keeps():
+    cfg = small_config()
+    cfg.merge_from_dict(dict(load_image=dict(type='Load'), ours=1, kept_keys=['ours']))
+    assert drop_unread(cfg) == ['load_image']
+    assert {*cfg} == {'model', 'custom_hooks', 'param_scheduler', 'ours', 'kept_keys'}
+    cfg.merge_from_dict(dict(runner_type='Mine', anything=2))
+    assert drop_unread(cfg) == [] and cfg.anything == 2
