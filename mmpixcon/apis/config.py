@@ -69,7 +69,7 @@ def place_of_key(cfg: Config, key: str) -> str:
         path.append(part)
         if isinstance(node, (list, tuple)):
             node = node[int(part)] if int(part) < len(node) else None
-        elif isinstance(node, Mapping) or isinstance(node, Config):
+        elif isinstance(node, (Mapping, Config)):
             node = node.get(part)
         else:
             node = None

@@ -67,8 +67,8 @@ def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
         )
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
-    # Before the options, which may name the hook that it adds.
-    make_resumable(cfg)
+    # Before the options, which may name hooks that it adds.
+    make_safe(cfg)
     if args.cfg_options is not None:
         merge_options(cfg, args.cfg_options)
     if args.data_root is not None:
@@ -96,18 +96,23 @@ def check_checkpoint(path: str, source: str) -> None:
         raise FileNotFoundError(f'Checkpoint {path}, given by {source}, does not exist.')
 
 
-def make_resumable(cfg: Config) -> None:
-    """Give any config, a stock one too, what makes a run safe to interrupt.
+# What any training gets: checkpoints that every torch loads, with a report of what was loaded,
+# and a stop before a loss that is not finite reaches the weights.
+SAFE_HOOKS = ('PlainCheckpointHook', 'FiniteLossHook')
 
-    Checkpoints that every torch loads, with a report of what was loaded, and a
-    loop by iterations that does not read past data again on resuming.
+
+def make_safe(cfg: Config) -> None:
+    """Give any config, a stock one too, what makes a run safe to interrupt and to go on from.
 
     Args:
-        cfg (Config): Changed in place; what it sets itself stays.
+        cfg (Config): config, changed in place; what it sets itself stays. It gets
+            ``SAFE_HOOKS``, and a loop by iterations that does not read past data again on
+            resuming.
     """
     hooks = cfg.get('custom_hooks') or []
-    if not any(str(hook.get('type')).endswith('PlainCheckpointHook') for hook in hooks):
-        cfg.custom_hooks = [*hooks, dict(type='mmpixcon.PlainCheckpointHook')]
+    names = {str(hook.get('type')).rsplit('.', 1)[-1] for hook in hooks}
+    missing = [dict(type=f'mmpixcon.{name}') for name in SAFE_HOOKS if name not in names]
+    cfg.custom_hooks = [*hooks, *missing]
     loop = cfg.get('train_cfg') or {}
     if loop.get('type') == 'IterBasedTrainLoop':
         loop['type'] = 'mmpixcon.ResumableIterBasedTrainLoop'
@@ -124,7 +129,7 @@ def build_runner(cfg: Config) -> Runner:
         fit its backbone says so (:func:`explain_neck`).
     """
     prepare_cpu_dist(cfg)
-    make_resumable(cfg)
+    make_safe(cfg)
     dropped = drop_unread(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.logger.info(describe_operators())

@@ -109,5 +109,5 @@ def image_affinity_precision(
     generator = torch.Generator().manual_seed(seed)
     cells = draw_points(torch.cat([objects, background[None]]), num_points, generator).unique()
     weights = view.upsampling(resolution, torch.float32)[cells].to(feature_map.device)
-    features = read_points(weights[None], feature_map.permute(1, 2, 0)[None])[0]
+    features = read_points(feature_map.permute(1, 2, 0)[None], weights[None])[0]
     return affinity_precision(features, objects[:, cells].to(features.device))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmpixcon.models.losses.functional import standardise
+from mmpixcon.models.losses.functional import standardize
 
 
 @torch.no_grad()
@@ -49,7 +49,7 @@ def cross_correlation(first: Tensor, second: Tensor, eps: float = 1e-5) -> Tenso
     Returns:
         Tensor: (D, D), -1 to 1.
     """
-    return standardise(first, eps).T @ standardise(second, eps) / len(first)
+    return standardize(first, eps).T @ standardize(second, eps) / len(first)
 
 
 def correlation_statistics(matrix: Tensor) -> dict[str, float]:

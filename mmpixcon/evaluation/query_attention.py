@@ -15,6 +15,8 @@ from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_overlaps
 from torch import Tensor, nn
 
+from mmpixcon.models.capture import recorded_calls
+
 
 @dataclass(frozen=True)
 class QueryAttention:
@@ -129,20 +131,15 @@ def _recorded(attention: nn.Module) -> Iterator[dict[str, Tensor]]:
         handles = [attention.attn.register_forward_hook(keep('weights', 1))]
     else:
         # A method, not a module: mmdet drops what it returns second as well.
-        forward_attn = attention.forward_attn
-
-        def recording(*args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
-            found = forward_attn(*args, **kwargs)
-            record['weights'] = found[1]
-            return found
-
-        attention.forward_attn = recording
+        with recorded_calls(attention, 'forward_attn') as results:
+            yield record
+        record['weights'] = results[-1][1]
+        return
     try:
         yield record
     finally:
         for handle in handles:
             handle.remove()
-        vars(attention).pop('forward_attn', None)
 
 
 def _sampling_points(

@@ -39,14 +39,14 @@ def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
         # At the start both views of an image look alike: between certain and a guess among
         # 1 + 1024 keys.
         assert 1 < scalars(runner, 'train/loss')[0] < torch.tensor(1025.0).log()
-        assert model.bank.pointer.item() == 16
+        assert model.banks['image'].pointer.item() == 16
     elif 'plrc' in name:
         # Weighted: 0.3 of a guess among 193 keys, 0.35 of one among 4 x 128 points.
         assert 0 < scalars(runner, 'train/loss_image')[0] < 0.3 * torch.tensor(193.0).log()
         assert scalars(runner, 'train/loss_contrast')[0] == pytest.approx(0.35 * 6.2, abs=0.6)
         assert 'train/loss_affinity' not in runner.message_hub.log_scalars
         assert all(0.5 <= share <= 1 for share in scalars(runner, 'train/images_with_points'))
-        assert model.bank.pointer.item() == 16 and model.epoch == 1
+        assert model.banks['image'].pointer.item() == 16 and model.epoch == 1
     elif 'vicreg' in name:
         terms = [f'loss_{term}' for term in ('invariance', 'variance', 'covariance')]
         first = [scalars(runner, f'train/{term}')[0] for term in terms]
@@ -61,8 +61,8 @@ def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
         terms = [f'loss_{kind}_{i}' for kind in ('gg', 'gl', 'll') for i in range(4)]
         first = [scalars(runner, f'train/{term}')[0] for term in terms]
         assert sum(first) == pytest.approx(scalars(runner, 'train/loss')[0], rel=1e-4)
-        assert {b.pointer.item() for by in model.head.banks.values() for b in by.values()} == {16}
-        assert list(model.head.banks) == ['gg', 'll']
+        assert {bank.pointer.item() for bank in model.banks.values()} == {16}
+        assert [*model.banks] == [f'{kind}/{i}' for kind in ('gg', 'll') for i in range(4)]
     assert all(0 < value < 1.1 for value in scalars(runner, 'train/feature_std'))
 
 
@@ -178,7 +178,7 @@ def test_autocast_and_accumulation_train(scenes_root, tmp_path):
     model.loss = loss
     runner.train()
     assert all(torch.tensor(scalars(runner, 'train/loss')).isfinite())
-    assert model.head.banks['gg']['0'].keys.dtype == torch.float32
+    assert model.banks['gg/0'].keys.dtype == torch.float32
 
 
 def test_watched_through_tensorboard(scenes_root, tmp_path):

@@ -100,8 +100,9 @@ def test_accumulated_gradients_move_the_average_once_a_step(scenes_root, tmp_pat
     )
     runner = Runner.from_cfg(cfg)
     updates = []
-    original = runner.model.update_momentum_encoder
-    runner.model.update_momentum_encoder = lambda: (updates.append(runner.iter), original())
+    average = runner.model.momentum_encoder
+    original = average.update
+    average.update = lambda **online: (updates.append(runner.iter), original(**online))
     runner.train()
     assert updates == [1, 3]
 

@@ -49,12 +49,10 @@ def build(name: str, root: Path, work_dir: Path):
 
 
 def step(model, samples):
-    """One step of plain SGD and of the momentum encoder: the losses and the weights."""
+    """One step of plain SGD, which moves the momentum encoder: the losses and the weights."""
     inner = getattr(model, 'module', model)
-    inner.momentum_is_updated = True
     optimizer = torch.optim.SGD([p for p in inner.parameters() if p.requires_grad], lr=0.01)
     logs = model.train_step(pseudo_collate(samples), OptimWrapper(optimizer))
-    inner.update_momentum_encoder()
     losses = {k: v.item() for k, v in logs.items() if 'loss' in k}
     return losses, {k: v.clone() for k, v in inner.state_dict().items()}
 

@@ -27,13 +27,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from measuring import measure, print_table
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
+from mmpixcon.models.losses.reference import pixel_cosine, pixel_nce
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'pixcon' / 'pixcon_deformable-detr_r50_4xb3-50e_coco.py'
@@ -67,26 +67,13 @@ def make_pairs(cells: tuple[int, int], device: str) -> PixelPairs:
     return PixelPairs(query, ViewGrid(flip @ crop, cells, size, size), device=device)
 
 
-def dense(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
-    """Equations (3) to (5) with every matrix whole, one image (C, h, w)."""
-    distance = torch.cdist(
-        pairs.query_raw, pairs.key_raw, compute_mode='donot_use_mm_for_euclid_dist'
-    )
-    positive = distance <= distance.mean() / pairs.S
-    del distance
-    anchors = pairs.candidates.to(query.device) & positive.any(1)
-    positive = positive[anchors]
-    q = F.normalize(query.flatten(1).T, dim=1)[anchors]
-    similarity = q @ F.normalize(key.flatten(1).T, dim=1).T
-    count = positive.sum(1)
+def plain(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
+    """The losses as their equations have them, every matrix whole, one image (C, h, w)."""
     loss = query.new_zeros(())
     if cos:
-        loss = loss - ((similarity * positive).sum(1) / count).mean()
+        loss = loss + pixel_cosine(query, key, pairs)
     if nce:
-        exp = (similarity / TEMPERATURE).exp()
-        negative = (exp * ~positive).sum(1, keepdim=True)
-        log_ratio = (exp + negative).log() - similarity / TEMPERATURE
-        loss = loss + ((log_ratio * positive).sum(1) / count).mean()
+        loss = loss + pixel_nce(query, key, pairs, TEMPERATURE)
     return loss
 
 
@@ -108,7 +95,7 @@ def measure_loss(args: tuple[str, str, str, str, int]) -> tuple[float, float, fl
     keys = [torch.randn_like(query) for query in queries]
     for query in queries:
         query.requires_grad_()
-    run = {'dense': dense, 'ours': ours}[name]
+    run = {'dense': plain, 'ours': ours}[name]
     flags = dict(nce='L_NCE' in terms, cos='L_Cos' in terms)
 
     values = []
@@ -210,7 +197,6 @@ def benchmark_step(args: argparse.Namespace) -> None:
     cfg.model.detector.backbone.init_cfg = None
     torch.manual_seed(0)
     pixcon = MODELS.build(copy.deepcopy(cfg.model)).to(args.device).train()
-    pixcon.momentum_is_updated = True
     stock = MODELS.build(copy.deepcopy(pixcon.detector_cfg)).to(args.device).train()
     stock.load_state_dict(pixcon.detector.state_dict())
     data = build_step_data(args, pixcon.data_preprocessor)
@@ -223,7 +209,6 @@ def benchmark_step(args: argparse.Namespace) -> None:
 
     def pixcon_step() -> None:
         pixcon.train_step(data, wrappers['pixcon'])
-        pixcon.update_momentum_encoder()
 
     def stock_step() -> None:
         losses = stock.loss(data['inputs']['detection'], data['data_samples']['detection'])

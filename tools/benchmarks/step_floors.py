@@ -13,6 +13,7 @@ from mmselfsup.structures import SelfSupDataSample
 from torch import Tensor, nn
 
 from mmpixcon.models.pretext import DETReg, SiameseDETR
+from mmpixcon.models.pretext.momentum_contrast import MomentumContrast
 from mmpixcon.models.pretext.region_pretext import RegionPretext
 from mmpixcon.models.pretext.siamese_detr import VIEWS, masked_mean
 
@@ -108,13 +109,12 @@ def _stock_moco_floor(model: nn.Module, inputs: list[Tensor]) -> Tensor:
 
 def _contrast_floor(model: nn.Module, inputs: list[Tensor]) -> Tensor:
     """Queries with gradient and keys without; of Barlow Twins and VICReg both views."""
-    if hasattr(model, 'queries'):
-        queries = model.queries(inputs)
+    if isinstance(model, MomentumContrast):
+        queries = [*model.encode_queries(inputs).values()]
+        model.encode_keys(*inputs[1::2])
     else:
         queries = [model.neck(model.backbone(view))[0] for view in inputs]
-    if hasattr(model, 'keys'):
-        model.keys(*inputs[1::2])
-    return sum(query.sum() for query in tensors(queries))
+    return sum(query.sum() for query in queries)
 
 
 def region_step(

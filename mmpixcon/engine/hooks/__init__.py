@@ -3,6 +3,7 @@
 from .affinity_precision_hook import AffinityPrecisionHook
 from .contrast_monitor_hook import ContrastMonitorHook
 from .embedding_monitor_hook import EmbeddingMonitorHook
+from .finite_loss_hook import FiniteLossHook
 from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
@@ -12,6 +13,7 @@ __all__ = [
     'AffinityPrecisionHook',
     'ContrastMonitorHook',
     'EmbeddingMonitorHook',
+    'FiniteLossHook',
     'ObjectKNNHook',
     'PixelContrastHook',
     'PlainCheckpointHook',

@@ -1,12 +1,17 @@
-"""Moves PixCon's momentum encoder and its schedules."""
+"""Schedules and statistics of PixCon."""
 
 from __future__ import annotations
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from mmpixcon.datasets.transforms import refuse_unrecorded_geometry
+from mmpixcon.models.contrast.statistics import contrast_statistics
+from mmpixcon.models.detectors import PixelContrastDetector
+from mmpixcon.models.losses.pixel_contrast_loss import PixelContrastLoss
 from mmpixcon.registry import HOOKS
 
 from ..schedules import ScalarSchedule
@@ -14,7 +19,7 @@ from ..schedules import ScalarSchedule
 
 @HOOKS.register_module()
 class PixelContrastHook(Hook):
-    """Updates the momentum encoder after each step; runs schedules; logs.
+    """Checks PixCon's data, runs its schedules, logs what its contrast sees.
 
     Args:
         momentum (dict | list[dict], optional): Schedule of the share of the
@@ -59,9 +64,11 @@ class PixelContrastHook(Hook):
         if S is not None:
             self.S = [_divisor(one) for one in S] if isinstance(S, list) else _divisor(S)
         self.stats_interval = stats_interval
+        self._statistics: dict[str, Tensor] = {}
+        self._watch: RemovableHandle | None = None
 
     @staticmethod
-    def _model(runner: Runner):
+    def _model(runner: Runner) -> PixelContrastDetector:
         model = runner.model
         return model.module if is_model_wrapper(model) else model
 
@@ -75,7 +82,7 @@ class PixelContrastHook(Hook):
                 recording it (by name).
         """
         model = self._model(runner)
-        if not hasattr(model, 'update_momentum_encoder'):
+        if not isinstance(model, PixelContrastDetector):
             raise TypeError(
                 f'PixelContrastHook needs model.type = PixelContrastDetector, '
                 f'got {type(model).__name__}'
@@ -98,7 +105,6 @@ class PixelContrastHook(Hook):
             dataset = getattr(dataset, 'dataset', None)
         if runner.iter == 0:
             model.momentum_encoder.synchronize(**model.online_encoder)
-        model.momentum_is_updated = True
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
@@ -115,7 +121,8 @@ class PixelContrastHook(Hook):
                 model.momentum_encoder.set_momentum(value)
             else:
                 setattr(model, name, value)
-        model.collect_stats = self.every_n_train_iters(runner, self.stats_interval)
+        if self.every_n_train_iters(runner, self.stats_interval):
+            self._watch = model.pixel_loss.register_forward_hook(self._measure, with_kwargs=True)
 
     def after_train_iter(
         self,
@@ -124,12 +131,13 @@ class PixelContrastHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Update the momentum encoder where the optimizer made a step; log."""
+        """Log what was measured, and what the schedules set."""
         model = self._model(runner)
-        if runner.optim_wrapper.should_update():
-            model.update_momentum_encoder()
-        scalars = {name: value.item() for name, value in model.contrast_stats.items()}
-        model.contrast_stats = {}
+        if self._watch is not None:
+            self._watch.remove()
+            self._watch = None
+        scalars = {name: value.item() for name, value in self._statistics.items()}
+        self._statistics = {}
         if 'momentum' in self.schedules:
             scalars['momentum'] = model.momentum_encoder.momentum
         for name in ('alpha', 'beta'):
@@ -139,6 +147,14 @@ class PixelContrastHook(Hook):
             scalars |= {f'S_{index}': value for index, value in enumerate(model.S)}
         for name, value in scalars.items():
             runner.message_hub.update_scalar(f'train/pixcon/{name}', value)
+
+    def _measure(
+        self, module: PixelContrastLoss, args: tuple, kwargs: dict, output: object
+    ) -> None:
+        """Measure a level on the way."""
+        statistics = contrast_statistics(*args, module.cos)
+        level = kwargs['level']
+        self._statistics |= {f'l{level}_{name}': value for name, value in statistics.items()}
 
 
 def _divisor(value: float | dict) -> ScalarSchedule:

@@ -2,7 +2,7 @@
 
 from .gather import gather_rows, gather_with_gradient
 from .memory_bank import MemoryBank
-from .momentum_encoder import MomentumEncoder
+from .momentum_encoder import MomentumEncoder, update_after_steps
 from .shuffle import ShuffledKeys
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     'ShuffledKeys',
     'gather_rows',
     'gather_with_gradient',
+    'update_after_steps',
 ]

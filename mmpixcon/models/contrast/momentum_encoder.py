@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from copy import deepcopy
 from typing import Any
+from weakref import finalize, ref
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
 class MomentumEncoder(nn.Module):
@@ -77,3 +80,31 @@ class MomentumEncoder(nn.Module):
         """Make the average equal to the modules, as at the start of training."""
         for name, module in self.named_children():
             module.load_state_dict(OrderedDict(sources[name].state_dict()))
+
+
+def update_after_steps(model: nn.Module) -> None:
+    """Move a model's momentum encoder after each step of the optimizer.
+
+    It is the optimizer that says when: with accumulated gradients, with several processes and
+    where a gradient scaler leaves a step out, whoever runs the training.
+
+    Args:
+        model (nn.Module): model with ``momentum_encoder`` and ``online_encoder``, the modules
+            that it follows by name. A copy of the model does not follow the optimizer.
+    """
+    owner = ref(model)
+
+    def update(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+        model = owner()
+        if model is not None and _optimizes(optimizer, model.online_encoder):
+            model.momentum_encoder.update(**model.online_encoder)
+
+    # Of all optimizers: those of this model are not made yet.
+    finalize(model, register_optimizer_step_post_hook(update).remove)
+
+
+def _optimizes(optimizer: Optimizer, modules: dict[str, nn.Module]) -> bool:
+    """Whether it is the optimizer of the first parameter of some modules that learns."""
+    parameters = (p for module in modules.values() for p in module.parameters())
+    first = next((p for p in parameters if p.requires_grad), None)
+    return any(p is first for group in optimizer.param_groups for p in group['params'])

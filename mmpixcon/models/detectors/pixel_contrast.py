@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmdet.structures import SampleList
-from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..contrast import MomentumEncoder
+from ..capture import captured
+from ..contrast import MomentumEncoder, update_after_steps
 from ..geometry import PixelPairs, ViewGrid
-from ..losses.functional import spread
-from ..task_modules import NonFiniteError
-from .wrapper import DetectorWrapper, picked_up
+from ..losses.pixel_contrast_loss import PixelContrastLoss
+from .wrapper import DetectorWrapper
 
 DETECTION, MOMENTUM = 'detection', 'momentum'
 
@@ -36,8 +34,8 @@ class PixelContrastDetector(DetectorWrapper):
     a transformer encoder uses ``gamma = predictor(Gamma)``. At test time none of
     this exists.
 
-    Needs data from :class:`PixelContrastViews` and, to move the momentum
-    encoder, :class:`PixelContrastHook`.
+    Needs data from :class:`PixelContrastViews`; :class:`PixelContrastHook` checks them, runs
+    schedules and logs what the contrast sees.
 
     Args:
         detector (dict): Config of a detector with a backbone and a neck.
@@ -97,20 +95,18 @@ class PixelContrastDetector(DetectorWrapper):
         if min(self.S) <= 0:
             raise ValueError(f'model.S = {S} must be positive: it divides the mean distance')
         self.alpha, self.beta = alpha, beta
-        self._check_levels(self.detector_cfg.get('neck', {}))
+        neck = self.detector_cfg.get('neck', {})
+        if isinstance(neck, dict):
+            self._check_levels(neck.get('num_outs') or len(neck.get('in_channels') or []))
         self._refuse_batch_resize()
-        self.loss_nce = MODELS.build(loss_nce or dict(type='mmpixcon.PixelNCELoss'))
-        self.loss_cos = MODELS.build(loss_cos or dict(type='mmpixcon.PixelCosineLoss'))
+        self.pixel_loss = PixelContrastLoss(loss_nce, loss_cos)
         self.momentum_encoder = MomentumEncoder(momentum, **self.online_encoder)
+        update_after_steps(self)
         self.predictor = None
         if beta > 0 and not hasattr(self.detector, 'encoder'):
             predictor = dict(predictor or dict(type='mmpixcon.PixelPredictor'))
             predictor.setdefault('in_channels', self._neck_channels())
             self.predictor = MODELS.build(predictor)
-        # Set by PixelContrastHook: without it the average would never move.
-        self.momentum_is_updated = False
-        self.collect_stats = False
-        self.contrast_stats: dict[str, Tensor] = {}
 
     @property
     def online_encoder(self) -> dict[str, torch.nn.Module]:
@@ -135,14 +131,12 @@ class PixelContrastDetector(DetectorWrapper):
             'set model.predictor = dict(type="mmpixcon.PixelPredictor", in_channels=...)'
         )
 
-    def _check_levels(self, neck: dict | Sequence, found: int | None = None) -> None:
-        """Refuse a level that the detector does not have."""
-        if found is None and isinstance(neck, dict):
-            found = neck.get('num_outs') or len(neck.get('in_channels') or [])
-        if found and any(not -found <= level < found for level in self.levels):
+    def _check_levels(self, number: int) -> None:
+        """Refuse a level that the detector does not have; 0 levels are unknown ones."""
+        if number and any(not -number <= level < number for level in self.levels):
             raise ValueError(
                 f'model.levels = {list(self.levels)}: the neck of '
-                f'{type(self.detector).__name__} gives {found} levels, 0 to {found - 1}'
+                f'{type(self.detector).__name__} gives {number} levels, 0 to {number - 1}'
             )
 
     def _refuse_batch_resize(self) -> None:
@@ -174,23 +168,6 @@ class PixelContrastDetector(DetectorWrapper):
             entries |= {f'predictor.{name}': value.clone() for name, value in own.items()}
         return entries
 
-    def update_momentum_encoder(self) -> None:
-        """Equation (2); called by the hook after each step of the optimizer."""
-        self.momentum_encoder.update(**self.online_encoder)
-
-    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One step of mmengine's loops; see :class:`mmengine.model.BaseModel`.
-
-        Raises:
-            RuntimeError: :class:`PixelContrastHook` is not at work.
-        """
-        if not self.momentum_is_updated:
-            raise RuntimeError(
-                'PixelContrastHook is not registered, so the momentum encoder would never move: '
-                "add dict(type='mmpixcon.PixelContrastHook') to custom_hooks"
-            )
-        return super().train_step(data, optim_wrapper)
-
     def loss(
         self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
     ) -> dict[str, Tensor | list[Tensor]]:
@@ -209,7 +186,6 @@ class PixelContrastDetector(DetectorWrapper):
 
         Raises:
             TypeError: The data has no momentum branch.
-            NonFiniteError: A loss is NaN or infinite.
         """
         if not isinstance(batch_inputs, dict) or MOMENTUM not in batch_inputs:
             raise TypeError(
@@ -220,9 +196,9 @@ class PixelContrastDetector(DetectorWrapper):
         parts = {'maps': self.detector.neck}
         if self._uses_cos and self.predictor is None:
             parts['memory'] = self.detector.encoder
-        with picked_up(parts) as picked:
+        with captured(parts) as calls:
             losses = self.detector.loss(batch_inputs[DETECTION], samples)
-        outputs = {name: output for name, (_, output) in picked.items()}
+        outputs = {name: call.output for name, call in calls.items()}
         if self.alpha > 0 or self._uses_cos:
             keys = self.momentum_encoder(batch_inputs[MOMENTUM])
             losses.update(
@@ -233,7 +209,6 @@ class PixelContrastDetector(DetectorWrapper):
                     self._grids(batch_inputs, batch_data_samples),
                 )
             )
-        self._refuse_non_finite(losses, samples)
         return losses
 
     def _contrast(
@@ -244,9 +219,8 @@ class PixelContrastDetector(DetectorWrapper):
         views: list[tuple[tuple, tuple]],
     ) -> dict[str, list[Tensor]]:
         """L_NCE and L_Cos of every level, weighted."""
-        self._check_levels({}, len(maps))
+        self._check_levels(len(maps))
         losses: dict[str, list[Tensor]] = {}
-        self.contrast_stats = {}
         if memory is not None:
             memory = self._memory_maps(memory, maps)
         for level, S in zip(self.levels, self.S):
@@ -262,15 +236,13 @@ class PixelContrastDetector(DetectorWrapper):
                 for (e_matrix, e_input, e_img), (m_matrix, m_input, m_img) in views
             ]
             gamma = None
-            if self.alpha > 0:
-                loss = self.alpha * self.loss_nce(query, key, pairs)
-                losses.setdefault('loss_pixel_nce', []).append(loss)
             if self._uses_cos:
                 gamma = self.predictor(query) if memory is None else memory[level]
-                loss = self.beta * self.loss_cos(gamma, key, pairs)
-                losses.setdefault('loss_pixel_cos', []).append(loss)
-            if self.collect_stats:
-                self._collect(level, query if gamma is None else gamma, query, key, pairs)
+            terms = self.pixel_loss(
+                query, gamma, key, pairs, alpha=self.alpha, beta=self.beta, level=level
+            )
+            for name, value in terms.items():
+                losses.setdefault(name, []).append(value)
         return losses
 
     @staticmethod
@@ -304,48 +276,3 @@ class PixelContrastDetector(DetectorWrapper):
             (one(DETECTION, e), one(MOMENTUM, m))
             for e, m in zip(batch_data_samples[DETECTION], batch_data_samples[MOMENTUM])
         ]
-
-    @torch.no_grad()
-    def _collect(
-        self, level: int, query: Tensor, feature: Tensor, key: Tensor, pairs: list[PixelPairs]
-    ) -> None:
-        """Numbers that show a collapse or a wrong geometry; read by the hook."""
-        counts = [block.count for pair in pairs for block in pair.blocks()]
-        counts = torch.cat([query.new_zeros(0, dtype=torch.long), *counts])
-        anchors = (counts > 0).sum()
-        cells = sum(int(pair.query.valid.sum()) for pair in pairs)
-        with_anchors = sum(bool(pair.candidates.any()) for pair in pairs)
-        self.contrast_stats |= {
-            f'l{level}_positives_per_anchor': counts.sum() / anchors.clamp(min=1),
-            f'l{level}_anchor_share': anchors / max(cells, 1),
-            # The loss averages over all images; those without anchors add 0.
-            f'l{level}_positive_similarity': -self.loss_cos(query, key, pairs)
-            * (len(pairs) / max(with_anchors, 1)),
-            f'l{level}_feature_std': spread(_cells(feature)),
-            f'l{level}_momentum_std': spread(_cells(key)),
-        }
-
-    @staticmethod
-    def _refuse_non_finite(losses: dict[str, Tensor | list[Tensor]], samples: SampleList) -> None:
-        """One look at all terms, before the optimizer can spread a NaN."""
-        terms = {
-            name: torch.stack([v.detach().float().mean() for v in value]).sum()
-            if isinstance(value, (list, tuple))
-            else value.detach().float().mean()
-            for name, value in losses.items()
-        }
-        finite = torch.stack(list(terms.values())).isfinite()
-        if finite.all():
-            return
-        broken = [name for name, ok in zip(terms, finite.tolist()) if not ok]
-        images = ', '.join(str(getattr(sample, 'img_path', '?')) for sample in samples)
-        raise NonFiniteError(
-            f'{", ".join(broken)} not finite; images of the batch: {images}. No step was taken: '
-            'the last checkpoint is good, go on from it with --resume. Check the boxes of these '
-            'images; else lower optim_wrapper.optimizer.lr, or train without --amp.'
-        )
-
-
-def _cells(feature: Tensor) -> Tensor:
-    """Unit features of all cells of a map (N, C, h, w), (N * h * w, C)."""
-    return F.normalize(feature.float(), dim=1).permute(0, 2, 3, 1).flatten(0, 2)

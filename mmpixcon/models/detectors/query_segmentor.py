@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
+from ..capture import Call, captured
 from .frozen import freeze
-from .wrapper import DetectorWrapper, picked_up
+from .wrapper import DetectorWrapper
 
 # Side in pixels of the image that sizes and channels of maps are read from.
 PROBE_SIZE = 128
@@ -225,11 +226,12 @@ class QuerySegmentor(DetectorWrapper):
         Its detections go into the samples.
         """
         parts = self._parts() | dict(memory=self.detector.encoder, head=self.detector.bbox_head)
-        with picked_up(parts) as picked:
+        with captured(parts) as calls:
             self.detector.predict(batch_inputs, batch_data_samples, rescale=rescale)
-        levels, maps = self._maps(picked)
-        (hidden_states, *_), (scores, boxes) = picked['head']
-        _, memory = picked['memory']
+        levels, maps = self._maps(calls)
+        hidden_states = calls['head'].args[0]
+        scores, boxes = calls['head'].output
+        memory = calls['memory'].output
         sizes = [level.shape[2:].numel() for level in levels]
         if memory.dim() != 3 or memory.shape[1] != sum(sizes):
             raise ValueError(
@@ -265,28 +267,28 @@ class QuerySegmentor(DetectorWrapper):
         parts = {f'fpn {name}': modules[name] for name in self.fpn_from}
         return parts | dict(levels=self.detector.neck if self.detector.with_neck else backbone)
 
-    def _maps(self, picked: Mapping[str, tuple]) -> tuple[Sequence[Tensor], tuple[Tensor, ...]]:
+    def _maps(self, calls: Mapping[str, Call]) -> tuple[Sequence[Tensor], tuple[Tensor, ...]]:
         """Maps that the encoder takes in, and those of ``fpn_from``.
 
         Raises:
             ValueError: A module of ``fpn_from`` does not give a map.
         """
-        maps = tuple(picked[f'fpn {name}'][1] for name in self.fpn_from)
+        maps = tuple(calls[f'fpn {name}'].output for name in self.fpn_from)
         for name, output in zip(self.fpn_from, maps):
             if not isinstance(output, Tensor) or output.dim() != 4:
                 raise ValueError(
                     f'model.fpn_from: {name!r} of {type(self.detector.backbone).__name__} gives '
                     f'{type(output).__name__}, not a map (N, C, H, W); name a module that does'
                 )
-        return picked['levels'][1], maps
+        return calls['levels'].output, maps
 
     @torch.no_grad()
     def _probe(self) -> tuple[Sequence[Tensor], tuple[Tensor, ...]]:
         """Maps of a small empty image, for their shapes."""
         like = next(self.detector.parameters())
-        with picked_up(self._parts()) as picked:
+        with captured(self._parts()) as calls:
             self.detector.extract_feat(like.new_zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
-        return self._maps(picked)
+        return self._maps(calls)
 
     def _match(self, seen: _Seen, index: int, sample: DetDataSample) -> tuple[Tensor, Tensor]:
         """Queries of an image and the objects that the detector's assigner gives them.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
@@ -39,7 +37,7 @@ class DetectorWrapper(BaseDetector):
     multi_branch = True
 
     def __init__(self, detector: dict, init_cfg: dict | None = None) -> None:
-        detector = _talkative(ConfigDict(detector))
+        detector = with_diagnostics(ConfigDict(detector))
         preprocessor = detector.pop('data_preprocessor', None) or dict(type='DetDataPreprocessor')
         if self.multi_branch:
             preprocessor = dict(
@@ -113,8 +111,8 @@ class DetectorWrapper(BaseDetector):
         return self.detector._forward(batch_inputs, batch_data_samples)
 
 
-def _talkative(cfg: Any) -> Any:
-    """Put parts that explain a failure where stock ones would be silent.
+def with_diagnostics(cfg: Any) -> Any:
+    """Put parts that explain a failure in the place of stock ones that are silent.
 
     The Hungarian matching names a cost that is not finite, and a pretrained
     part reports what it loaded. Neither changes a result.
@@ -126,7 +124,7 @@ def _talkative(cfg: Any) -> Any:
         Any: A copy.
     """
     if isinstance(cfg, dict):
-        new = type(cfg)({key: _talkative(value) for key, value in cfg.items()})
+        new = type(cfg)({key: with_diagnostics(value) for key, value in cfg.items()})
         if new.get('type') in ('HungarianAssigner', 'mmdet.HungarianAssigner'):
             new['type'] = 'mmpixcon.FiniteHungarianAssigner'
         elif new.get('type') == 'Pretrained':
@@ -134,7 +132,7 @@ def _talkative(cfg: Any) -> Any:
             new['_scope_'] = 'mmpixcon'
         return new
     if isinstance(cfg, (list, tuple)):
-        return type(cfg)(_talkative(value) for value in cfg)
+        return type(cfg)(with_diagnostics(value) for value in cfg)
     return cfg
 
 
@@ -153,29 +151,3 @@ def _to_stock_keys(
     for name in list(metadata):
         if name == inner[:-1] or name.startswith(inner):
             metadata[(prefix + name[len(inner) :]).rstrip('.')] = metadata[name]
-
-
-@contextmanager
-def picked_up(parts: Mapping[str, nn.Module]) -> Iterator[dict[str, tuple]]:
-    """Keep the inputs and the output of modules while they run.
-
-    Args:
-        parts (Mapping[str, nn.Module]): The modules by name.
-
-    Yields:
-        dict: ``(inputs, output)`` of the last call of each, by name.
-    """
-    picked: dict[str, tuple] = {}
-
-    def pick(name: str):
-        def hook(module: nn.Module, args: tuple, output: object) -> None:
-            picked[name] = args, output
-
-        return hook
-
-    handles = [part.register_forward_hook(pick(name)) for name, part in parts.items()]
-    try:
-        yield picked
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmpixcon.registry import TASK_UTILS
 
+from ..precision import full_precision
 from .regions import RegionBatch, ViewBatch
 
 
@@ -39,20 +40,19 @@ class PointPairs:
     stats: dict[str, Tensor]
 
 
-def read_points(weights: Tensor, feature_map: Tensor) -> Tensor:
+@full_precision
+def read_points(feature_map: Tensor, weights: Tensor) -> Tensor:
     """Unit vectors at points of a map.
 
     Args:
-        weights (Tensor): (N, n, h * w).
         feature_map (Tensor): (N, h, w, C).
+        weights (Tensor): (N, n, h * w).
 
     Returns:
         Tensor: (N, n, C); of points with weights of 0, zeros.
     """
-    dtype = torch.float64 if feature_map.dtype == torch.float64 else torch.float32
-    with torch.autocast(feature_map.device.type, enabled=False):
-        rows = feature_map.flatten(1, 2).to(dtype)
-        return F.normalize(torch.bmm(weights.to(dtype), rows), dim=2)
+    weights = weights.to(feature_map.dtype)
+    return F.normalize(torch.bmm(weights, feature_map.flatten(1, 2)), dim=2)
 
 
 def draw_true(mask: Tensor, count: int) -> Tensor:

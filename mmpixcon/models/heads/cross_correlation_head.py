@@ -1,66 +1,28 @@
-"""The head of Barlow Twins, exact with any number of processes."""
+"""The head of Barlow Twins."""
 
 from __future__ import annotations
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..losses.functional import off_diagonal_square, standardise, whole_batch
+from ..losses import CrossCorrelationLoss
 
 
 @MODELS.register_module()
 class CrossCorrelationHead(BaseModule):
-    r"""Pushes the cross-correlation of two embeddings towards the identity.
-
-    Equations (1) and (2) of Barlow Twins ("Self-Supervised Learning via Redundancy
-    Reduction"):
-
-    .. math::
-        L = \sum_d (1 - C_{dd})^2 + \lambda \sum_{d \ne e} C_{de}^2, \quad
-        C = \frac{1}{N} \hat z^\top \hat z'
-
-    In the place of mmselfsup's ``LatentCrossCorrelationHead``, whose loss it has in
-    one process. With several, that one normalises each process' images by their
-    own statistics, and its gradients are too small by the number of processes:
-    it sums C in place behind autograd's back. Here batch, statistics and
-    gradients are those of one process with all images.
+    """:class:`CrossCorrelationLoss` in the place of mmselfsup's ``LatentCrossCorrelationHead``.
 
     Args:
-        lambd (float): lambda. Defaults to 0.0051.
-        eps (float): Added to variances. Defaults to 1e-5.
-
-    Raises:
-        ValueError: ``lambd`` is negative, or ``eps`` not positive.
+        lambd (float): weight of what is off the diagonal. Defaults to 0.0051.
+        eps (float): what is added to variances. Defaults to 1e-5.
     """
 
     def __init__(self, lambd: float = 0.0051, eps: float = 1e-5) -> None:
         super().__init__()
-        if lambd < 0 or eps <= 0:
-            raise ValueError(
-                f'head.lambd = {lambd} must not be negative, head.eps = {eps} must be positive'
-            )
-        self.lambd, self.eps = lambd, eps
+        self.loss = CrossCorrelationLoss(lambd, eps)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Compute the loss, in full precision under autocast.
-
-        Args:
-            first (Tensor): z, (N, D).
-            second (Tensor): z', (N, D).
-
-        Returns:
-            Tensor: Scalar.
-
-        Raises:
-            ValueError: Shapes differ, or the whole batch is a single image.
-        """
-        with torch.autocast(first.device.type, enabled=False):
-            pair = whole_batch(first, second, 'CrossCorrelationHead')
-            first, second = (standardise(z, self.eps) for z in pair)
-            count = len(first)
-            diagonal = (first * second).sum(0) / count
-            off_diagonal = off_diagonal_square(first, second) / count**2
-            return (1 - diagonal).square().sum() + self.lambd * off_diagonal
+        """Compute the loss of two embeddings, (N, D) each."""
+        return self.loss(first, second)

@@ -82,56 +82,67 @@ class MultiLevelContrastHead(BaseModule):
         self.weights = {i: w / total for i, w in enumerate(weights) if w > 0}
         self.num_stages = len(weights)
         self.num_patches = num_patches
-        self.share_bank = share_bank
+        self.queue_len, self.out_channels, self.share_bank = queue_len, out_channels, share_bank
         self.losses = nn.ModuleDict({k: InfoNCELoss(tau) for k, tau in temperatures.items()})
-        self.projectors = nn.ModuleDict()
-        self.banks = nn.ModuleDict()
-        for kind in temperatures:
-            patches = 1 if kind == GLOBAL else num_patches
-            self.projectors[kind] = nn.ModuleDict(
-                {
-                    str(i): MoCoV2Neck(
-                        in_channels[i] * patches,
-                        hidden_channels,
-                        out_channels,
-                        with_avg_pool=False,
-                    )
-                    for i in self.weights
-                }
-            )
-            if kind != CROSS:
-                places = ['all'] if share_bank else [str(i) for i in self.weights]
-                self.banks[kind] = nn.ModuleDict(
-                    {place: MemoryBank(queue_len, out_channels) for place in places}
+        self.projectors = nn.ModuleDict(
+            {
+                f'{kind}/{i}': MoCoV2Neck(
+                    in_channels[i] * (1 if kind == GLOBAL else num_patches),
+                    hidden_channels,
+                    out_channels,
+                    with_avg_pool=False,
                 )
+                for kind in temperatures
+                for i in self.weights
+            }
+        )
+        self.key_names = [name for name in self.projectors if not name.startswith(CROSS)]
 
     @property
     def uses_local(self) -> bool:
-        """Whether the local views are looked at."""
+        """bool: whether the local views are looked at."""
         return LOCAL in self.losses or CROSS in self.losses
 
     @property
     def key_projectors(self) -> nn.ModuleDict:
-        """Projectors that make keys, for the momentum encoder."""
-        return nn.ModuleDict({k: p for k, p in self.projectors.items() if k != CROSS})
+        """nn.ModuleDict: projectors that make keys, for the momentum encoder."""
+        return nn.ModuleDict({name: self.projectors[name] for name in self.key_names})
+
+    @property
+    def bank_names(self) -> list[str]:
+        """list[str]: names of the banks, one of each kind and stage, or one of each kind."""
+        return [*dict.fromkeys(map(self.bank_of, self.key_names))]
+
+    def bank_of(self, name: str) -> str:
+        """Name the bank that queries of a kind and stage are contrasted with."""
+        name = self.key_of(name)
+        return name.split('/')[0] if self.share_bank else name
+
+    def key_of(self, name: str) -> str:
+        """Name the key that queries of a kind and stage are contrasted with."""
+        return name.replace(CROSS, GLOBAL)
+
+    def new_banks(self) -> dict[str, MemoryBank]:
+        """Make the banks, for the algorithm that owns them."""
+        return {name: MemoryBank(self.queue_len, self.out_channels) for name in self.bank_names}
 
     def embed(
         self,
         projectors: nn.ModuleDict,
         global_maps: Sequence[Tensor],
         local_maps: Sequence[Tensor] | None,
-    ) -> dict[str, dict[int, Tensor]]:
-        """Unit vectors of each kind and stage.
+    ) -> dict[str, Tensor]:
+        """Compute unit vectors of each kind and stage.
 
         Args:
-            projectors (nn.ModuleDict): The own ones, or those of the momentum
+            projectors (nn.ModuleDict): the head's projectors, or those of the momentum
                 encoder.
-            global_maps (Sequence[Tensor]): The stages' maps, (N, C_i, h, w).
-            local_maps (Sequence[Tensor], optional): Those of the patches,
+            global_maps (Sequence[Tensor]): maps of the stages, (N, C_i, h, w).
+            local_maps (Sequence[Tensor], optional): maps of the patches,
                 (N * patches, C_i, h, w), an image's patches in sequence.
 
         Returns:
-            dict: For each kind of ``projectors`` and stage, (N, out_channels).
+            dict[str, Tensor]: (N, out_channels) by the names of ``projectors``.
 
         Raises:
             ValueError: The backbone gives other stages than the head has.
@@ -141,46 +152,33 @@ class MultiLevelContrastHead(BaseModule):
                 f'the backbone gives {len(global_maps)} stages, the head has weights for '
                 f'{self.num_stages}: set backbone.out_indices or head.weights'
             )
-        pooled = {GLOBAL: {i: global_maps[i].mean((2, 3)) for i in self.weights}}
+        pooled = {f'{GLOBAL}/{i}': global_maps[i].mean((2, 3)) for i in self.weights}
         if self.uses_local:
-            pooled[LOCAL] = pooled[CROSS] = {
-                i: local_maps[i].mean((2, 3)).unflatten(0, (-1, self.num_patches)).flatten(1)
-                for i in self.weights
-            }
+            for i in self.weights:
+                patches = local_maps[i].mean((2, 3)).unflatten(0, (-1, self.num_patches))
+                pooled[f'{LOCAL}/{i}'] = pooled[f'{CROSS}/{i}'] = patches.flatten(1)
         return {
-            kind: {i: F.normalize(mlps[str(i)]([pooled[kind][i]])[0], dim=1) for i in self.weights}
-            for kind, mlps in projectors.items()
+            name: F.normalize(projector([pooled[name]])[0], dim=1)
+            for name, projector in projectors.items()
         }
 
     def loss(
-        self,
-        queries: dict[str, dict[int, Tensor]],
-        keys: dict[str, dict[int, Tensor]],
+        self, queries: dict[str, Tensor], keys: dict[str, Tensor], banks: nn.ModuleDict
     ) -> dict[str, Tensor]:
-        """Weighted terms, ``loss_KIND_STAGE``.
+        """Compute the weighted terms, ``loss_KIND_STAGE``.
 
         Args:
-            queries (dict): Of :meth:`embed`, with gradient.
-            keys (dict): Of the momentum encoder, for the same images.
+            queries (dict[str, Tensor]): vectors of :meth:`embed`, with gradient.
+            keys (dict[str, Tensor]): vectors of the momentum encoder, for the same images.
+            banks (nn.ModuleDict): memory banks by name.
 
         Returns:
-            dict: Scalars; their sum is DetCo's loss.
+            dict[str, Tensor]: scalars; their sum is DetCo's loss.
         """
         terms = {}
-        for kind, by_stage in queries.items():
-            source = GLOBAL if kind == CROSS else kind
-            for i, query in by_stage.items():
-                bank = self.banks[source]['all' if self.share_bank else str(i)]
-                value = self.losses[kind](query, keys[source][i], bank.keys)
-                terms[f'loss_{kind}_{i}'] = self.weights[i] * value
+        for name, query in queries.items():
+            kind, stage = name.split('/')
+            negatives = banks[self.bank_of(name)].keys
+            value = self.losses[kind](query, keys[self.key_of(name)], negatives)
+            terms[f'loss_{kind}_{stage}'] = self.weights[int(stage)] * value
         return terms
-
-    def enqueue(self, keys: dict[str, dict[int, Tensor]]) -> None:
-        """Put the keys of all processes into the banks, after the loss.
-
-        Args:
-            keys (dict): Of each kind and stage, (images of all processes, C).
-        """
-        for kind, by_stage in keys.items():
-            for i, key in by_stage.items():
-                self.banks[kind]['all' if self.share_bank else str(i)].enqueue(key)

@@ -1,5 +1,6 @@
 """Losses: one file, one loss, readable beside its equation."""
 
+from .cross_correlation_loss import CrossCorrelationLoss
 from .info_nce_loss import InfoNCELoss
 from .pixel_cosine_loss import PixelCosineLoss
 from .pixel_nce_loss import PixelNCELoss
@@ -9,6 +10,7 @@ from .region_feature_loss import RegionFeatureLoss
 from .vicreg_loss import VICRegLoss
 
 __all__ = [
+    'CrossCorrelationLoss',
     'InfoNCELoss',
     'PixelCosineLoss',
     'PixelNCELoss',

@@ -11,6 +11,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from ..geometry.correspondence import BLOCK_ELEMENTS
+from ..precision import full_precision
 
 
 def affinities(
@@ -40,6 +41,7 @@ def affinities(
     return _Affinities.apply(points, keys.detach(), valid, temperature)
 
 
+@full_precision
 def log_partition(points: Tensor, pool: Tensor, pool_valid: Tensor, temperature: float) -> Tensor:
     """``log Z`` of points of a batch, in full precision under autocast.
 
@@ -53,16 +55,8 @@ def log_partition(points: Tensor, pool: Tensor, pool_valid: Tensor, temperature:
     Returns:
         Tensor: (N, n).
     """
-    with torch.autocast(points.device.type, enabled=False):
-        points, pool = full_precision(points, pool)
-        grouped = points.reshape(len(pool), -1, points.shape[2])
-        return affinities(grouped, pool, pool_valid, temperature)[0].view(points.shape[:2])
-
-
-def full_precision(points: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-    """All in the type that losses are computed in: float64 as the points, else float32."""
-    dtype = torch.float64 if points.dtype == torch.float64 else torch.float32
-    return tuple(x.to(dtype) for x in (points, *others))
+    grouped = points.reshape(len(pool), -1, points.shape[2])
+    return affinities(grouped, pool, pool_valid, temperature)[0].view(points.shape[:2])
 
 
 def _exponentials(

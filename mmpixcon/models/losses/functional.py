@@ -35,7 +35,7 @@ def average_over_images(
     pairs: list[PixelPairs],
     *args: float,
 ) -> Tensor:
-    """Mean over images of a pixel loss, in full precision under autocast.
+    """Average a pixel loss over images.
 
     Args:
         image_loss (Callable): ``(query, key, pairs, *args) -> scalar`` of one
@@ -62,17 +62,12 @@ def average_over_images(
                 f'PixelPairs of maps {pair.query.map_shape} and {pair.key.map_shape} '
                 f'do not fit maps {tuple(query.shape[2:])} and {tuple(key.shape[2:])}'
             )
-    if query.dtype != torch.float64:
-        query = query.float()
-    key = key.detach().to(query.dtype)
-    with torch.autocast(query.device.type, enabled=False):
-        images = zip(query.flatten(2), key, pairs)
-        losses = [image_loss(*image, *args) for image in images]
-        return torch.stack(losses).mean()
+    images = zip(query.flatten(2), key.detach(), pairs)
+    return torch.stack([image_loss(*image, *args) for image in images]).mean()
 
 
 def whole_batch(first: Tensor, second: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """Embeddings of all processes, in full precision, with exact gradients.
+    """Gather the embeddings of all processes, with exact gradients.
 
     Args:
         first (Tensor): (N, D), as many in each process.
@@ -80,8 +75,7 @@ def whole_batch(first: Tensor, second: Tensor, name: str) -> tuple[Tensor, Tenso
         name (str): Of the loss, for messages.
 
     Returns:
-        tuple[Tensor, Tensor]: (N x processes, D) each; float64 stays float64,
-        everything else becomes float32.
+        tuple[Tensor, Tensor]: (N x processes, D) each.
 
     Raises:
         ValueError: Shapes differ, or the whole batch is a single image.
@@ -91,8 +85,7 @@ def whole_batch(first: Tensor, second: Tensor, name: str) -> tuple[Tensor, Tenso
             f'{name}: embeddings of the two views must be (N, D), got {tuple(first.shape)} and '
             f'{tuple(second.shape)}: take both from one model.backbone and model.neck'
         )
-    dtype = first.dtype if first.dtype == torch.float64 else torch.float32
-    first, second = (gather_with_gradient(z.to(dtype)) for z in (first, second))
+    first, second = (gather_with_gradient(z) for z in (first, second))
     if len(first) < 2:
         raise ValueError(
             f'{name}: statistics over a batch need two images or more, got {len(first)}: raise '
@@ -129,7 +122,7 @@ def off_diagonal_square(first: Tensor, second: Tensor) -> Tensor:
     )
 
 
-def standardise(embedding: Tensor, eps: float) -> Tensor:
+def standardize(embedding: Tensor, eps: float) -> Tensor:
     """Each dimension with mean 0 and (biased) variance 1 over the batch, (N, D)."""
     variance, mean = torch.var_mean(embedding, dim=0, correction=0)
     return (embedding - mean) * (variance + eps).rsqrt()

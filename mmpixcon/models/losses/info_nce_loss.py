@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from mmpixcon.registry import MODELS
 
+from ..precision import full_precision
+
 
 @MODELS.register_module()
-class InfoNCELoss(BaseModule):
+class InfoNCELoss(nn.Module):
     r"""The contrastive loss of MoCo, equation (1) of its paper.
 
     .. math::
@@ -36,6 +37,7 @@ class InfoNCELoss(BaseModule):
             raise ValueError(f'temperature must be positive, got {temperature}')
         self.temperature = temperature
 
+    @full_precision
     def forward(self, query: Tensor, key: Tensor, negatives: Tensor) -> Tensor:
         """Mean over queries, in full precision under autocast.
 
@@ -47,14 +49,7 @@ class InfoNCELoss(BaseModule):
         Returns:
             Tensor: Scalar.
         """
-        dtype = query.dtype if query.dtype == torch.float64 else torch.float32
-        with torch.autocast(query.device.type, enabled=False):
-            return _InfoNCE.apply(
-                query.to(dtype),
-                key.detach().to(dtype),
-                negatives.detach().to(dtype),
-                self.temperature,
-            )
+        return _InfoNCE.apply(query, key.detach(), negatives.detach(), self.temperature)
 
 
 class _InfoNCE(Function):

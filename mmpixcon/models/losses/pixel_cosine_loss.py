@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmpixcon.registry import MODELS
 
 from ..geometry.correspondence import PixelPairs
+from ..precision import full_precision
 from .functional import NORM_EPS, average_over_images, unit_rows
 
 
@@ -71,6 +72,7 @@ class PixelCosineLoss(nn.Module):
     grows with the number of cells; the cells x cells mask is never held.
     """
 
+    @full_precision
     def forward(self, query: Tensor, key: Tensor, pairs: list[PixelPairs]) -> Tensor:
         """Compute the loss.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmpixcon.registry import MODELS
 
 from ..geometry.correspondence import PixelPairs
+from ..precision import full_precision
 from .functional import NORM_EPS, average_over_images, unit_rows
 
 
@@ -110,6 +111,7 @@ class PixelNCELoss(nn.Module):
             raise ValueError(f'temperature must be positive, got {temperature}')
         self.temperature = temperature
 
+    @full_precision
     def forward(self, query: Tensor, key: Tensor, pairs: list[PixelPairs]) -> Tensor:
         """Compute the loss.
 

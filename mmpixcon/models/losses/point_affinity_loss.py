@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from .affinities import affinities, check_points, full_precision, log_partition
+from ..precision import full_precision
+from .affinities import affinities, check_points, log_partition
 
 STRATEGIES = (1, 2, 3)
 
@@ -75,6 +75,7 @@ class PointAffinityLoss(nn.Module):
         """Whether the momentum encoder must see the first view too."""
         return self.strategy == 3
 
+    @full_precision
     def forward(
         self,
         points: Tensor,
@@ -110,14 +111,13 @@ class PointAffinityLoss(nn.Module):
                 f'points {tuple(points.shape)}, momentum {tuple(momentum.shape)} and valid '
                 f'{tuple(valid.shape)} do not fit'
             )
-        with torch.autocast(points.device.type, enabled=False):
-            points, momentum, pool = full_precision(points, momentum.detach(), pool)
-            teacher, student = (momentum, points) if self.strategy != 2 else (points, momentum)
-            grouped = teacher.reshape(len(pool), -1, teacher.shape[2])
-            # -sum_k A_ik log A_ik = log Z_i - s_i . sum_k A_ik k_k / tau_s.
-            target = affinities(grouped, pool, pool_valid, self.teacher_temperature)[1]
-            if log_z is None or self.log_z_temperature is None:
-                log_z = log_partition(student, pool, pool_valid, self.student_temperature)
-            agreement = (student * target.view_as(student)).sum(2) / self.student_temperature
-            entropy = (log_z - agreement) * valid
-            return (entropy.sum(1) / valid.sum(1).clamp(min=1)).mean()
+        momentum = momentum.detach()
+        teacher, student = (momentum, points) if self.strategy != 2 else (points, momentum)
+        grouped = teacher.reshape(len(pool), -1, teacher.shape[2])
+        # -sum_k A_ik log A_ik = log Z_i - s_i . sum_k A_ik k_k / tau_s.
+        target = affinities(grouped, pool, pool_valid, self.teacher_temperature)[1]
+        if log_z is None or self.log_z_temperature is None:
+            log_z = log_partition(student, pool, pool_valid, self.student_temperature)
+        agreement = (student * target.view_as(student)).sum(2) / self.student_temperature
+        entropy = (log_z - agreement) * valid
+        return (entropy.sum(1) / valid.sum(1).clamp(min=1)).mean()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from .affinities import check_points, full_precision, log_partition
+from ..precision import full_precision
+from .affinities import check_points, log_partition
 
 
 @MODELS.register_module()
@@ -39,6 +39,7 @@ class PointRegionContrastLoss(nn.Module):
             raise ValueError(f'point_loss.temperature must be positive, got {temperature}')
         self.temperature = temperature
 
+    @full_precision
     def forward(
         self,
         points: Tensor,
@@ -73,10 +74,8 @@ class PointRegionContrastLoss(nn.Module):
             raise ValueError(f'positive has shape {tuple(positive.shape)}, not (N, n, m)')
         if log_z is None:
             log_z = log_partition(points, pool, pool_valid, self.temperature)
-        with torch.autocast(points.device.type, enabled=False):
-            points, keys = full_precision(points, keys.detach())
-            count = positive.sum(2)
-            # sum_k p_i . p'_k = p_i . sum_k p'_k over the positives of i.
-            attraction = (points * (positive.to(keys.dtype) @ keys)).sum(2) / self.temperature
-            pairs = count.sum(1).clamp(min=1)
-            return ((count * log_z - attraction).sum(1) / pairs).mean()
+        count = positive.sum(2)
+        # sum_k p_i . p'_k = p_i . sum_k p'_k over the positives of i.
+        attraction = (points * (positive.to(keys.dtype) @ keys.detach())).sum(2) / self.temperature
+        pairs = count.sum(1).clamp(min=1)
+        return ((count * log_z - attraction).sum(1) / pairs).mean()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
+from ..precision import full_precision
+
 
 @MODELS.register_module()
-class RegionFeatureLoss(BaseModule):
+class RegionFeatureLoss(nn.Module):
     r"""Reconstruction of region features: D of equation (12) of Siamese DETR.
 
     As in UP-DETR, equation (4), the squared distance of unit vectors, 0 to 4:
@@ -32,6 +32,7 @@ class RegionFeatureLoss(BaseModule):
             raise ValueError(f'region_weight = {loss_weight} must not be negative')
         self.loss_weight = loss_weight
 
+    @full_precision
     def forward(self, predicted: Tensor, target: Tensor, avg_factor: float) -> Tensor:
         """Weighted sum over regions, divided; in full precision under autocast.
 
@@ -43,8 +44,5 @@ class RegionFeatureLoss(BaseModule):
         Returns:
             Tensor: Scalar.
         """
-        dtype = torch.float64 if predicted.dtype == torch.float64 else torch.float32
-        with torch.autocast(predicted.device.type, enabled=False):
-            found = F.normalize(predicted.to(dtype), dim=1)
-            wanted = F.normalize(target.detach().to(dtype), dim=1)
-            return self.loss_weight * (found - wanted).square().sum() / avg_factor
+        difference = F.normalize(predicted, dim=1) - F.normalize(target.detach(), dim=1)
+        return self.loss_weight * difference.square().sum() / avg_factor

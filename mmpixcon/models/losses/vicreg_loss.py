@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
+from ..precision import full_precision
 from .functional import off_diagonal_square, whole_batch
 
 
 @MODELS.register_module()
-class VICRegLoss(BaseModule):
+class VICRegLoss(nn.Module):
     r"""Variance, invariance and covariance of two embeddings.
 
     Equations (1) to (6) of VICReg ("Variance-Invariance-Covariance Regularization
@@ -55,6 +54,7 @@ class VICRegLoss(BaseModule):
         self.invariance, self.variance, self.covariance = invariance, variance, covariance
         self.eps = eps
 
+    @full_precision
     def forward(self, first: Tensor, second: Tensor) -> dict[str, Tensor]:
         """Compute the terms, in full precision under autocast.
 
@@ -69,17 +69,16 @@ class VICRegLoss(BaseModule):
         Raises:
             ValueError: Shapes differ, or the whole batch is a single image.
         """
-        with torch.autocast(first.device.type, enabled=False):
-            pair = whole_batch(first, second, 'VICRegLoss')
-            invariance = F.mse_loss(*pair)
-            count, dimensions = pair[0].shape
-            variance, covariance = 0.0, 0.0
-            for z in pair:
-                centred = z - z.mean(0)
-                deviation = (centred.square().sum(0) / (count - 1) + self.eps).sqrt()
-                variance = variance + F.relu(1 - deviation).mean() / 2
-                square = off_diagonal_square(centred, centred)
-                covariance = covariance + square / ((count - 1) ** 2 * dimensions)
+        pair = whole_batch(first, second, 'VICRegLoss')
+        invariance = F.mse_loss(*pair)
+        count, dimensions = pair[0].shape
+        variance, covariance = 0.0, 0.0
+        for z in pair:
+            centred = z - z.mean(0)
+            deviation = (centred.square().sum(0) / (count - 1) + self.eps).sqrt()
+            variance = variance + F.relu(1 - deviation).mean() / 2
+            square = off_diagonal_square(centred, centred)
+            covariance = covariance + square / ((count - 1) ** 2 * dimensions)
         return dict(
             loss_invariance=self.invariance * invariance,
             loss_variance=self.variance * variance,

@@ -7,18 +7,21 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmselfsup.structures import SelfSupDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS, TASK_UTILS
 
-from ..contrast import ShuffledKeys, gather_rows
+from ..contrast import gather_rows
 from ..geometry.point_samplers import PointPairs, read_points
 from ..geometry.regions import ViewBatch, stack_meta
 from ..losses.affinities import log_partition
 from ..losses.functional import spread
-from .moco import MoCo
+from .moco import IMAGE, MoCo
+from .momentum_contrast import Vectors
 
 NEGATIVES = ('image', 'batch', 'all')
+# Names of the projected maps of the two views.
+FIRST, SECOND = 'map/first', 'map/second'
 
 
 @MODELS.register_module()
@@ -117,36 +120,50 @@ class PLRC(MoCo):
             )
         return self.warmup_epochs == 0 or self.epoch >= self.warmup_epochs
 
-    def queries(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Of the first view, unit vectors, (N, C), and the projected map, (N, h, w, C)."""
-        return self._project(self.backbone(inputs[0]), self.neck)
+    def encode_queries(self, inputs: list[Tensor]) -> Vectors:
+        """Encode the first view: unit vectors, (N, C), and the projected map, (N, h, w, C)."""
+        vectors, projected = _project(self.backbone(inputs[0]), self.neck)
+        return {IMAGE: vectors, FIRST: projected}
+
+    def key_views(self, inputs: list[Tensor]) -> list[Tensor]:
+        """Choose the second view; where the distillation needs it, the first one too."""
+        first_too = self.distils and self.affinity_loss.needs_first_view
+        return inputs[1::-1] if first_too else inputs[1:2]
 
     @torch.no_grad()
-    def keys(self, *views: Tensor) -> tuple[Tensor, ...]:
-        """By the momentum encoder, unit vectors of a view and the projected maps of all.
+    def encode_keys(self, *views: Tensor) -> Vectors:
+        """Encode views by the momentum encoder.
 
         Args:
-            *views (Tensor): The second view; for strategy 3 also the first.
+            *views (Tensor): the second view; for strategy 3 also the first.
 
         Returns:
-            tuple[Tensor, ...]: (N, C), then (N, h, w, C) for each view.
+            dict[str, Tensor]: unit vectors of the second view, (N, C), and the projected
+            maps of all views, (N, h, w, C).
         """
         average = self.momentum_encoder
-        found = [self._project(average.backbone(view), average.neck) for view in views]
-        return found[0][0], *(projected for _, projected in found)
+        projected = [_project(average.backbone(view), average.neck) for view in views]
+        maps = dict(zip((SECOND, FIRST), (cells for _, cells in projected)))
+        return {IMAGE: projected[0][0], **maps}
 
-    def loss(
-        self, inputs: list[Tensor], data_samples: list[SelfSupDataSample]
+    def contrast(
+        self,
+        queries: Vectors,
+        keys: Vectors,
+        inputs: list[Tensor],
+        data_samples: list[SelfSupDataSample],
     ) -> dict[str, Tensor]:
         """Contrast whole images, and points of their maps.
 
         Args:
-            inputs (list[Tensor]): Two views, (N, 3, H, W) each.
-            data_samples (list): With ``homography_matrix``, a (3, 3) matrix a
-                view, and what the sampler needs.
+            queries (dict[str, Tensor]): what :meth:`encode_queries` gives.
+            keys (dict[str, Tensor]): what :meth:`encode_keys` gives.
+            inputs (list[Tensor]): two views, (N, 3, H, W) each.
+            data_samples (list[SelfSupDataSample]): meta data with ``homography_matrix``, a
+                (3, 3) matrix a view, and what the sampler needs.
 
         Returns:
-            dict: ``loss_image``, ``loss_contrast`` and ``loss_affinity``, weighted,
+            dict[str, Tensor]: ``loss_image``, ``loss_contrast`` and ``loss_affinity``, weighted,
             as far as their weights are not 0; ``feature_std`` and ``point_std``,
             deviations of queries and points, 1 if they point everywhere, 0 if
             they collapsed; and the sampler's statistics.
@@ -154,16 +171,10 @@ class PLRC(MoCo):
         Raises:
             ValueError: The pipeline gives no homographies or no regions.
         """
-        query, query_map = self.queries(inputs)
-        self.momentum_encoder.update(**self.online_encoder)
-        first_too = self.distils and self.affinity_loss.needs_first_view
-        shuffled = ShuffledKeys(*(inputs[1::-1] if first_too else inputs[1:2]))
-        restored = [shuffled.restore(key) for key in self.keys(*shuffled.batches)]
-        key, everyones = restored[0]
-        losses = dict(loss_image=(1 - self.beta) * self.contrast_images(query, key, everyones))
-        losses['feature_std'] = spread(query)
+        image = super().contrast(queries, keys, inputs, data_samples)
+        losses = dict(loss_image=(1 - self.beta) * image['loss'], feature_std=image['feature_std'])
         if self.beta > 0:
-            maps = (query_map, *(own for own, _ in restored[1:]))
+            maps = (queries[FIRST], keys[SECOND], *([keys[FIRST]] if FIRST in keys else []))
             losses |= self._contrast_points(maps, inputs, data_samples)
         return losses
 
@@ -179,7 +190,7 @@ class PLRC(MoCo):
             samples (list): As :meth:`loss`.
         """
         pairs = self._draw(maps, inputs, samples)
-        points, keys = (read_points(w, one) for w, one in zip(pairs.weights, maps))
+        points, keys = (read_points(cells, w) for cells, w in zip(maps, pairs.weights))
         pool, pool_valid = self._pool(keys, pairs.valid)
         log_z = None
         if self.alpha > 0 and self.distils:
@@ -192,7 +203,7 @@ class PLRC(MoCo):
             contrast = self.point_loss(points, keys, pairs.positive, pool, pool_valid, log_z)
             losses['loss_contrast'] = self.beta * self.alpha * contrast
         if self.distils:
-            momentum = read_points(pairs.weights[0], maps[2]) if len(maps) > 2 else keys
+            momentum = read_points(maps[2], pairs.weights[0]) if len(maps) > 2 else keys
             valid = pairs.valid[:, None].expand(points.shape[:2])
             affinity = self.affinity_loss(points, momentum, valid, pool, pool_valid, log_z)
             losses['loss_affinity'] = self.beta * (1 - self.alpha) * affinity
@@ -230,8 +241,8 @@ class PLRC(MoCo):
             keys, are_keys = gather_rows(keys)[0], gather_rows(are_keys.to(torch.uint8))[0].bool()
         return keys[None], are_keys[None]
 
-    @staticmethod
-    def _project(maps: tuple[Tensor, ...], neck: torch.nn.Module) -> tuple[Tensor, Tensor]:
-        """Unit vectors of the pooled last map, (N, C), and the projected map, (N, h, w, C)."""
-        last = maps[-1]
-        return F.normalize(neck((last,))[0], dim=1), neck.mlp(last.permute(0, 2, 3, 1))
+
+def _project(maps: tuple[Tensor, ...], neck: nn.Module) -> tuple[Tensor, Tensor]:
+    """Unit vectors of the pooled last map, (N, C), and the projected map, (N, h, w, C)."""
+    last = maps[-1]
+    return F.normalize(neck((last,))[0], dim=1), neck.mlp(last.permute(0, 2, 3, 1))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
+from ..capture import captured, recorded_calls
 from ..detectors.frozen import CLASS_LAYERS, freeze
 from ..detectors.wrapper import DetectorWrapper
 from ..layers import num_matching_queries
@@ -208,16 +209,10 @@ class RegionPretext(DetectorWrapper):
         """
         detector = self.detector
         features = detector.neck(maps) if detector.with_neck else maps
-        seen = {}
-
-        def keep(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> None:
-            seen.update(memory=output, padding=kwargs.get('key_padding_mask'))
-
-        handle = detector.encoder.register_forward_hook(keep, with_kwargs=True)
-        try:
-            return detector.forward_transformer(features, samples), seen
-        finally:
-            handle.remove()
+        with captured(dict(encoder=detector.encoder)) as calls:
+            head_inputs = detector.forward_transformer(features, samples)
+        padding = calls['encoder'].kwargs.get('key_padding_mask')
+        return head_inputs, dict(memory=calls['encoder'].output, padding=padding)
 
     def detection_losses(
         self, head_inputs: dict[str, Any], samples: SampleList
@@ -233,7 +228,7 @@ class RegionPretext(DetectorWrapper):
             image, indices of the matched queries and of their regions.
         """
         head = self.detector.bbox_head
-        with recorded(head.assigner) as results:
+        with recorded_calls(head.assigner, 'assign') as results:
             losses = head.loss(**head_inputs, batch_data_samples=samples)
         states = head_inputs['hidden_states']
         states = states[:, :, states.shape[2] - num_matching_queries(self.detector) :]
@@ -288,30 +283,6 @@ def one_class(detector: dict, softmax: bool) -> ConfigDict:
                 cost.clear()
                 cost.update(type='mmdet.ClassificationCost', weight=1.0)
     return detector
-
-
-@contextmanager
-def recorded(assigner: Any) -> Iterator[list[AssignResult]]:
-    """Keep what an assigner finds while others call it.
-
-    Args:
-        assigner: With ``assign``.
-
-    Yields:
-        list[AssignResult]: In the order of the calls.
-    """
-    results: list[AssignResult] = []
-    assign = assigner.assign
-
-    def keep(*args: Any, **kwargs: Any) -> AssignResult:
-        results.append(assign(*args, **kwargs))
-        return results[-1]
-
-    assigner.assign = keep
-    try:
-        yield results
-    finally:
-        del assigner.assign
 
 
 def _pairs(result: AssignResult) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,13 @@ class FiniteHungarianAssigner(HungarianAssigner):
     come from.
     """
 
+    @classmethod
+    def like(cls, assigner: HungarianAssigner) -> FiniteHungarianAssigner:
+        """Make one with the costs of a stock assigner."""
+        new = cls.__new__(cls)
+        vars(new).update(vars(assigner))
+        return new
+
     def assign(
         self,
         pred_instances: InstanceData,

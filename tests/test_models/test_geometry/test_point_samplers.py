@@ -171,7 +171,7 @@ def test_reading_points_equals_upsampling_then_picking(resolution):
 
     picked = upsampled(feature_map).gather(1, cells[..., None].expand(-1, -1, 3))
     weights = views[0].upsampling(resolution, torch.float64)[cells]
-    got, want = read_points(weights, feature_map), F.normalize(picked, dim=2)
+    got, want = read_points(feature_map, weights), F.normalize(picked, dim=2)
     torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
     gradients = [torch.autograd.grad(x.sin().sum(), feature_map)[0] for x in (got, want)]
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
@@ -186,7 +186,7 @@ def test_reading_points_equals_upsampling_then_picking(resolution):
     for i in valid.nonzero()[:, 0]:
         for k in range(4):
             mean = rows[i, members[0][i, k]].mean(0)
-            got = read_points(pairs.weights[0], feature_map)[i, k]
+            got = read_points(feature_map, pairs.weights[0])[i, k]
             torch.testing.assert_close(got, F.normalize(mean, dim=0), rtol=1e-5, atol=1e-6)
 
 

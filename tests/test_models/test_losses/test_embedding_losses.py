@@ -8,6 +8,7 @@ from mmengine.registry import init_default_scope
 
 from mmpixcon.models.heads import CrossCorrelationHead
 from mmpixcon.models.losses import VICRegLoss
+from mmpixcon.models.losses.reference import cross_correlation, vicreg
 from mmpixcon.registry import MODELS
 
 PRECISIONS = pytest.mark.parametrize(
@@ -15,39 +16,6 @@ PRECISIONS = pytest.mark.parametrize(
 )
 # More images than dimensions, and fewer.
 SHAPES = pytest.mark.parametrize('shape', [(9, 4), (5, 12), (2, 3)])
-
-
-def vicreg_reference(first, second, inv=25.0, var=25.0, cov=1.0, eps=1e-4):
-    """Loops over images and dimensions."""
-    n, d = first.shape
-    s = sum((first[i, j] - second[i, j]) ** 2 for i in range(n) for j in range(d)) / (n * d)
-    v, c = 0.0, 0.0
-    for z in (first, second):
-        mean = [sum(z[:, j]) / n for j in range(d)]
-
-        def covariance(j, k, z=z, mean=mean):
-            return sum((z[i, j] - mean[j]) * (z[i, k] - mean[k]) for i in range(n)) / (n - 1)
-
-        for j in range(d):
-            v = v + torch.clamp(1 - (covariance(j, j) + eps).sqrt(), min=0) / d / 2
-            c = c + sum(covariance(j, k) ** 2 for k in range(d) if k != j) / d
-    return inv * s, var * v, cov * c
-
-
-def barlow_reference(first, second, lambd=0.0051, eps=1e-5):
-    """Loops over pairs of dimensions."""
-    n, d = first.shape
-
-    def normal(z, j):
-        mean = z[:, j].mean()
-        return (z[:, j] - mean) / (((z[:, j] - mean) ** 2).mean() + eps).sqrt()
-
-    total = 0.0
-    for j in range(d):
-        for k in range(d):
-            c = (normal(first, j) * normal(second, k)).sum() / n
-            total = total + ((1 - c) ** 2 if j == k else lambd * c**2)
-    return total
 
 
 def embeddings(shape, dtype):
@@ -68,7 +36,8 @@ def compare(ours, expected, inputs, tolerance):
 def test_vicreg(shape, dtype, tolerance):
     pair = embeddings(shape, dtype)
     ours = VICRegLoss(20.0, 15.0, 2.0, 1e-3)(*pair)
-    expected = vicreg_reference(*pair, 20.0, 15.0, 2.0, 1e-3)
+    weights = (20.0, 15.0, 2.0)
+    expected = [w * term for w, term in zip(weights, vicreg(*pair, 1e-3))]
     for value, name in zip(expected, ('invariance', 'variance', 'covariance')):
         torch.testing.assert_close(ours[f'loss_{name}'], value, rtol=tolerance, atol=tolerance)
     compare(sum(ours.values()), sum(expected), pair, tolerance)
@@ -78,7 +47,7 @@ def test_vicreg(shape, dtype, tolerance):
 @SHAPES
 def test_barlow_twins(shape, dtype, tolerance):
     pair = embeddings(shape, dtype)
-    compare(CrossCorrelationHead()(*pair), barlow_reference(*pair), pair, tolerance)
+    compare(CrossCorrelationHead()(*pair), cross_correlation(*pair, 0.0051, 1e-5), pair, tolerance)
 
 
 @pytest.mark.parametrize('shape', [(16, 8), (8, 32)])

@@ -2,60 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import random
-
 import pytest
 import torch
 
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
-from mmpixcon.models.losses.reference import dense_cosine, dense_masks, dense_nce
+from mmpixcon.models.losses.reference import pixel_cosine, pixel_nce
+from tests.helpers.cells import dense_masks, random_case
 
 pytestmark = pytest.mark.torch_versions
-
-
-def random_view(rng: random.Random, rotate: bool = False) -> ViewGrid:
-    """A crop, resize, maybe flip or rotation of a 200 x 160 image, padded."""
-    crop_w, crop_h = rng.uniform(60, 200), rng.uniform(50, 160)
-    left, top = rng.uniform(0, 200 - crop_w), rng.uniform(0, 160 - crop_h)
-    width, height = rng.randint(40, 100), rng.randint(40, 100)
-    matrix = torch.tensor([[width / crop_w, 0, 0], [0, height / crop_h, 0], [0, 0, 1.0]])
-    matrix = matrix.double() @ torch.tensor([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]]).double()
-    if rng.random() < 0.5:
-        flip = torch.tensor([[-1, 0, float(width)], [0, 1, 0], [0, 0, 1]]).double()
-        matrix = flip @ matrix
-    if rotate:
-        angle = rng.uniform(-0.6, 0.6)
-        cos, sin = math.cos(angle), math.sin(angle)
-        turn = torch.tensor([[cos, -sin, 9.0], [sin, cos, -7.0], [1e-4, -2e-4, 1]]).double()
-        matrix = turn @ matrix
-    pad_w, pad_h = width + rng.choice([0, 0, 13, 40]), height + rng.choice([0, 0, 9, 31])
-    return ViewGrid(
-        matrix, (rng.randint(2, 11), rng.randint(2, 11)), (pad_h, pad_w), (height, width)
-    )
-
-
-def random_case(seed: int, dtype: torch.dtype, channels: int = 7):
-    """Maps of a batch of 3 with their geometry; the third has no overlap."""
-    rng = random.Random(seed)
-    generator = torch.Generator().manual_seed(seed)
-    first = PixelPairs(random_view(rng), random_view(rng), S=rng.choice([3.0, 5.0, 9.0]))
-    queries, keys, pairs = [], [], []
-    for k in range(3):
-        query, key = random_view(rng, rotate=k == 1), random_view(rng, rotate=seed % 2 == 1)
-        if k == 2:
-            far = torch.tensor([[1, 0, 900.0], [0, 1, 900], [0, 0, 1]]).double()
-            key = ViewGrid(far @ key.homography, key.map_shape, key.input_shape, key.img_shape)
-        query, key = (
-            ViewGrid(view.homography, shape, view.input_shape, view.img_shape)
-            for view, shape in ((query, first.query.map_shape), (key, first.key.map_shape))
-        )
-        pairs.append(PixelPairs(query, key, S=first.S))
-        queries.append(torch.randn(channels, *query.map_shape, generator=generator))
-        keys.append(torch.randn(channels, *key.map_shape, generator=generator))
-    query = torch.stack(queries).to(dtype).requires_grad_()
-    return query, torch.stack(keys).to(dtype), pairs
 
 
 def value_and_grad(loss, query):
@@ -73,10 +28,10 @@ def test_losses_match_the_dense_equations(seed, dtype, tol):
     query, key, pairs = random_case(seed, dtype)
     for tau in (0.3, 0.02):
         got = value_and_grad(PixelNCELoss(tau)(query, key, pairs), query)
-        want = value_and_grad(mean_over_images(dense_nce, query, key, pairs, tau), query)
+        want = value_and_grad(mean_over_images(pixel_nce, query, key, pairs, tau), query)
         torch.testing.assert_close(got, want, atol=tol, rtol=tol * max(1, 0.3 / tau))
     got = value_and_grad(PixelCosineLoss()(query, key, pairs), query)
-    want = value_and_grad(mean_over_images(dense_cosine, query, key, pairs), query)
+    want = value_and_grad(mean_over_images(pixel_cosine, query, key, pairs), query)
     torch.testing.assert_close(got, want, atol=tol, rtol=tol)
 
 
@@ -134,8 +89,8 @@ def test_zero_and_tiny_features_match_the_dense_equations():
         query[:, :, 1] *= 1e-8
         key[:, :, 0] = 0
     for loss_fn, dense, args in (
-        (PixelNCELoss(0.3), dense_nce, (0.3,)),
-        (PixelCosineLoss(), dense_cosine, ()),
+        (PixelNCELoss(0.3), pixel_nce, (0.3,)),
+        (PixelCosineLoss(), pixel_cosine, ()),
     ):
         got = value_and_grad(loss_fn(query, key, pairs), query)
         want = value_and_grad(mean_over_images(dense, query, key, pairs, *args), query)

@@ -1,77 +1,15 @@
-"""PLRC's losses beside its equations, written out pair by pair."""
+"""PLRC's losses against their plain versions."""
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
-import torch.nn.functional as F
 
 from mmpixcon.models.losses import PointAffinityLoss, PointRegionContrastLoss, affinities
+from mmpixcon.models.losses.reference import point_affinity_distillation, point_region_contrast
+from tests.helpers.points import CHANNELS, random_case, unit
 
 pytestmark = pytest.mark.torch_versions
-
-BATCH, CHANNELS = 4, 5
-
-
-def affinity(point, key, pool, tau):
-    """A_{ik}, equation (3)."""
-    total = sum(math.e ** (point @ other / tau) for other in pool)
-    return math.e ** (point @ key / tau) / total
-
-
-def contrast(points, keys, regions, pools, tau):
-    """L_c, equation (2), image by image; -1 is no point."""
-    total = points.sum() * 0
-    for p, k, (a, b), pool in zip(points, keys, regions, pools):
-        pairs = [(i, j) for i in range(len(a)) for j in range(len(b)) if a[i] == b[j] >= 0]
-        if pairs:
-            logs = [affinity(p[i], k[j], pool, tau).log() for i, j in pairs]
-            total = total - sum(logs) / len(pairs)
-    return total / len(points)
-
-
-def distillation(points, momentum, regions, pools, strategy, tau_t, tau_s):
-    """L_a, equation (4), the mean over an image's points."""
-    total = points.sum() * 0
-    for p, m, (a, _), pool in zip(points, momentum, regions, pools):
-        terms = []
-        for i in range(len(a)):
-            if a[i] < 0:
-                continue
-            teacher, student = (p[i], m[i]) if strategy == 2 else (m[i], p[i])
-            terms += [
-                affinity(teacher, key, pool, tau_t) * affinity(student, key, pool, tau_s).log()
-                for key in pool
-            ]
-        if terms:
-            total = total - sum(terms) / int((a >= 0).sum())
-    return total / len(points)
-
-
-def unit(*shape):
-    return F.normalize(torch.randn(*shape, dtype=torch.float64), dim=-1)
-
-
-def random_case(seed, negatives, count=6):
-    """Points of random regions; some are none, and images without any come in."""
-    torch.manual_seed(seed)
-    points, keys, momentum = (unit(BATCH, count, CHANNELS) for _ in range(3))
-    regions = torch.randint(-1, 3, (BATCH, 2, count))
-    # Images without points, some seeds all of them.
-    for image in range(BATCH):
-        if seed == 0 or torch.rand(()) < 0.3:
-            regions[image] = -1
-    first, second = regions.unbind(1)
-    positive = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
-    keys_of = [k[a >= 0] for k, a in zip(keys, second)]
-    if negatives == 'image':
-        pools, pool, valid = keys_of, keys, second >= 0
-    else:
-        pools = [torch.cat(keys_of)] * BATCH
-        pool, valid = keys.flatten(0, 1)[None], (second >= 0).flatten()[None]
-    return points, keys, momentum, regions, positive, pools, pool, valid
 
 
 def value_and_grad(loss, points):
@@ -97,7 +35,7 @@ def test_contrast_is_equation_2(seed, negatives, dtype, tol, monkeypatch):
     points, keys, _, regions, positive, pools, pool, valid = random_case(seed, negatives)
     loss, grad = check(
         PointRegionContrastLoss(0.3),
-        lambda p: contrast(p, keys, regions, pools, 0.3),
+        lambda p: point_region_contrast(p, keys, positive, pool, valid, 0.3),
         dtype,
         tol,
         points,
@@ -127,7 +65,9 @@ def test_distillation_is_equation_4(seed, strategy, negatives, dtype, tol, monke
     is_point = regions[:, 0] >= 0
     loss, grad = check(
         PointAffinityLoss(strategy, 0.2, 0.4),
-        lambda p: distillation(p, momentum, regions, pools, strategy, 0.2, 0.4),
+        lambda p: point_affinity_distillation(
+            *((p, momentum) if strategy == 2 else (momentum, p)), is_point, pool, valid, 0.2, 0.4
+        ),
         dtype,
         tol,
         points,

@@ -36,13 +36,13 @@ def test_twenty_steps_of_mmselfsups_moco(kind, monkeypatch):
     monkeypatch.setattr('mmselfsup.models.algorithms.moco.batch_unshuffle_ddp', lambda x, i: x)
     if kind == 'MoCo':
         ours = our_moco()
-        bank = ours.bank
+        bank = ours.banks['image']
         mlp = ours.neck.mlp
     else:
         ours = detco(weights=(0, 0, 0, 1), temperatures=dict(gg=0.2))
-        assert list(ours.head.banks) == ['gg'] and list(ours.head.banks['gg']) == ['3']
-        bank = ours.head.banks['gg']['3']
-        mlp = ours.head.projectors['gg']['3'].mlp
+        assert list(ours.banks) == ['gg/3']
+        bank = ours.banks['gg/3']
+        mlp = ours.head.projectors['gg/3'].mlp
     ours.backbone.load_state_dict(stock.backbone.state_dict())
     mlp.load_state_dict(stock.neck.mlp.state_dict())
     ours.momentum_encoder.synchronize(**ours.online_encoder)
@@ -79,7 +79,7 @@ def test_terms_are_the_papers():
         maps = model.backbone(inputs[0]), model.backbone(inputs[2].flatten(0, 1))
         keys_of = model.momentum_encoder
         key_maps = keys_of.backbone(inputs[1]), keys_of.backbone(inputs[3].flatten(0, 1))
-    banks = {k: {i: b.keys.clone() for i, b in by.items()} for k, by in head.banks.items()}
+    banks = {name: bank.keys.clone() for name, bank in model.banks.items()}
 
     def embed(mlp, pooled):
         return F.normalize(mlp([pooled])[0], dim=1)
@@ -94,8 +94,8 @@ def test_terms_are_the_papers():
         global_q, global_k = maps[0][i].mean((2, 3)), key_maps[0][i].mean((2, 3))
         local_q, local_k = pool_patches(maps[1][i]), pool_patches(key_maps[1][i])
         key = {
-            'gg': embed(keys_of.projectors['gg'][str(i)], global_k),
-            'll': embed(keys_of.projectors['ll'][str(i)], local_k),
+            'gg': embed(keys_of.projectors[f'gg/{i}'], global_k),
+            'll': embed(keys_of.projectors[f'll/{i}'], local_k),
         }
         key['gl'] = key['gg']
         for kind, source, tau in (
@@ -103,8 +103,8 @@ def test_terms_are_the_papers():
             ('gl', local_q, 0.5),
             ('ll', local_q, 0.2),
         ):
-            q = embed(head.projectors[kind][str(i)], source)
-            bank = banks['ll' if kind == 'll' else 'gg'][str(i)]
+            q = embed(head.projectors[f'{kind}/{i}'], source)
+            bank = banks[f'll/{i}' if kind == 'll' else f'gg/{i}']
             logits = torch.cat([(q * key[kind]).sum(1, keepdim=True), q @ bank.T], 1) / tau
             zero = torch.zeros(4, dtype=torch.long)
             expected[f'loss_{kind}_{i}'] = weight * F.cross_entropy(logits, zero)
@@ -120,18 +120,19 @@ def test_a_bank_of_its_own_for_gl_would_hold_the_same_keys():
     model = detco()
     own = MemoryBank(24, 8).double()
     keys = []
-    original = model.head.enqueue
+    enqueue = model.banks['gg/3'].enqueue
 
-    def enqueue(found):
-        keys.append(found['gg'][3])
-        own.enqueue(found['gg'][3])
-        original(found)
+    def enqueue_in_both(rows):
+        keys.append(rows)
+        own.enqueue(rows)
+        enqueue(rows)
 
-    model.head.enqueue = enqueue
+    model.banks['gg/3'].enqueue = enqueue_in_both
     for _ in range(6):
         model.loss(views(4), [])
-    assert torch.equal(own.keys, model.head.banks['gg']['3'].keys)
+    assert torch.equal(own.keys, model.banks['gg/3'].keys)
     assert torch.equal(own.keys, torch.cat(keys))
+    assert not any(name.startswith('gl') for name in model.banks)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +151,30 @@ def test_ablations(options, names):
         assert model.head.weights == dict.fromkeys(range(4), 0.25)
 
 
+@pytest.mark.parametrize('shared', [False, True])
+def test_checkpoints_of_earlier_versions_load(shared):
+    model = detco(share_bank=shared)
+    earlier = {}
+    for name, value in model.state_dict().items():
+        owner, _, rest = name.partition('banks.')
+        if rest:
+            bank, _, entry = rest.partition('.')
+            name = f'head.banks.{bank}.all.{entry}' if shared else f'head.banks.{rest}'
+        earlier[name.replace('/', '.')] = torch.full_like(value, 3)
+    model.load_state_dict(earlier)
+    assert all((value == 3).all() for value in model.state_dict().values())
+    moco = our_moco()
+    state = {name.replace('banks.image', 'bank'): v for name, v in moco.state_dict().items()}
+    assert 'bank.keys' in state
+    moco.load_state_dict(state)
+
+
 def test_one_bank_for_all_stages():
     model = detco(share_bank=True)
-    assert [list(by) for by in model.head.banks.values()] == [['all'], ['all']]
+    assert list(model.banks) == ['gg', 'll']
     model.loss(views(4), [])
     # Four stages of four keys.
-    assert model.head.banks['gg']['all'].pointer.item() == 16
+    assert model.banks['gg'].pointer.item() == 16
 
 
 def test_errors_name_the_key():

@@ -52,7 +52,7 @@ def test_losses_are_equations_5_and_6(strategy, monkeypatch):
     # Maps of 3 x 3.
     inputs = [torch.randn(4, 3, 96, 96).double() for _ in range(2)]
     apart = samples(apart=(1,), size=96)
-    bank = model.bank.keys.clone()
+    bank = model.banks['image'].keys.clone()
     average = model.momentum_encoder
 
     def upsampled(view, backbone, neck):
