@@ -8,6 +8,7 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmpixcon.datasets.proposals.store import write_proposals
@@ -133,6 +134,7 @@ def test_a_stock_detector_reads_the_checkpoint(name, scenes_root, tmp_path):
     cfg.model.backbone.init_cfg = dict(
         type='Pretrained', checkpoint=str(tmp_path / 'epoch_2.pth'), prefix='backbone.'
     )
+    init_default_scope(cfg.default_scope)
     detector = MODELS.build(cfg.model)
     detector.init_weights()
     pretrained = runner.model.backbone.state_dict()
@@ -142,8 +144,7 @@ def test_a_stock_detector_reads_the_checkpoint(name, scenes_root, tmp_path):
 
 def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
     cfg = quick_pretraining('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
-    pieces = Config.fromfile(CONFIGS / '_base_' / 'datasets' / 'annotated_scenes.py')
-    loader = pieces.small_annotated
+    loader = cfg.annotated_images
     loader.dataset.data_root = str(scenes_root)
     hook = dict(type='mmpixcon.ObjectKNNHook', memory=loader, query=loader, interval=1, k=1)
     cfg.custom_hooks += [hook, dict(type='mmpixcon.AffinityPrecisionHook', images=loader)]

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpixcon.apis.runner import make_resumable
+from mmpixcon.apis.runner import make_safe
 from mmpixcon.registry import DATASETS, MODELS
 from tests.helpers.configs import CONFIGS, shipped_config
 
@@ -51,7 +51,7 @@ def trained(request, scenes_root, tmp_path_factory):
         experiment_name=work_dir.name,
     )
     # As tools/train.py does.
-    make_resumable(cfg)
+    make_safe(cfg)
     Runner.from_cfg(cfg).train()
     return detector, str(work_dir / 'epoch_1.pth')
 

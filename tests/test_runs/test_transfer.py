@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
 from PIL import Image
 
-from mmpixcon.apis.runner import make_resumable
+from mmpixcon.apis.runner import make_safe
 from mmpixcon.datasets.bdd100k import CLASSES, convert
 from mmpixcon.engine import compare_state_dicts
 from mmpixcon.models.detectors import PixelContrastDetector
@@ -117,7 +117,7 @@ def pretrained(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory):
             work_dir = tmp_path_factory.mktemp('pretrained') / detector
             name = f'stock/{detector}_1xb8-12e_scenes.py'
             cfg = quick(name, scenes_root, work_dir, train_cfg__max_epochs=1)
-            make_resumable(cfg)
+            make_safe(cfg)
             Runner.from_cfg(cfg).train()
             made[detector] = str(work_dir / 'epoch_1.pth')
         return made[detector]

@@ -39,8 +39,8 @@ def test_why_names_the_file_and_line_that_set_a_value(key, value, file, name):
     match = re.fullmatch(rf'  (.*{re.escape(file)}):(\d+) sets (.*)', source)
     assert match and name in match[3], source
     last = key.rsplit('.', 1)[-1]
-    path = match[1] if match[1].startswith('/') else ROOT / match[1]
-    assert last in open(path).read().splitlines()[int(match[2]) - 1]
+    lines = (ROOT / match[1]).read_text().splitlines()
+    assert last in lines[int(match[2]) - 1]
 
 
 def test_a_key_that_is_not_there_is_named():

@@ -33,9 +33,8 @@ def positions(path: Path) -> list[str]:
             number = isinstance(index, ast.Constant) and isinstance(index.value, int)
             if number or isinstance(index, ast.Slice):
                 hits.append(f'{path}:{node.lineno}')
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if PLACE_IN_KEY.search(node.value) and '/' not in node.value:
-                hits.append(f'{path}:{node.lineno}')
+        elif isinstance(node, ast.Constant) and PLACE_IN_KEY.search(str(node.value)):
+            hits.append(f'{path}:{node.lineno}')
     return hits
 
 

@@ -28,6 +28,7 @@ def contrast_statistics(
         similarity of anchors with their positives, and deviations of both encoders' features, 1
         if they point everywhere, 0 if they collapsed.
     """
+    anchor = query if gamma is None else gamma
     counts = [block.count for pair in pairs for block in pair.blocks()]
     count = torch.cat([query.new_zeros(0, dtype=torch.long), *counts])
     anchors = (count > 0).sum()
@@ -37,8 +38,8 @@ def contrast_statistics(
         'positives_per_anchor': count.sum() / anchors.clamp(min=1),
         'anchor_share': anchors / max(cells, 1),
         # The loss averages over all images; those without anchors add 0.
-        'positive_similarity': -cos(query, key, pairs) * (len(pairs) / max(with_anchors, 1)),
-        'feature_std': spread(_cells(query if gamma is None else gamma)),
+        'positive_similarity': -cos(anchor, key, pairs) * (len(pairs) / max(with_anchors, 1)),
+        'feature_std': spread(_cells(query)),
         'momentum_std': spread(_cells(key)),
     }
 

@@ -1,4 +1,4 @@
-"""The losses in plain PyTorch: to be read beside the papers, and what the fast ones are tested with.
+"""The losses in plain PyTorch, to read beside the papers and to test the fast ones with.
 
 Nothing here is fused, blocked or computed in place, so that a function is its equation. Memory
 grows with the square of the number of cells or points.

@@ -32,7 +32,7 @@ def check(ours, reference, dtype, tol, *inputs):
 @pytest.mark.parametrize('seed', range(4))
 def test_contrast_is_equation_2(seed, negatives, dtype, tol, monkeypatch):
     monkeypatch.setattr(affinities, 'BLOCK_ELEMENTS', 50)
-    points, keys, _, regions, positive, pools, pool, valid = random_case(seed, negatives)
+    points, keys, _, _, positive, _, pool, valid = random_case(seed, negatives)
     loss, grad = check(
         PointRegionContrastLoss(0.3),
         lambda p: point_region_contrast(p, keys, positive, pool, valid, 0.3),
@@ -58,7 +58,7 @@ def test_contrast_is_equation_2(seed, negatives, dtype, tol, monkeypatch):
 @pytest.mark.parametrize('seed', range(3))
 def test_distillation_is_equation_4(seed, strategy, negatives, dtype, tol, monkeypatch):
     monkeypatch.setattr(affinities, 'BLOCK_ELEMENTS', 50)
-    points, _, momentum, regions, _, pools, pool, valid = random_case(seed, negatives)
+    points, _, momentum, regions, _, _, pool, valid = random_case(seed, negatives)
     # Where an image has points, both views have some.
     has = (regions >= 0).any(2).all(1)
     regions[~has] = -1
