@@ -25,26 +25,26 @@ last = {'default_hooks.checkpoint.max_keep_ckpts': 2}
 backbone_epochs = {
     **last,
     'train_cfg.max_epochs': 50,
-    'param_scheduler.0.T_max': 50,
-    'param_scheduler.0.end': 50,
+    'param_scheduler.CosineAnnealingLR.T_max': 50,
+    'param_scheduler.CosineAnnealingLR.end': 50,
 }
 short = {
     **last,
     'train_cfg.max_epochs': 12,
-    'param_scheduler.1.end': 12,
-    'param_scheduler.1.milestones': [10],
+    'param_scheduler.MultiStepLR.end': 12,
+    'param_scheduler.MultiStepLR.milestones': [10],
 }
 once = {
     **last,
     'train_cfg.max_epochs': 6,
     'train_cfg.val_interval': 6,
-    'param_scheduler.0.end': 6,
-    'param_scheduler.0.milestones': [5],
+    'param_scheduler.MultiStepLR.end': 6,
+    'param_scheduler.MultiStepLR.milestones': [5],
 }
 # AP over fine-tuning.
 often = {**last, 'train_cfg.val_interval': 2}
 # The checkpoint of a backbone is less than half of a detector.
-less = {'custom_hooks.0.min_loaded': 0.3}
+less = {'custom_hooks.PlainCheckpointHook.min_loaded': 0.3}
 
 stages = {
     'backbone': dict(
@@ -61,13 +61,13 @@ stages = {
         config=fine_tune,
         data='scenes',
         init=dict(load_from='backbone'),
-        options={**often, **less, 'custom_hooks.1.whole': False},
+        options={**often, **less, 'custom_hooks.RequireCheckpointHook.whole': False},
     ),
     'from scratch, heads': dict(
         config=heads,
         data='scenes',
         init=dict(load_from='backbone'),
-        options={**once, **less, 'custom_hooks.1.frozen_too': False},
+        options={**once, **less, 'custom_hooks.RequireCheckpointHook.frozen_too': False},
     ),
     **{
         f'{name}, fine-tuned': dict(

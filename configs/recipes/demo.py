@@ -7,8 +7,8 @@ data = dict(scenes='data/scenes/')
 short = {
     'train_cfg.max_epochs': 6,
     'train_cfg.val_interval': 2,
-    'param_scheduler.1.end': 6,
-    'param_scheduler.1.milestones': [5],
+    'param_scheduler.MultiStepLR.end': 6,
+    'param_scheduler.MultiStepLR.milestones': [5],
     'default_hooks.logger.interval': 10,
 }
 # The backbone of PLRC's config, in configs that have a wider one.
@@ -24,8 +24,8 @@ stages = {
         data='scenes',
         options={
             'train_cfg.max_epochs': 20,
-            'param_scheduler.0.T_max': 20,
-            'param_scheduler.0.end': 20,
+            'param_scheduler.CosineAnnealingLR.T_max': 20,
+            'param_scheduler.CosineAnnealingLR.end': 20,
             'model.warmup_epochs': 3,
             'default_hooks.logger.interval': 4,
         },
@@ -38,13 +38,17 @@ stages = {
     'PLRC, Deformable DETR': dict(
         config='../finetune/deformable-detr-pretrained_r18_1xb8-12e_scenes.py',
         data='scenes',
-        options={**short, 'custom_hooks.0.min_loaded': least, 'custom_hooks.1.whole': False},
+        options={
+            **short,
+            'custom_hooks.PlainCheckpointHook.min_loaded': least,
+            'custom_hooks.RequireCheckpointHook.whole': False,
+        },
         init=dict(load_from='PLRC'),
     ),
     'PLRC, Deformable DETR + PixCon': dict(
         config='../pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py',
         data='scenes',
-        options={**short, **in_pixcon, 'custom_hooks.1.min_loaded': least},
+        options={**short, **in_pixcon, 'custom_hooks.PlainCheckpointHook.min_loaded': least},
         init=dict(load_from='PLRC'),
     ),
 }

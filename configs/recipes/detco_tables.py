@@ -10,18 +10,19 @@ methods = {
     'DetCo-AA': '../detco/detco-aa_r50_8xb32-200e_imagenet.py',
 }
 ablations = {
-    name: f'../detco/{name.split(",")[0]}_r50_8xb32-{epochs}e_imagenet.py'
-    for name, epochs in {
-        'detco-w0001': 100,
-        'detco-w1111-norm': 100,
-        'detco-w1111': 100,
-        'detco-norm': 100,
-        'detco': 100,
-        'detco-shared-bank': 100,
-        'detco-gg': 50,
-        'detco-gg-gl': 50,
-        'detco, 50 epochs': 50,
-    }.items()
+    **{
+        name: f'../detco/{name}_r50_8xb32-100e_imagenet.py'
+        for name in (
+            'detco-w0001',
+            'detco-w1111-norm',
+            'detco-w1111',
+            'detco-norm',
+            'detco',
+            'detco-shared-bank',
+        )
+    },
+    **{name: f'../detco/{name}_r50_8xb32-50e_imagenet.py' for name in ('detco-gg', 'detco-gg-gl')},
+    'detco, 50 epochs': '../detco/detco_r50_8xb32-50e_imagenet.py',
 }
 starts = {
     'random weights': dict(options={init: None}),
@@ -29,7 +30,7 @@ starts = {
     **{name: dict(init={backbone: name}) for name in (*methods, *ablations)},
 }
 compared = [name for name in starts if name not in ablations]
-few = ('1%', '2%', '5%', '10%')
+few = {f'{percent}%': percent for percent in (1, 2, 5, 10)}
 full = {
     'C4, 180k': 'mask-rcnn_r50-c4_8xb2-180k_coco',
     'FPN, 180k': 'mask-rcnn_r50_fpn_8xb2-180k_coco',
@@ -63,11 +64,11 @@ stages = {
         f'{name}, {share}': dict(
             config='../finetune/mask-rcnn_r50_fpn_8xb2-12k_coco.py',
             data='coco',
-            percent=int(share[:-1]),
+            percent=percent,
             **starts[name],
         )
         for name in compared
-        for share in few
+        for share, percent in few.items()
     },
 }
 box = _base_.box_metrics

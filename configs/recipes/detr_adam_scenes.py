@@ -26,8 +26,8 @@ stages = {
         options={
             **last,
             'train_cfg.max_epochs': 40,
-            'param_scheduler.0.T_max': 40,
-            'param_scheduler.0.end': 40,
+            'param_scheduler.CosineAnnealingLR.T_max': 40,
+            'param_scheduler.CosineAnnealingLR.end': 40,
         },
     ),
     # 20 epochs, as in the paper; the rate falls after two thirds of them, as in UP-DETR's.
@@ -40,8 +40,8 @@ stages = {
             options={
                 **last,
                 'train_cfg.max_epochs': 20,
-                'param_scheduler.1.end': 20,
-                'param_scheduler.1.milestones': [13],
+                'param_scheduler.MultiStepLR.end': 20,
+                'param_scheduler.MultiStepLR.milestones': [13],
             },
         )
         for name, config in updetr.items()

@@ -8,11 +8,10 @@ data = dict(scenes='data/scenes/')
 # 240 steps.
 options = {
     'train_cfg.max_epochs': 20,
-    'param_scheduler.0.T_max': 20,
-    'param_scheduler.0.end': 20,
+    'param_scheduler.CosineAnnealingLR.T_max': 20,
+    'param_scheduler.CosineAnnealingLR.end': 20,
     'model.warmup_epochs': 3,
-    # The hook that measures.
-    'custom_hooks.3.interval': 5,
+    'custom_hooks.AffinityPrecisionHook.interval': 5,
 }
 
 regions = {'mask': '-mask', 'box': '-box', 'grid 4': '', 'grid 2': '-grid2'}

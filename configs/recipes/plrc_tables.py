@@ -7,8 +7,8 @@ backbone = f'{init}.checkpoint'
 moco = '../moco/mocov2_r50_8xb32-200e_imagenet.py'
 long = {
     'train_cfg.max_epochs': 800,
-    'param_scheduler.0.T_max': 800,
-    'param_scheduler.0.end': 800,
+    'param_scheduler.CosineAnnealingLR.T_max': 800,
+    'param_scheduler.CosineAnnealingLR.end': 800,
 }
 images = {'train_dataloader.dataset.data_prefix.img_path': 'train2017/'}
 on_imagenet = {

@@ -5,7 +5,7 @@
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 
-# The backbone of pretrain_r18.py, in configs that have a wider one.
+# The backbone of the small pretraining configs, in configs that have a wider one.
 narrow = {'backbone.base_channels': 32, 'neck.in_channels': [128, 256]}
 stock = dict(config='../stock/deformable-detr_r18_1xb8-12e_scenes.py', data='scenes')
 # The same, and refused without a checkpoint.
@@ -29,7 +29,10 @@ stages = {
         f'{name}, stock': dict(
             config=pretrained,
             data='scenes',
-            options={'custom_hooks.0.min_loaded': least, 'custom_hooks.1.whole': False},
+            options={
+                'custom_hooks.PlainCheckpointHook.min_loaded': least,
+                'custom_hooks.RequireCheckpointHook.whole': False,
+            },
             init=dict(load_from=name),
         )
         for name, least in starts.items()
@@ -37,7 +40,7 @@ stages = {
     **{
         f'{name}, PixCon': dict(
             pixcon,
-            options={**in_pixcon, 'custom_hooks.1.min_loaded': least},
+            options={**in_pixcon, 'custom_hooks.PlainCheckpointHook.min_loaded': least},
             init=dict(load_from=name),
         )
         for name, least in starts.items()

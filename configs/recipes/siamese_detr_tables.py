@@ -19,7 +19,7 @@ detectors = {
 one = 'conditional-detr-100q'
 dab_dn = ('dab-deformable-detr', 'dn-deformable-detr')
 # Sources of boxes that no config has, on ImageNet.
-source = 'train_dataloader.dataset.pipeline.1.source'
+source = 'train_dataloader.dataset.pipeline.RegionTargets.source'
 random_boxes = {f'{source}._delete_': True, f'{source}.type': 'RandomRegions', f'{source}.num': 30}
 edge_boxes = {
     f'{source}._delete_': True,
@@ -69,8 +69,8 @@ pretrained = {
 # The backbone alone is less than half of a detector.
 scratch = {
     'load_from': _base_.swav,
-    'custom_hooks.0.min_loaded': 0.3,
-    'custom_hooks.1.whole': False,
+    'custom_hooks.PlainCheckpointHook.min_loaded': 0.3,
+    'custom_hooks.RequireCheckpointHook.whole': False,
 }
 # What is fine-tuned from what: (name, detector).
 on_coco = [
@@ -100,7 +100,7 @@ variants = [
     for detector in dab_dn
     for start in ('from scratch', 'Siamese DETR')
 ]
-heads = ['from scratch detr', *(f'{method} detr' for method in methods)]
+pretrained_detrs = [f'{method} detr' for method in methods]
 fine = '../finetune/'
 
 
@@ -132,7 +132,7 @@ stages = {
         f'{name}, to VOC, 150 epochs': dict(
             config=f'{fine}detr_r50_8xb4-150e_voc0712.py', data='voc', **starts[name]
         )
-        for name in heads
+        for name in ('from scratch detr', *pretrained_detrs)
     },
     **{
         f'{name}, to 10% of VOC': dict(
@@ -149,16 +149,16 @@ stages = {
             data='voc',
             init=dict(load_from=name),
         )
-        for name in heads[1:]
+        for name in pretrained_detrs
     },
     # Its frozen transformer stays random.
-    f'{heads[0]}, heads': dict(
+    'from scratch detr, heads': dict(
         config='../transfer/detr_r50_box-head_8xb4-50e_voc0712.py',
         data='voc',
         options={
             'load_from': _base_.swav,
-            'custom_hooks.0.min_loaded': 0.3,
-            'custom_hooks.1.frozen_too': False,
+            'custom_hooks.PlainCheckpointHook.min_loaded': 0.3,
+            'custom_hooks.RequireCheckpointHook.frozen_too': False,
         },
     ),
 }

@@ -25,8 +25,8 @@ stages = {
         normalize_as=twins,
         options={
             'train_cfg.max_epochs': 20,
-            'param_scheduler.0.end': 20,
-            'param_scheduler.0.milestones': [13],
+            'param_scheduler.MultiStepLR.end': 20,
+            'param_scheduler.MultiStepLR.milestones': [13],
         },
     ),
     **{
