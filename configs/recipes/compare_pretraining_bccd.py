@@ -7,7 +7,7 @@ methods = {
     'MoCo v2': '../moco/mocov2_r18_1xb32-100e_bccd.py',
     'DetCo': '../detco/detco_r18_1xb32-100e_bccd.py',
     'PLRC': '../plrc/plrc_r18_1xb32-100e_bccd.py',
-    'PLRC, region level': '../plrc/plrc-region-level_r18_1xb32-100e_bccd.py',
+    'PLRC, region level': '../plrc/ablations/plrc-region-level_r18_1xb32-100e_bccd.py',
     'Barlow Twins': '../barlow_twins/barlowtwins_r18_1xb32-100e_bccd.py',
     'VICReg': '../vicreg/vicreg_r18_1xb32-100e_bccd.py',
 }

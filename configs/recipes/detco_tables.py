@@ -10,20 +10,13 @@ methods = {
     'DetCo-AA': '../detco/detco-aa_r50_8xb32-200e_imagenet.py',
 }
 ablations = {
-    **{
-        name: f'../detco/{name}_r50_8xb32-100e_imagenet.py'
-        for name in (
-            'detco-w0001',
-            'detco-w1111-norm',
-            'detco-w1111',
-            'detco-norm',
-            'detco',
-            'detco-shared-bank',
-        )
-    },
-    **{name: f'../detco/{name}_r50_8xb32-50e_imagenet.py' for name in ('detco-gg', 'detco-gg-gl')},
+    'detco': '../detco/detco_r50_8xb32-100e_imagenet.py',
     'detco, 50 epochs': '../detco/detco_r50_8xb32-50e_imagenet.py',
 }
+for name in ('w0001', 'w1111-norm', 'w1111', 'norm', 'shared-bank'):
+    ablations[f'detco-{name}'] = f'../detco/ablations/detco-{name}_r50_8xb32-100e_imagenet.py'
+for name in ('gg', 'gg-gl'):
+    ablations[f'detco-{name}'] = f'../detco/ablations/detco-{name}_r50_8xb32-50e_imagenet.py'
 starts = {
     'random weights': dict(options={init: None}),
     'supervised': dict(options={backbone: _base_.supervised, f'{init}.prefix': None}),

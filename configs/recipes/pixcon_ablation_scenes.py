@@ -3,13 +3,14 @@
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 
+small = 'deformable-detr_r18_1xb8-12e_scenes.py'
 models = {
-    'stock': '../stock/deformable-detr_r18_1xb8-12e_scenes.py',
-    'L_Cos': '../pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py',
-    'L_Cos, two levels': '../pixcon/pixcon-two-level_deformable-detr_r18_1xb8-12e_scenes.py',
-    'L_Cos, all levels': '../pixcon/pixcon-all-level_deformable-detr_r18_1xb8-12e_scenes.py',
-    'L_NCE': '../pixcon/pixcon-nce_deformable-detr_r18_1xb8-12e_scenes.py',
-    'L_Cos, warm-up of beta': '../pixcon/pixcon-warmup_deformable-detr_r18_1xb8-12e_scenes.py',
+    'stock': f'../stock/{small}',
+    'L_Cos': f'../pixcon/pixcon_{small}',
+    'L_Cos, two levels': f'../pixcon/ablations/pixcon-two-level_{small}',
+    'L_Cos, all levels': f'../pixcon/ablations/pixcon-all-level_{small}',
+    'L_NCE': f'../pixcon/ablations/pixcon-nce_{small}',
+    'L_Cos, warm-up of beta': f'../pixcon/ablations/pixcon-warmup_{small}',
 }
 stages = {name: dict(config=config, data='scenes') for name, config in models.items()}
 tables = [

@@ -3,9 +3,11 @@
 _base_ = 'paths.py'
 on_coco = {
     'Deformable DETR': '../stock/deformable-detr_r50_4xb3-50e_coco.py',
-    'alpha 1, beta 1': '../pixcon/pixcon-nce-cos_deformable-detr_r50_4xb3-50e_coco.py',
-    'alpha 1, beta 0': '../pixcon/pixcon-nce_deformable-detr_r50_4xb3-50e_coco.py',
-    'alpha 0.2, beta 1': '../pixcon/pixcon-nce0.2-cos_deformable-detr_r50_4xb3-50e_coco.py',
+    'alpha 1, beta 1': '../pixcon/ablations/pixcon-nce-cos_deformable-detr_r50_4xb3-50e_coco.py',
+    'alpha 1, beta 0': '../pixcon/ablations/pixcon-nce_deformable-detr_r50_4xb3-50e_coco.py',
+    'alpha 0.2, beta 1': (
+        '../pixcon/ablations/pixcon-nce0.2-cos_deformable-detr_r50_4xb3-50e_coco.py'
+    ),
     'alpha 0, beta 1': '../pixcon/pixcon_deformable-detr_r50_4xb3-50e_coco.py',
     'DN-DETR': '../dn_detr/dn-detr_r50_4xb3-50e_coco.py',
     'DN-DETR, PixCon': '../pixcon/pixcon_dn-detr_r50_4xb3-50e_coco.py',
@@ -13,7 +15,7 @@ on_coco = {
     'DN-Deformable-DETR, PixCon': '../pixcon/pixcon_dn-deformable-detr_r50_4xb3-50e_coco.py',
     'DN-Deformable-DETR, 12': '../dn_detr/dn-deformable-detr_r50_4xb3-12e_coco.py',
     'DN-Deformable-DETR, 12, PixCon, two levels': (
-        '../pixcon/pixcon-two-level_dn-deformable-detr_r50_4xb3-12e_coco.py'
+        '../pixcon/ablations/pixcon-two-level_dn-deformable-detr_r50_4xb3-12e_coco.py'
     ),
 }
 on_bdd = {
@@ -24,7 +26,7 @@ on_bdd = {
     ),
     'DN-Deformable-DETR, DC5': '../dn_detr/dn-deformable-detr_r50-dc5_4xb3-50e_bdd100k.py',
     'DN-Deformable-DETR, DC5, PixCon, two levels': (
-        '../pixcon/pixcon-two-level_dn-deformable-detr_r50-dc5_4xb3-50e_bdd100k.py'
+        '../pixcon/ablations/pixcon-two-level_dn-deformable-detr_r50-dc5_4xb3-50e_bdd100k.py'
     ),
 }
 # From the runs of these names on COCO.

@@ -13,12 +13,12 @@ long = {
 images = {'train_dataloader.dataset.data_prefix.img_path': 'train2017/'}
 on_imagenet = {
     '200 epochs': 'plrc_r50_8xb32-200e_imagenet',
-    '200 epochs, region level': 'plrc-region-level_r50_8xb32-200e_imagenet',
+    '200 epochs, region level': 'ablations/plrc-region-level_r50_8xb32-200e_imagenet',
 }
 ablations = {
     '100 epochs': 'plrc_r50_8xb32-100e_imagenet',
     **{
-        f'100 epochs, {name}': f'plrc-{name}_r50_8xb32-100e_imagenet'
+        f'100 epochs, {name}': f'ablations/plrc-{name}_r50_8xb32-100e_imagenet'
         for name in (
             'strategy2',
             'strategy3',

@@ -33,17 +33,17 @@ of_imagenet = {
         for method in names
     },
     **{
-        f'Siamese DETR {one} {part}': f'../siamese_detr/siamese-detr-{part}_{one}'
+        f'Siamese DETR {one} {part}': f'../siamese_detr/ablations/siamese-detr-{part}_{one}'
         for part in ('a-detection', 'b-global', 'c-object', 'd-crop', 'random')
     },
 }
 of_coco = {
     **{f'{method} COCO': f'{path}_{one}' for method, path in methods.items()},
-    'Siamese DETR COCO random': f'../siamese_detr/siamese-detr-random_{one}',
-    'Siamese DETR COCO selective search': f'../siamese_detr/siamese-detr-selective-search_{one}',
-    'DETReg COCO random': f'../detreg/detreg-random_{one}',
-    'DETReg COCO edge boxes': f'../detreg/detreg-edge-boxes_{one}',
-    'UP-DETR COCO edge boxes': f'../updetr/updetr-edge-boxes_{one}',
+    'Siamese DETR COCO random': f'../siamese_detr/ablations/siamese-detr-random_{one}',
+    'Siamese DETR COCO selective search': f'../siamese_detr/ablations/siamese-detr-selective-search_{one}',
+    'DETReg COCO random': f'../detreg/ablations/detreg-random_{one}',
+    'DETReg COCO edge boxes': f'../detreg/ablations/detreg-edge-boxes_{one}',
+    'UP-DETR COCO edge boxes': f'../updetr/ablations/updetr-edge-boxes_{one}',
     **{f'Siamese DETR {d}': f'../siamese_detr/siamese-detr_{d}' for d in dab_dn},
 }
 frozen = {'model.detector.backbone.init_cfg.checkpoint': _base_.swav}

@@ -46,7 +46,7 @@ def shipped_config(name: str, data_root: Path, work_dir: Path, **options: object
 PRETEXTS = ('barlow_twins', 'detco', 'moco', 'plrc', 'vicreg')
 
 
-PRETRAIN = sorted(p for folder in PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py'))
+PRETRAIN = sorted(p for folder in PRETEXTS for p in (CONFIGS / folder).rglob('*.py'))
 
 
 # Of detection transformers: see test_region_configs.py.
@@ -55,9 +55,8 @@ REGION_PRETEXTS = ('detreg', 'siamese_detr', 'updetr')
 
 METHODS = sorted(
     p
-    for p in CONFIGS.glob('*/*.py')
-    if p.parent.name not in ('_base_', 'finetune', 'recipes', *REGION_PRETEXTS)
-    and p not in PRETRAIN
+    for p in CONFIGS.rglob('*.py')
+    if not {'_base_', 'finetune', 'recipes', *REGION_PRETEXTS} & {*p.parts} and p not in PRETRAIN
 )
 
 

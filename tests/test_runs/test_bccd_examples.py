@@ -20,7 +20,7 @@ from mmpixcon.registry import DATASETS
 from tests.helpers.configs import CONFIGS, ROOT
 
 BCCD = 'examples/bccd'
-PATHS = sorted(p for p in CONFIGS.glob('*/*_bccd.py') if p.parent.name != 'recipes')
+PATHS = sorted(p for p in CONFIGS.rglob('*_bccd.py') if not {'recipes', '_base_'} & {*p.parts})
 LISTS = ('train', 'val', 'test')
 
 

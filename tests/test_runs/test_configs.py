@@ -29,7 +29,7 @@ from tests.helpers.configs import (
 
 BY_EPOCH = [p for p in FINETUNE if re.search(r'-\d+e_', p.stem) and p not in DETRS]
 BY_ITERATION = [p for p in FINETUNE if p not in (*BY_EPOCH, *DETRS)]
-FULL = [p for p in METHODS if p.parent.name == 'pixcon' and p.stem.endswith('_coco')]
+FULL = [p for p in METHODS if 'pixcon' in p.parts and p.stem.endswith('_coco')]
 DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
 # alpha, beta; the divisor of each level, coarsest 9, twice that for twice the cells a side.
 WEIGHTS = {'pixcon-nce': (1, 0), 'pixcon-nce-cos': (1, 1), 'pixcon-nce0.2-cos': (0.2, 1)}
@@ -67,7 +67,7 @@ def test_metafile_lists_every_config():
             assert (ROOT / model['Config']).stem == model['Name']
             listed.add(ROOT / model['Config'])
     unlisted = ('stock', 'transfer')
-    regions = {p for folder in REGION_PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py')}
+    regions = {p for folder in REGION_PRETEXTS for p in (CONFIGS / folder).rglob('*.py')}
     others = {p for p in METHODS if p.parent.name not in unlisted}
     assert listed == others | set(PRETRAIN) | regions
 
@@ -241,7 +241,7 @@ def test_ablations_of_plrc_differ_in_one_line(key):
     schedule = 'r50_8xb32-100e_imagenet.py'
     stock = what_runs(CONFIGS / 'plrc' / f'plrc_{schedule}')
     for name, value in TABLE_3[key]:
-        values = what_runs(CONFIGS / 'plrc' / f'plrc-{name}_{schedule}')
+        values = what_runs(CONFIGS / 'plrc' / 'ablations' / f'plrc-{name}_{schedule}')
         changed = {k for k in stock.keys() | values.keys() if stock.get(k) != values.get(k)}
         assert changed == {key} and values[key] == value, name
 
@@ -343,7 +343,9 @@ def test_cityscapes_with_mmsegmentation(tmp_path):
 
 def test_weights_0001_and_gg_alone_are_mocos_size():
     init_default_scope('mmselfsup')
-    detco = Config.fromfile(CONFIGS / 'detco' / 'detco-gg_r50_8xb32-50e_imagenet.py').model
+    detco = Config.fromfile(
+        CONFIGS / 'detco' / 'ablations' / 'detco-gg_r50_8xb32-50e_imagenet.py'
+    ).model
     moco = Config.fromfile(CONFIGS / 'moco' / 'mocov2_r50_8xb32-200e_imagenet.py').model
     detco.head.weights, detco.head.queue_len, moco.queue_len = (0, 0, 0, 1), 8, 8
     sizes = [

@@ -71,7 +71,7 @@ def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
 def test_regions_and_levels_of_plrc(kind, scenes_root, tmp_path):
     options = dict(model__warmup_epochs=0, train_cfg__max_epochs=1)
     cfg = quick_pretraining(
-        f'plrc/plrc{kind}_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options
+        f'plrc/ablations/plrc{kind}_r18_1xb32-100e_scenes', scenes_root, tmp_path, **options
     )
     runner = Runner.from_cfg(cfg)
     runner.train()

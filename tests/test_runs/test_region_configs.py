@@ -15,7 +15,7 @@ from tests.helpers.configs import CONFIGS, REGION_PRETEXTS
 
 pytestmark = pytest.mark.slow
 
-PATHS = sorted(p for folder in REGION_PRETEXTS for p in CONFIGS.glob(f'{folder}/*.py'))
+PATHS = sorted(p for folder in REGION_PRETEXTS for p in (CONFIGS / folder).rglob('*.py'))
 FULL = [p for p in PATHS if '_r50_' in p.stem]
 MODEL = dict(siamese_detr='SiameseDETR', updetr='UPDETR', detreg='DETReg')
 DETECTORS = {

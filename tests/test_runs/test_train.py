@@ -166,7 +166,9 @@ def test_a_schedule_from_zero_leaves_no_parameter_out(scenes_root, tmp_path):
 
 def test_every_schedule_of_the_hook_is_at_work(scenes_root, tmp_path):
     cfg = quick(
-        'pixcon/pixcon-two-level_deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path
+        'pixcon/ablations/pixcon-two-level_deformable-detr_r18_1xb8-12e_scenes.py',
+        scenes_root,
+        tmp_path,
     )
     ramp = dict(stop=4, by_epoch=False)
     cfg.model.alpha = 0.5

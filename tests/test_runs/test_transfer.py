@@ -25,7 +25,7 @@ from tests.helpers.runs import quick, scalars, weights
 
 pytestmark = pytest.mark.slow
 
-BDD = sorted(CONFIGS.glob('*/*_bdd100k.py'))
+BDD = sorted(CONFIGS.rglob('*_bdd100k.py'))
 SMALL = ['deformable-detr_r18', 'faster-rcnn_r18_fpn']
 LEARNING = {
     'deformable-detr_r18': r'bbox_head.cls_branches.',

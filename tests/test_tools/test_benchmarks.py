@@ -52,7 +52,9 @@ def test_growth_is_the_exponent(pixel_contrast):
 
 
 def test_pixel_contrast_step_of_a_config():
-    config = CONFIGS / 'pixcon' / 'pixcon-two-level_deformable-detr_r18_1xb8-12e_scenes.py'
+    config = (
+        CONFIGS / 'pixcon' / 'ablations' / 'pixcon-two-level_deformable-detr_r18_1xb8-12e_scenes.py'
+    )
     out = run('pixel_contrast.py', '--only', 'step', '--size', 160, 128, '--rounds', 1,
               '--config', config)  # fmt: skip
     assert re.search(r'^pixcon +[\d.]+ +[\d.]+$', out, re.MULTILINE), out

@@ -3,7 +3,7 @@ r"""Time and memory of PixCon's losses beside a dense version, and of a whole st
     python tools/benchmarks/pixel_contrast.py            # losses, then a step
     python tools/benchmarks/pixel_contrast.py --only losses --cells 3800 all
     python tools/benchmarks/pixel_contrast.py --only step --size 1216 800 \
-        --config configs/pixcon/pixcon-all-level_deformable-detr_r50_4xb3-50e_coco.py
+        --config configs/pixcon/ablations/pixcon-all-level_deformable-detr_r50_4xb3-50e_coco.py
 
 Losses: one image, C = 256, forward and backward, geometry included; each row in
 a process of its own. 'all' is every level, strides 8 to 64, of an 800 x 1216

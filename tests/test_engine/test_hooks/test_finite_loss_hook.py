@@ -118,7 +118,7 @@ def test_a_run_of_skipped_steps_is_an_error_but_one_is_not():
         hook._note(dict(loss_a=torch.tensor(1.0), loss_b=[torch.tensor(torch.inf)]))
         hook.after_train_iter(Trained(), 0)
     hook._note(dict(loss_a=torch.tensor(1.0), loss_b=[torch.tensor(torch.inf)]))
-    with pytest.raises(NonFiniteError, match='4 steps in sequence .* nor are loss_b'):
+    with pytest.raises(NonFiniteError, match=r'4 steps in sequence .* nor are loss_b'):
         hook.after_train_iter(Trained(), 0)
 
 
@@ -126,7 +126,7 @@ def test_all_batches_since_the_last_step_are_looked_at():
     hook = FiniteLossHook()
     for value in (torch.nan, 1.0):
         hook._note(dict(loss=torch.tensor(value), acc=torch.tensor(torch.nan)))
-    with pytest.raises(NonFiniteError, match='^loss not finite'):
+    with pytest.raises(NonFiniteError, match=r'^loss not finite'):
         hook._before_step(None, (), {})
 
 

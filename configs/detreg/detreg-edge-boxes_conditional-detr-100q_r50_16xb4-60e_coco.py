@@ -1,5 +1,0 @@
-# DETReg on COCO with Edge Boxes (table 4).
-_base_ = 'detreg_conditional-detr-100q_r50_16xb4-60e_coco.py'
-source = dict(type='ProposalRegions', path='data/coco/proposals/edge_boxes')
-steps = dict(_base_.detreg_steps, regions=dict(_base_.detreg_steps.regions, source=source))
-train_dataloader = dict(dataset=dict(pipeline=[*steps.values()]))

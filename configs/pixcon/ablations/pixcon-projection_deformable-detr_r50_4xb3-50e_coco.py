@@ -1,0 +1,14 @@
+# The paper's encoder to the letter: its 2-layer projection in place of the stock neck,
+# in both encoders. Checkpoints fit Deformable DETR with this neck.
+_base_ = '../pixcon_deformable-detr_r50_4xb3-50e_coco.py'
+model = dict(
+    detector=dict(
+        neck=dict(
+            _delete_=True,
+            type='mmpixcon.PixelProjection',
+            in_channels=[512, 1024, 2048],
+            out_channels=256,
+            num_outs=4,
+        )
+    )
+)

@@ -1,0 +1,10 @@
+# The paper's encoder to the letter: its 2-layer projection in place of the stock neck,
+# in both encoders. Checkpoints fit DETR with this neck.
+_base_ = '../pixcon_detr_r50_4xb3-150e_coco.py'
+model = dict(
+    detector=dict(
+        neck=dict(
+            _delete_=True, type='mmpixcon.PixelProjection', in_channels=[2048], out_channels=256
+        )
+    )
+)

@@ -1,3 +1,0 @@
-# Share of L_c 0.3: table 3 (b).
-_base_ = 'plrc_r50_8xb32-100e_imagenet.py'
-model = dict(alpha=0.3)

@@ -1,5 +1,0 @@
-# UP-DETR on COCO with Edge Boxes (table 4).
-_base_ = 'updetr_conditional-detr-100q_r50_16xb4-60e_coco.py'
-source = dict(type='ProposalRegions', path='data/coco/proposals/edge_boxes')
-steps = dict(_base_.updetr_steps, regions=dict(_base_.updetr_steps.regions, source=source))
-train_dataloader = dict(dataset=dict(pipeline=[*steps.values()]))
