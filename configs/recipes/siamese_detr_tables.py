@@ -40,7 +40,9 @@ of_imagenet = {
 of_coco = {
     **{f'{method} COCO': f'{path}_{one}' for method, path in methods.items()},
     'Siamese DETR COCO random': f'../siamese_detr/ablations/siamese-detr-random_{one}',
-    'Siamese DETR COCO selective search': f'../siamese_detr/ablations/siamese-detr-selective-search_{one}',
+    'Siamese DETR COCO selective search': (
+        f'../siamese_detr/ablations/siamese-detr-selective-search_{one}'
+    ),
     'DETReg COCO random': f'../detreg/ablations/detreg-random_{one}',
     'DETReg COCO edge boxes': f'../detreg/ablations/detreg-edge-boxes_{one}',
     'UP-DETR COCO edge boxes': f'../updetr/ablations/updetr-edge-boxes_{one}',

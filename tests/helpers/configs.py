@@ -15,6 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 
 
+def method_of(path: Path) -> str:
+    """The folder of a config's method, also of its ablations."""
+    return path.relative_to(CONFIGS).parts[0]
+
+
 def shipped_config(name: str, data_root: Path, work_dir: Path, **options: object) -> Config:
     """A shipped config, pointed at data, without worker processes.
 

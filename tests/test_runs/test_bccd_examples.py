@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmpixcon.datasets.data_files import check_data_files, iter_datasets
 from mmpixcon.recipes import read_recipe
 from mmpixcon.registry import DATASETS
-from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.configs import CONFIGS, ROOT, method_of
 
 BCCD = 'examples/bccd'
 PATHS = sorted(p for p in CONFIGS.rglob('*_bccd.py') if not {'recipes', '_base_'} & {*p.parts})
@@ -43,7 +43,7 @@ def checkout(monkeypatch) -> Path:
 
 
 def test_every_method_has_a_config():
-    folders = {path.parent.name for path in PATHS}
+    folders = {method_of(path) for path in PATHS}
     assert folders == {
         'barlow_twins', 'detco', 'detreg', 'dn_detr', 'finetune', 'moco', 'pixcon', 'plrc',
         'siamese_detr', 'stock', 'transfer', 'updetr', 'vicreg',

@@ -25,12 +25,13 @@ from tests.helpers.configs import (
     PRETRAIN,
     REGION_PRETEXTS,
     ROOT,
+    method_of,
 )
 
 BY_EPOCH = [p for p in FINETUNE if re.search(r'-\d+e_', p.stem) and p not in DETRS]
 BY_ITERATION = [p for p in FINETUNE if p not in (*BY_EPOCH, *DETRS)]
 FULL = [p for p in METHODS if 'pixcon' in p.parts and p.stem.endswith('_coco')]
-DN = [p for p in METHODS if p.parent.name == 'dn_detr' and p.stem.endswith('_coco')]
+DN = [p for p in METHODS if method_of(p) == 'dn_detr' and p.stem.endswith('_coco')]
 # alpha, beta; the divisor of each level, coarsest 9, twice that for twice the cells a side.
 WEIGHTS = {'pixcon-nce': (1, 0), 'pixcon-nce-cos': (1, 1), 'pixcon-nce0.2-cos': (0.2, 1)}
 DIVISORS = {'pixcon-two-level': (18, 9), 'pixcon-all-level': (72, 36, 18, 9)}
@@ -68,7 +69,7 @@ def test_metafile_lists_every_config():
             listed.add(ROOT / model['Config'])
     unlisted = ('stock', 'transfer')
     regions = {p for folder in REGION_PRETEXTS for p in (CONFIGS / folder).rglob('*.py')}
-    others = {p for p in METHODS if p.parent.name not in unlisted}
+    others = {p for p in METHODS if method_of(p) not in unlisted}
     assert listed == others | set(PRETRAIN) | regions
 
 
@@ -291,12 +292,12 @@ def test_pretraining_config_says_what_its_name_says(path):
     pipeline = cfg.train_dataloader.dataset.pipeline
     views = next(step for step in pipeline if 'ContrastViews' in step.type).views
     assert [view[0].scale for view in views[:2]] == [96 if small else 224] * 2
-    if path.parent.name in ('barlow_twins', 'vicreg'):
+    if method_of(path) in ('barlow_twins', 'vicreg'):
         check_views_without_negatives(cfg, path.stem, small)
         return
-    if path.parent.name != 'detco':
+    if method_of(path) != 'detco':
         assert cfg.model.queue_len == (192 if small else 65536)
-        if path.parent.name == 'plrc':
+        if method_of(path) == 'plrc':
             check_plrc(cfg, path.stem)
         return
     head = cfg.model.head

@@ -57,7 +57,7 @@ def bdd_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize('path', BDD, ids=lambda path: path.stem)
 def test_bdd100k_config_reads_its_data_and_builds(path: Path, bdd_root: Path, tmp_path: Path):
-    cfg = shipped_config(f'{path.parent.name}/{path.name}', bdd_root, tmp_path)
+    cfg = shipped_config(str(path.relative_to(CONFIGS)), bdd_root, tmp_path)
     assert Config.fromfile(path).train_dataloader.dataset.data_root == 'data/bdd100k/'
     for split in ('train', 'val', 'test'):
         dataset = DATASETS.build(cfg[f'{split}_dataloader'].dataset)
