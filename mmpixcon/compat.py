@@ -1,6 +1,6 @@
 """Makes the OpenMMLab packages importable and usable together.
 
-Nothing that is installed is changed on disk. What importing mmpixcon changes in
+Nothing is changed on disk. What importing mmpixcon changes in
 other packages while Python runs is here, one function each, and called from
 ``mmpixcon/__init__.py``.
 """

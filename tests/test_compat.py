@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
 
 import cv2
 import mmcv
@@ -14,6 +17,7 @@ from PIL import Image
 
 import mmpixcon_ops
 from mmpixcon.compat import import_mmselfsup, mend_adjust_hue
+from tests.helpers.configs import ROOT
 
 pytestmark = pytest.mark.torch_versions
 
@@ -82,3 +86,31 @@ def test_locations_keep_their_precision() -> None:
         value.contiguous(), shapes, torch.tensor([0]), locations, weights, 64
     )
     torch.testing.assert_close(output[0, :, 0], value[0, :, 0, 0], atol=0.02, rtol=0)
+
+
+@pytest.mark.slow
+def test_importing_changes_what_the_docs_list():
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-m', 'tests.helpers.snapshot'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    changed = set(json.loads(done.stdout.splitlines()[-1]))
+    adjust_hue = {f'mmcv.{place}adjust_hue' for place in ('', 'image.', 'image.photometric.')}
+    attention = 'mmcv.ops.multi_scale_deform_attn.MultiScaleDeformableAttnFunction'
+    # Of numpy 2, and without a compiled mmcv.
+    optional = {key for key in changed if key in adjust_hue or key.startswith(attention)}
+    loaders = {key for key in changed if key.startswith('CheckpointLoader: ')}
+    assert 'CheckpointLoader: ' in loaders
+    assert changed - optional - loaders == {
+        'MODULE2PACKAGE: mmpixcon',
+        'mmdet::model: ResLayerExtraNorm',
+        'mmengine.model.base_model.data_preprocessor.BaseDataPreprocessor.cast_data',
+        'mmengine::weight initializer: Pretrained',
+    }
+    page = (ROOT / 'docs' / 'architecture.md').read_text()
+    for key in changed - loaders:
+        names = key.removesuffix('.forward').removesuffix('.backward').split(': ')[-1].split('.')
+        assert any(f'{name}`' in page or f'`{name}' in page for name in names[-2:]), key
