@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from mmpixcon.models.capture import captured
 from mmpixcon.models.contrast import MomentumEncoder
-from mmpixcon.models.detectors.wrapper import DetectorWrapper, picked_up
+from mmpixcon.models.detectors.wrapper import DetectorWrapper
 from mmpixcon.registry import MODELS
 
 
@@ -68,8 +69,8 @@ class MeanFeatureDetector(DetectorWrapper):
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """The detector's losses, and ``loss_mean_feature``."""
         self.average.update(**self.online_encoder)
-        with picked_up({'maps': self.detector.neck}) as picked:
+        with captured({'maps': self.detector.neck}) as calls:
             losses = self.detector.loss(batch_inputs, batch_data_samples)
-        maps = picked['maps'][1]
+        maps = calls['maps'].output
         keys = self.average(batch_inputs)
         return losses | dict(loss_mean_feature=self.weight * mean_feature_loss(maps[-1], keys[-1]))

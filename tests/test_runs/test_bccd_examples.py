@@ -89,13 +89,6 @@ def test_what_is_made_from_the_photos_has_its_command(checkout):
             method = re.search(r'--method (\w+)', command.split('--out')[0])
             made[out] = method[1] if method else 'edge_boxes'
         assert made == {folder: Path(folder).name for folder in named}
-    subset = Config.fromfile(
-        CONFIGS / 'finetune' / 'faster-rcnn_r18_fpn_1xb4-200i_bccd-10percent.py'
-    )
-    subset = Path(
-        subset.train_dataloader.dataset.data_root, subset.train_dataloader.dataset.ann_file
-    )
-    assert subset.parent == Path(BCCD, 'subsets')
     assert f'coco_subset.py {BCCD}/train.json' in readme
     ignored = Path('.gitignore').read_text(encoding='utf-8').splitlines()
     assert {'examples/*/proposals/', 'examples/*/subsets/'} <= set(ignored)

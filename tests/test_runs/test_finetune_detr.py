@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 
 import pytest
@@ -11,7 +10,6 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpixcon.datasets.preparation.subsets import write_subsets
 from mmpixcon.engine import compare_state_dicts
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS, DETRS
@@ -28,7 +26,6 @@ VARIANTS = {
     'dab-deformable-detr': ('DNDeformableDETR', 300),
     'dn-deformable-detr': ('DNDeformableDETR', 300),
 }
-VOC_TENTH = '50e_voc0712-10percent'
 # What the paper pretrains, and what of it goes on to which data.
 PRETRAINED = {
     'detr': 'detr_r50_32xb8-60e_imagenet',
@@ -50,7 +47,7 @@ ROWS = [
     (ALL, 'deformable-detr', 'imagenet', ['50e_coco', '50e_voc0712']),
     (ALL, 'conditional-detr-100q', 'coco', ['50e_voc0712']),
     *(
-        (('siamese-detr',), f'{name}-deformable-detr', 'coco', ['50e_voc0712', VOC_TENTH])
+        (('siamese-detr',), f'{name}-deformable-detr', 'coco', ['50e_voc0712'])
         for name in ('dab', 'dn')
     ),
 ]
@@ -62,15 +59,14 @@ def test_all_variants_are_there():
         name: {path.stem.rsplit('_', 1)[1] for path in FULL if path.stem.startswith(f'{name}_')}
         for name in VARIANTS
     }
-    shares = {f'voc0712-{percent}percent' for percent in (10, 30, 50, 70)}
     assert data == {
         'detr': {'coco', 'voc0712'},
-        'conditional-detr-100q': {'coco', 'voc0712', *shares},
+        'conditional-detr-100q': {'coco', 'voc0712'},
         'conditional-detr': {'coco', 'voc0712'},
         'deformable-detr-single-scale': {'coco', 'voc0712'},
         'deformable-detr': {'coco', 'voc0712'},
-        'dab-deformable-detr': {'voc0712', 'voc0712-10percent'},
-        'dn-deformable-detr': {'voc0712', 'voc0712-10percent'},
+        'dab-deformable-detr': {'voc0712'},
+        'dn-deformable-detr': {'voc0712'},
     }
 
 
@@ -129,10 +125,7 @@ def test_settings_are_the_papers(path):
         assert dataset.ann_file == 'annotations/instances_train2017.json'
         return
     assert cfg.model.bbox_head.num_classes == len(dataset.metainfo.classes) == 20
-    share = re.search(r'-(\d+percent)', data)
     expected = 'annotations/voc0712_trainval.json'
-    if share:
-        expected = f'annotations/subsets/voc0712_trainval_{share[1]}_seed0.json'
     assert (dataset.data_root, dataset.ann_file) == ('data/VOCdevkit/', expected)
     for split in ('val', 'test'):
         loader, evaluator = cfg[f'{split}_dataloader'], cfg[f'{split}_evaluator']
@@ -164,19 +157,6 @@ def test_a_pretrained_checkpoint_fits_but_for_the_classes(pretext, detector):
         assert any(name in key for name in CLASS_LAYERS), key
     assert any('bbox_head' in key and 'reg' in key for key in report.loaded)
     assert report.share > 0.9
-
-
-def test_the_shares_of_voc_are_what_the_tool_writes(tmp_path):
-    content = dict(images=[dict(id=i) for i in range(20)], annotations=[], categories=[])
-    annotations = tmp_path / 'annotations' / 'voc0712_trainval.json'
-    annotations.parent.mkdir()
-    annotations.write_text(json.dumps(content))
-    write_subsets(annotations, annotations.parent / 'subsets', [10, 30, 50, 70], [0])
-    for percent in (10, 30, 50, 70):
-        name = f'conditional-detr-100q_r50_8xb4-50e_voc0712-{percent}percent.py'
-        cfg = Config.fromfile(CONFIGS / 'finetune' / name)
-        subset = tmp_path / cfg.train_dataloader.dataset.ann_file
-        assert len(json.loads(subset.read_text())['images']) == 20 * percent // 100
 
 
 @pytest.mark.slow

@@ -18,11 +18,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from model_argument import add_model_argument
-
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import find_images, load_backbone
 from mmpixcon.visualization.point_affinities import PhotoAffinities
+from model_argument import add_model_argument
 
 
 def parse_args() -> argparse.Namespace:

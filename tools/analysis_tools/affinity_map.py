@@ -15,13 +15,14 @@ import argparse
 from pathlib import Path
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.apis.backbones import add_model_argument, find_images, load_backbone, read_square
+from mmpixcon.apis.backbones import find_images, load_backbone, read_square
 from mmpixcon.visualization.feature_maps import (
     affinity_map,
     color_affinity,
     draw_grid,
     mark_point,
 )
+from model_argument import add_model_argument
 
 
 def share(text: str) -> float:

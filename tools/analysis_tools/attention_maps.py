@@ -13,8 +13,9 @@ import argparse
 from pathlib import Path
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.apis.backbones import add_model_argument, find_images, load_backbone, read_square
+from mmpixcon.apis.backbones import find_images, load_backbone, read_square
 from mmpixcon.visualization.feature_maps import attention_map, draw_grid, overlay
+from model_argument import add_model_argument
 
 
 def parse_args() -> argparse.Namespace:

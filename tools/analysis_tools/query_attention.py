@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmdet.structures.bbox import bbox_overlaps
-from model_argument import add_model_argument
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import find_images
@@ -40,6 +39,7 @@ from mmpixcon.visualization.query_attention import (
     draw_points,
     draw_weights,
 )
+from model_argument import add_model_argument
 
 
 def parse_args() -> argparse.Namespace:

@@ -21,11 +21,11 @@ from collections.abc import Callable
 from types import ModuleType
 
 import torch
-from measuring import peak_memory, print_table, start_of_peak
 from torch import Tensor
 from torch.autograd import Function
 
 import mmpixcon  # noqa: F401  (registers)
+from measuring import peak_memory, print_table, start_of_peak
 from mmpixcon_ops import deformable_attention, operators
 
 SHAPES = ((100, 152), (50, 76), (25, 38), (13, 19))

@@ -60,7 +60,8 @@ def build_pipelines() -> dict[str, Callable[[str], object]]:
     with DefaultScope.overwrite_default_scope('mmselfsup'):
         pipelines = {'stock MoCo v2': Compose(stock.train_pipeline)}
     for file, name in NAMES.items():
-        pipelines[name] = Compose(Config.fromfile(VIEWS / f'{file}.py')[f'{file}_pipeline'])
+        views = Config.fromfile(VIEWS / f'{file}.py')
+        pipelines[name] = Compose([views.read_image, views.contrast_views, views.pack_views])
     return {
         name: lambda path, pipeline=pipeline: pipeline(dict(img_path=path))
         for name, pipeline in pipelines.items()

@@ -27,10 +27,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import measure, print_table
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
+from measuring import measure, print_table
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 from mmpixcon.models.losses.reference import pixel_cosine, pixel_nce

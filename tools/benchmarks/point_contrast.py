@@ -14,10 +14,10 @@ import multiprocessing
 
 import torch
 import torch.nn.functional as F
-from measuring import measure, print_table
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
+from measuring import measure, print_table
 from mmpixcon.models.losses import PointAffinityLoss, PointRegionContrastLoss
 
 REGIONS, POINTS, CHANNELS = 16, 16, 128

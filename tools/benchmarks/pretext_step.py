@@ -31,17 +31,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measuring import peak_memory, print_table, start_of_peak
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from step_floors import Step, contrast_step, region_step
 from torch import Tensor, nn
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from measuring import peak_memory, print_table, start_of_peak
 from mmpixcon.models.pretext import UPDETR
 from mmpixcon.models.pretext.region_pretext import RegionPretext
 from mmpixcon.registry import MODELS
+from step_floors import Step, contrast_step, region_step
 
 STOCK = 'mmselfsup MoCo v2'
 STOCK_MOCO = 'mmselfsup::selfsup/mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py'

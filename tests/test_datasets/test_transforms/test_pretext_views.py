@@ -40,8 +40,17 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 def piece(file: str, name: str) -> list | dict:
-    """A piece of ``configs/_base_/views``."""
-    return Config.fromfile(CONFIGS / '_base_' / 'views' / f'{file}.py')[name]
+    """A piece of ``configs/_base_/views``; BYOL's views with the crops of its paper."""
+    pieces = Config.fromfile(CONFIGS / '_base_' / 'views' / f'{file}.py')
+    if name.startswith('byol_view'):
+        crop = dict(pieces.byol_crop, crop_ratio_range=(0.08, 1.0))
+        return [crop, *pieces[name.replace('view', 'color')]]
+    return pieces[name]
+
+
+def view_steps(file: str) -> list[dict]:
+    """What comes after the image is read."""
+    return [piece(file, 'contrast_views'), piece(file, 'pack_views')]
 
 
 def small(view: list[dict]) -> list[dict]:
@@ -351,7 +360,7 @@ def test_jigsaw_patches_are_augmented_independently() -> None:
     # A flat image: patches differ by color alone.
     img = np.full((100, 100, 3), (60, 120, 200), np.uint8)
     np.random.seed(0)
-    local = piece('detco', 'detco_local_view')
+    local = piece('detco', 'detco_jigsaw')
     patches = TRANSFORMS.build(local)(dict(img=img))['img']
     means = patches.mean((1, 2))
     assert len({tuple(mean) for mean in means}) >= 7
@@ -374,7 +383,7 @@ def test_shipped_pipelines_go_through_the_stock_preprocessor(
     file: str, shapes: list[tuple[int, ...]], bccd_root: Path
 ) -> None:
     paths = [str(p) for p in sorted((bccd_root / 'images').glob('*.jpg'))[:2]]
-    pipeline = Compose(piece(file, f'{file}_pipeline'))
+    pipeline = Compose([piece(file, 'read_image'), *view_steps(file)])
     np.random.seed(0)
     packed = [pipeline(dict(img_path=path)) for path in paths]
     for one, path in zip(packed, paths):
@@ -384,7 +393,7 @@ def test_shipped_pipelines_go_through_the_stock_preprocessor(
         assert sample.img_path == path
         assert [m.shape for m in sample.homography_matrix] == [(*s[:-3], 3, 3) for s in shapes]
     is_rgb = file == 'detco'
-    settings = piece(file, 'detco_data_preprocessor') if is_rgb else dict(bgr_to_rgb=True)
+    settings = dict(bgr_to_rgb=not is_rgb)
     preprocessor = SelfSupDataPreprocessor(mean=MEAN, std=STD, **settings)
     batches, samples = preprocessor(default_collate(packed), training=True)
     assert [sample.img_path for sample in samples] == paths
@@ -411,7 +420,7 @@ def test_packing_keeps_pixels_in_their_place() -> None:
 
 @pytest.mark.parametrize('file', ['mocov2', 'byol', 'detco'])
 def test_the_same_seed_gives_the_same_views(file: str, photos: list[np.ndarray]) -> None:
-    transforms = Compose(piece(file, f'{file}_pipeline')[1:])
+    transforms = Compose(view_steps(file))
     before = photos[0].copy()
     runs = []
     for seed in (3, 3, 4):
@@ -432,7 +441,7 @@ def test_extreme_levels_saturate_and_nothing_overflows(file: str) -> None:
     img = np.zeros((40, 50, 3), np.uint8)
     img[::2, ::3] = 255
     img[1::2, :, 1] = 254
-    transforms = Compose(piece(file, f'{file}_pipeline')[1:])
+    transforms = Compose(view_steps(file))
     np.random.seed(0)
     with warnings.catch_warnings(), np.errstate(all='raise'):
         warnings.simplefilter('error')
