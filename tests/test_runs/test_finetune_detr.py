@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmpixcon.apis.config import merge_options
 from mmpixcon.engine import compare_state_dicts
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS, DETRS
@@ -225,11 +226,11 @@ def test_from_scratch_is_a_checkpoint_of_the_backbone(scenes_root, tmp_path):
         Runner.from_cfg(copy.deepcopy(cfg)).train()
     text = (CONFIGS / 'finetune' / 'DETR.md').read_text()
     key, value, other = re.search(r'load_from=SWAV\.pth (\S+)=(\S+) (\S+)=False', text).groups()
-    cfg.merge_from_dict({key: float(value), 'experiment_name': 'backbone_alone'})
+    merge_options(cfg, {key: float(value), 'experiment_name': 'backbone_alone'})
     # As if it were of another variant, unless it is said to be meant so.
     with pytest.raises(ValueError, match=r'parameters are not in the checkpoint.*whole=False'):
         Runner.from_cfg(copy.deepcopy(cfg)).train()
-    cfg.merge_from_dict({other: False, 'experiment_name': 'from_scratch'})
+    merge_options(cfg, {other: False, 'experiment_name': 'from_scratch'})
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert len(scalars(runner, 'train/loss')) == 2

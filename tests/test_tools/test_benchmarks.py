@@ -26,7 +26,10 @@ def load(name):
     path = ROOT / 'tools' / 'benchmarks' / f'{name}.py'
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # What lies beside the program, as Python finds it for a program.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
+        spec.loader.exec_module(module)
     return module
 
 
