@@ -85,6 +85,7 @@ if __name__ == '__main__':
         install_requires=read_requirements('runtime.txt'),
         extras_require={
             'app': read_requirements('app.txt'),
+            'bdd100k': read_requirements('bdd100k.txt'),
             'docs': read_requirements('docs.txt'),
             'lite': read_requirements('lite.txt'),
             'mim': read_requirements('mminstall.txt'),

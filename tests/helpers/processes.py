@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import multiprocessing
 import runpy
@@ -11,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch.multiprocessing as mp
@@ -63,3 +65,14 @@ def run_tool(path: Path, *arguments: object) -> tuple[int, str, str]:
             traceback.print_exc()
             status = 1
     return status, out.getvalue(), err.getvalue()
+
+
+def load_tool(path: Path) -> ModuleType:
+    """Import a program of ``tools``, with what lies beside it."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    # Where Python looks first, for modules beside the program.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
+        spec.loader.exec_module(module)
+    return module

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 from pathlib import Path
 
@@ -16,15 +15,16 @@ from mmengine.runner.checkpoint import load_state_dict
 from PIL import Image
 
 from mmpixcon.apis.runner import make_safe
-from mmpixcon.datasets.bdd100k import CLASSES, convert
 from mmpixcon.engine import compare_state_dicts
 from mmpixcon.models.detectors import PixelContrastDetector
 from mmpixcon.registry import DATASETS, MODELS
-from tests.helpers.configs import CONFIGS, shipped_config
+from tests.helpers.configs import CONFIGS, ROOT, shipped_config
+from tests.helpers.processes import load_tool
 from tests.helpers.runs import quick, scalars, weights
 
 pytestmark = pytest.mark.slow
 
+CONVERTER = load_tool(ROOT / 'tools' / 'dataset_converters' / 'bdd100k_to_coco.py')
 BDD = sorted(CONFIGS.rglob('*_bdd100k.py'))
 SMALL = ['deformable-detr_r18', 'faster-rcnn_r18_fpn']
 LEARNING = {
@@ -51,7 +51,7 @@ def bdd_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / f'bdd100k_labels_images_{split}.json'
         path.write_text(json.dumps(frames))
         out = root / 'labels' / f'bdd100k_det_{split}_coco.json'
-        convert(path, out, img_dir=images, stream=io.StringIO())
+        CONVERTER.convert(path, out, img_dir=images)
     return root
 
 
@@ -62,7 +62,7 @@ def test_bdd100k_config_reads_its_data_and_builds(path: Path, bdd_root: Path, tm
     for split in ('train', 'val', 'test'):
         dataset = DATASETS.build(cfg[f'{split}_dataloader'].dataset)
         assert len(dataset) == 3
-        assert dataset.metainfo['classes'] == CLASSES
+        assert dataset.metainfo['classes'] == CONVERTER.CLASSES
         instances = dataset.get_data_info(1)['instances']
         assert [i['bbox'] for i in instances] == [[10.0, 20.0, 70.0, 60.0]] * 2
         assert [i['bbox_label'] for i in instances] == [0, 9]

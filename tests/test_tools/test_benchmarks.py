@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import sys
 import pytest
 
 from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.processes import load_tool
 
 pytestmark = pytest.mark.slow
 
@@ -23,14 +23,7 @@ def run(name, *arguments):
 
 
 def load(name):
-    path = ROOT / 'tools' / 'benchmarks' / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    # What lies beside the program, as Python finds it for a program.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(path.parent))
-        spec.loader.exec_module(module)
-    return module
+    return load_tool(ROOT / 'tools' / 'benchmarks' / f'{name}.py')
 
 
 @pytest.fixture(scope='module')
