@@ -33,8 +33,8 @@ docs: env ## build the documentation site into work_dirs/site
 	@$(BIN)/python -m sphinx -W --keep-going -q docs work_dirs/site $(ARGS)
 	@echo 'work_dirs/site/index.html'
 
-lint: test-env ## check style
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: test-env ## check style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 test: lint ## check style and run all tests
 	@$(PYTEST) $(ARGS)

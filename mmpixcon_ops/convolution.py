@@ -109,7 +109,7 @@ def deform_conv_backward_input(
     )
     grad_input.copy_(of_input)
     grad_offset.copy_(of_offset)
-    columns.set_(of_weight.to(columns.dtype))
+    columns.set_(of_weight.to(columns.dtype))  # type: ignore[call-overload]
 
 
 def deform_conv_backward_parameters(

@@ -11,11 +11,12 @@ import contextlib
 import functools
 import importlib
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 
 class MultiScaleDeformableAttnFunction(Function):
@@ -30,7 +31,7 @@ class MultiScaleDeformableAttnFunction(Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         value: Tensor,
         value_spatial_shapes: Tensor,
         value_level_start_index: Tensor,
@@ -41,7 +42,7 @@ class MultiScaleDeformableAttnFunction(Function):
         """Attend, and keep the inputs.
 
         Args:
-            ctx (FunctionCtx): Autograd's.
+            ctx (Any): Autograd's.
             value (Tensor): As in :func:`ms_deform_attn_forward`, like what follows.
             value_spatial_shapes (Tensor): See there.
             value_level_start_index (Tensor): See there.
@@ -64,11 +65,11 @@ class MultiScaleDeformableAttnFunction(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of value, locations and weights.
 
         Args:
-            ctx (FunctionCtx): Autograd's.
+            ctx (Any): Autograd's.
             grad_output (Tensor): (bs, num_queries, num_heads * dims).
 
         Returns:
@@ -120,8 +121,10 @@ def ms_deform_attn_forward(
     Raises:
         ValueError: If shapes do not fit together.
     """
-    inputs = (value, value_spatial_shapes, value_level_start_index)
-    inputs += (sampling_locations, attention_weights)
+    inputs = (
+        *(value, value_spatial_shapes, value_level_start_index),
+        *(sampling_locations, attention_weights),
+    )
     _check(*inputs)
     kernels = _kernels(value, sampling_locations, attention_weights)
     with torch.no_grad():
@@ -162,8 +165,10 @@ def ms_deform_attn_backward(
     Raises:
         ValueError: If shapes do not fit together.
     """
-    inputs = (value, value_spatial_shapes, value_level_start_index)
-    inputs += (sampling_locations, attention_weights)
+    inputs = (
+        *(value, value_spatial_shapes, value_level_start_index),
+        *(sampling_locations, attention_weights),
+    )
     grads = (grad_value, grad_sampling_loc, grad_attn_weight)
     _check(*inputs)
     expected = (value.shape, sampling_locations.shape, attention_weights.shape)
@@ -189,9 +194,10 @@ def _backward(
         raise ValueError(f'grad_output has to be {shape}, not {tuple(grad_output.shape)}')
     kernels = _kernels(value, sampling_locations, attention_weights)
     if kernels is not None:
-        inputs = (value, value_spatial_shapes, value_level_start_index)
-        inputs += (sampling_locations, attention_weights)
-        kernels.backward(*inputs, grad_output, *grads)
+        kernels.backward(
+            *(value, value_spatial_shapes, value_level_start_index),
+            *(sampling_locations, attention_weights, grad_output, *grads),
+        )
         return
     wanted = [grad for grad in grads if grad is not None]
     if not wanted:

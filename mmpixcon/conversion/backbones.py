@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mmdet.models.backbones.resnet import Bottleneck, ResNet
 from mmdet.models.backbones.swin import WindowMSA
@@ -137,11 +138,11 @@ def _identify_swin(tensors: Mapping[str, Tensor]) -> Backbone:
             f'a Swin transformer of {width} channels and {depths} blocks is none of '
             f'{", ".join(_SWINS.values())}'
         )
-    tables = [
-        tensors.get(f'stages.{i}.blocks.0.attn.w_msa.relative_position_bias_table')
-        for i in range(len(depths))
+    names = [
+        f'stages.{i}.blocks.0.attn.w_msa.relative_position_bias_table' for i in range(len(depths))
     ]
-    if any(table is None for table in tables):
+    tables = [tensors[name] for name in names if name in tensors]
+    if len(tables) < len(depths):
         raise ValueError('a Swin transformer without relative_position_bias_table')
     config = dict(
         type='mmdet.SwinTransformer',
@@ -151,7 +152,8 @@ def _identify_swin(tensors: Mapping[str, Tensor]) -> Backbone:
         window_size=_window(tables[0]),
         out_indices=(3,),
     )
-    return Backbone(_SWINS[width, depths], config)
+    kinds: dict[Any, str] = _SWINS
+    return Backbone(kinds[width, depths], config)
 
 
 def _count(names: Iterable[str], pattern: str) -> tuple[int, ...]:

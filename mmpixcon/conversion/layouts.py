@@ -76,7 +76,7 @@ def find_source(weights: Weights, path: str, name: str | None = None) -> str:
 def own_prefixes() -> tuple[str, ...]:
     """What this project's wrappers put their own entries under."""
 
-    def walk(kind: type) -> Iterator[str]:
+    def walk(kind: type[DetectorWrapper]) -> Iterator[str]:
         yield kind.own_prefix
         for child in kind.__subclasses__():
             yield from walk(child)
@@ -110,7 +110,7 @@ def _take_momentum(weights: Weights) -> None:
             f'--momentum: it has no momentum encoder; found {tops(weights.tensors, 2)}'
         )
     weights.leave_out(lambda name: not _MOMENTUM.match(name), NOT_MOMENTUM)
-    weights.rename(lambda name: BODY + name[_MOMENTUM.match(name).end() :])
+    weights.rename(lambda name: BODY + _MOMENTUM.sub('', name, count=1))
     weights.leave_out(lambda name: name.startswith(f'{BODY}fc.'), PROJECTION)
 
 
@@ -141,7 +141,7 @@ def _read_detectron2(weights: Weights, backbone_only: bool, momentum: bool) -> N
         weights.rename(lambda name: name.replace('roi_heads.res5.', f'{prefix}res5.'))
     parts = tuple(f'{prefix}{part}.' for part in ('stem', 'res2', 'res3', 'res4', 'res5', 'linear'))
     weights.leave_out(lambda name: not name.startswith(parts), NOT_BACKBONE)
-    weights.rename(lambda name: name[len(prefix) :])
+    weights.rename(lambda name: name[len(prefix or '') :])
     resnet_from_detectron2(weights)
     weights.rename(lambda name: BODY + name)
     weights.notes.append(

@@ -85,7 +85,8 @@ class Weights:
         Raises:
             ValueError: Two tensors would get the same.
         """
-        tensors, origins = {}, {}
+        tensors: dict[str, Tensor] = {}
+        origins: dict[str, str] = {}
         for name, tensor in self.tensors.items():
             new = new_name(name)
             if new in tensors:
@@ -103,10 +104,11 @@ class Weights:
         Raises:
             ValueError: A tensor is not in the table.
         """
-        unknown = [name for name in self.tensors if new_name(name) is None]
+        names = {name: new_name(name) for name in self.tensors}
+        unknown = [name for name, new in names.items() if new is None]
         if unknown:
             raise ValueError(f'it has tensors that {what} has not: {some(unknown)}')
-        self.rename(new_name)
+        self.rename(lambda name: names[name] or name)
 
     def change(self, chosen: Callable[[str], bool], change: Callable[[Tensor], Tensor]) -> None:
         """Replace the tensors whose name is chosen by others made of them."""

@@ -72,7 +72,7 @@ def set_data_root(cfg: Config, root: str) -> None:
             path = holder.get(key)
             old = next((old for old in ordered if path and _is_below(path, old)), None)
             if old is not None:
-                holder[key] = osp.join(root, osp.relpath(path, old))
+                holder[key] = osp.join(root, osp.relpath(str(path), old))
 
 
 def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import mmcv
@@ -34,9 +35,19 @@ class SkipUnreadable:
         **kwargs: Of the data set.
     """
 
+    # The data set's, which comes after this class among the bases.
+    ann_file: str
+    data_root: str
+    data_prefix: dict[str, str]
+    backend_args: dict | None
+    test_mode: bool
+    _fully_initialized: bool
+    get_data_info: Callable[[int], dict[str, Any]]
+    __len__: Callable[[], int]
+
     def __init__(self, *args: Any, max_bad_share: float = 0.01, **kwargs: Any) -> None:
         self.max_bad_share = max_bad_share
-        self._bad: torch.Tensor | None = None
+        self._bad: Any = None
         super().__init__(*args, **kwargs)
 
     @property
@@ -52,7 +63,7 @@ class SkipUnreadable:
         """
         if not self._fully_initialized:
             self._check_files()
-        super().full_init()
+        super().full_init()  # type: ignore[misc]
         if self._bad is None:
             # One flag for each image, in memory that workers share.
             self._bad = torch.zeros(len(self), dtype=torch.uint8).share_memory_()
@@ -83,7 +94,7 @@ class SkipUnreadable:
             UnreadableImageError: In testing, or beyond ``max_bad_share``.
         """
         try:
-            return super().prepare_data(idx)
+            return super().prepare_data(idx)  # type: ignore[misc]
         except Exception as error:
             path = self.get_data_info(idx)['img_path']
             reason = self._why_unreadable(path)

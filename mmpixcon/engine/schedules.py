@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 
 class ScalarSchedule:
@@ -32,10 +33,10 @@ class ScalarSchedule:
         pieces = [pieces] if isinstance(pieces, dict) else list(pieces)
         if not pieces:
             raise ValueError('a schedule needs at least one piece')
-        self.pieces = []
-        begin = 0
+        self.pieces: list[dict[str, Any]] = []
+        begin: Any = 0
         for piece in pieces:
-            full = dict(begin=begin, by_epoch=True, shape='linear') | dict(piece)
+            full: dict[str, Any] = dict(begin=begin, by_epoch=True, shape='linear') | dict(piece)
             unknown = set(full) - {'start', 'end', 'begin', 'stop', 'by_epoch', 'shape'}
             missing = {'start', 'end', 'stop'} - set(full)
             if unknown or missing:

@@ -92,8 +92,9 @@ def image_affinity_precision(
         objects.
     """
     height, width = sample.img_shape[:2]
+    map_shape = (feature_map.shape[1], feature_map.shape[2])
     view = ViewBatch.from_homographies(
-        np.eye(3)[None], feature_map.shape[1:], input_shape, np.array([[height, width]])
+        np.eye(3)[None], map_shape, input_shape, np.array([[height, width]])
     )
     centres = view.raw_centres(resolution)
     on_image = ~centres[0].isnan().any(1)

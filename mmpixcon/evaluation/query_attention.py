@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from mmcv.cnn.bricks.transformer import MultiheadAttention
@@ -60,10 +61,11 @@ def query_attention(
         ValueError: It has no decoder of object queries, or one with another attention.
     """
     attention = _cross_attention(detector, layer)
+    model: Any = detector
     with _recorded(attention) as record:
-        maps = detector.extract_feat(inputs)
-        logits, boxes = detector.bbox_head(**detector.forward_transformer(maps, samples))[:2]
-    if detector.bbox_head.loss_cls.use_sigmoid:
+        maps = model.extract_feat(inputs)
+        logits, boxes = model.bbox_head(**model.forward_transformer(maps, samples))[:2]
+    if model.bbox_head.loss_cls.use_sigmoid:
         scores = logits[-1].sigmoid()
     else:
         scores = logits[-1].softmax(-1)[..., :-1]
@@ -108,7 +110,7 @@ def _recorded(attention: nn.Module) -> Iterator[dict[str, Tensor]]:
         dict: ``weights`` (N, Q, cells), the mean of the heads; of deformable attention
         ``offsets``, ``logits``, ``reference_points`` and ``spatial_shapes``.
     """
-    record: dict[str, Tensor] = {}
+    record: dict[str, Any] = {}
     handles = []
 
     def keep(name: str, index: int | None = None):

@@ -161,8 +161,9 @@ class Execution:
         states = self.check()
         waiting = [run for run, state in states.items() if state is None or not state.finished]
         done = {run for run in states if run not in waiting}
-        for run in done:
-            board.finished(_title(run), f'done before, in {states[run].minutes:.1f} min')
+        for run, state in states.items():
+            if run in done and state is not None:
+                board.finished(_title(run), f'done before, in {state.minutes:.1f} min')
         failed: dict[Run, BaseException] = {}
         running: dict[Future, Run] = {}
         with ThreadPoolExecutor(self.launch.jobs) as pool:
@@ -207,7 +208,7 @@ class Execution:
         }
         options |= {key: checkpoints[name].resolve() for key, name in stage.init.items()}
         if stage.percent is not None:
-            options |= self._subset(stage)
+            options |= self._subset(stage, stage.percent)
         command = self.launch.command(
             stage.run,
             stage.config,
@@ -259,15 +260,16 @@ class Execution:
             if key in source and list(source[key]) != list(own.get(key, ()))
         }
 
-    def _subset(self, stage: Stage) -> dict[str, str]:
+    def _subset(self, stage: Stage, percent: float) -> dict[str, str]:
         """Write the share of the labelled images, and the option that takes it.
 
         Raises:
             ValueError: The config has no annotation file to take a share of.
         """
         cfg = Config(self._config(stage).to_dict())
-        if self._root(stage) is not None:
-            set_data_root(cfg, self._root(stage))
+        root = self._root(stage)
+        if root is not None:
+            set_data_root(cfg, root)
         options = {}
         for key, dataset in iter_datasets(cfg, 'train'):
             path = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
@@ -277,7 +279,7 @@ class Execution:
                     'no COCO file to take a share of'
                 )
             out = self.work_dir / 'subsets'
-            ((written, _, _),) = write_subsets(path, out, [stage.percent], [0])
+            ((written, _, _),) = write_subsets(path, out, [percent], [0])
             options[f'{key}.ann_file'] = str(written.resolve())
         return options
 

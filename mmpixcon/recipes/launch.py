@@ -158,7 +158,7 @@ def run_logged(
             env=dict(environment),
         )
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 file.write(line)
                 file.flush()
                 if news := progress_of(line):

@@ -121,8 +121,8 @@ def write_report(
             f'{label}, a point a seed',
         )
     }
-    curves = {name: _course(runs, metric) for name, runs in measured.items()}
-    curves = {name: curve for name, curve in curves.items() if curve is not None}
+    courses = {name: _course(runs, metric) for name, runs in measured.items()}
+    curves = {name: curve for name, curve in courses.items() if curve is not None}
     if curves:
         figures['convergence.png'] = draw_convergence(curves, 'iteration', label)
     # A run without a share of its own has all labels.
@@ -133,7 +133,9 @@ def write_report(
     if len({percent for points in shares.values() for percent, _ in points}) > 1:
         figures['labels.png'] = draw_tradeoff(_methods(shares), 'share of the labels, %', label)
     costs = {
-        name: [(statistics.mean(run.cost for run in runs), v) for v in values_of(runs, metric)]
+        name: [
+            (statistics.mean(run.cost or 0.0 for run in runs), v) for v in values_of(runs, metric)
+        ]
         for name, runs in measured.items()
         if all(run.cost for run in runs)
     }
@@ -152,7 +154,7 @@ def _pretraining(recipe: Recipe, work_dir: Path, finished: Sequence[tuple[str, i
     """
     sources = {source for stage in recipe.stages.values() for source in stage.sources}
     sources -= {name for table in recipe.tables for name in table.stages}
-    first: dict[str, Path] = {}
+    first: dict[str, str | Path] = {}
     for name, seed in finished:
         if name in sources:
             first.setdefault(name, run_folder(work_dir, name, seed))
@@ -180,7 +182,8 @@ def _cost(
     recipe: Recipe, run: FinishedRun, minutes: Mapping[tuple[str, int], float]
 ) -> float | None:
     """Minutes of a run and of all runs that it starts from, each once."""
-    needed, waiting = set(), [(run.name, run.seed)]
+    needed: set[tuple[str, int]] = set()
+    waiting = [(run.name, run.seed or 0)]
     while waiting:
         name, seed = waiting.pop()
         if (name, seed) not in needed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,7 @@ def _short(settings: Mapping[str, Any], key: str) -> str:
 
 def flat(value: Any, prefix: str = '') -> dict[str, Any]:
     """A nest of settings under dotted keys, as JSON keeps it."""
+    parts: Iterable[tuple[Any, Any]]
     if isinstance(value, Mapping) and value:
         parts = value.items()
     elif isinstance(value, (list, tuple)) and any(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -104,7 +105,7 @@ def draw_curves(
     Returns:
         Figure: To be saved with ``savefig``.
     """
-    found = {title: {} for title in names}
+    found: dict[str, dict[str, Any]] = {title: {} for title in names}
     for label, work_dir in runs.items():
         logged = read_scalars(work_dir)
         for title, scalars in names.items():
@@ -172,8 +173,10 @@ def draw_convergence(
         (line,) = axes.plot(places, mean, marker='o', markersize=3, label=label)
         if len(values) > 1:
             spread = values.std(0, ddof=1)
-            band = dict(color=line.get_color(), alpha=0.2, linewidth=0)
-            axes.fill_between(places, mean - spread, mean + spread, **band)
+            color = line.get_color()
+            axes.fill_between(
+                places, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0
+            )
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
     axes.legend()

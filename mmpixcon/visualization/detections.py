@@ -48,7 +48,7 @@ def draw_quadrants(
     rows = max(max(len(found) for found in pairs.values()), 1)
     figure = Figure(figsize=(13, 2 * (2.3 * rows + 0.4)), layout='constrained')
     FigureCanvasAgg(figure)
-    for row, names in zip(figure.subfigures(2, 2), QUADRANTS):
+    for row, names in zip(np.asarray(figure.subfigures(2, 2)), QUADRANTS):
         for quadrant, name in zip(row, names):
             quadrant.suptitle(f'{name}: {counts[name]}')
             quadrant.set_linewidth(1)

@@ -86,10 +86,10 @@ def draw_points(image: np.ndarray, points: Tensor) -> np.ndarray:
     """
     image = (image * 0.6).astype(np.uint8)
     largest = max(min(image.shape[:2]) / 32, 2.5)
-    points = points[points[:, 2].argsort()].cpu().numpy()
-    shares = points[:, 2] / max(points[:, 2].max(), 1e-12)
+    rows = points[points[:, 2].argsort()].cpu().numpy()
+    shares = rows[:, 2] / max(rows[:, 2].max(), 1e-12)
     colors = cv2.applyColorMap((shares * 255).round().astype(np.uint8)[:, None], cv2.COLORMAP_JET)
-    for (x, y, _), share, color in zip(points, shares, colors[:, 0].tolist()):
+    for (x, y, _), share, color in zip(rows, shares, colors[:, 0].tolist()):
         # Far outside of the picture they are clipped: OpenCV counts in 32 bits.
         place = [int(np.clip(round(v * 2**SHIFT), -(2**24), 2**24)) for v in (x, y)]
         radius = round(largest * share**0.5 * 2**SHIFT)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
@@ -55,14 +57,15 @@ def draw_shared_regions(
     Returns:
         Figure: To be saved with ``savefig``.
     """
-    panels = [(raw, 'image, views and regions', None)]
+    panels: list[tuple[np.ndarray, str, str | None]] = [(raw, 'image, views and regions', None)]
     panels += [(img, f'view {i + 1}', VIEW_COLORS[i]) for i, img in enumerate(views)]
     figure, row = view_panels(panels)
     for img, matrix, color in zip(views, homographies, VIEW_COLORS):
-        footprint = ViewGrid(matrix, (1, 1), img.shape[:2], img.shape[:2]).footprint()
+        size = (img.shape[0], img.shape[1])
+        footprint = ViewGrid(torch.from_numpy(matrix), (1, 1), size, size).footprint()
         row[0].add_patch(Polygon(footprint.numpy(), fill=False, edgecolor=color, lw=3))
     numbers = [i for i, box in enumerate(regions) if (box[2:] > box[:2]).all()]
-    colors = colormaps['tab10' if len(regions) <= 10 else 'tab20'].colors
+    colors: Any = cast(ListedColormap, colormaps['tab10' if len(regions) <= 10 else 'tab20']).colors
     for axes, matrix in zip(row, (np.eye(3), *homographies)):
         corners = region_corners(regions, matrix)
         for place, i in enumerate(numbers):
@@ -81,8 +84,10 @@ def _draw_region(
     thinner, and with its number the further along the edge.
     """
     axes.add_patch(Polygon(corners, fill=False, edgecolor=color, lw=5 - 4 * share))
+    x, y = corners[0] + (share + 0.04) * (corners[1] - corners[0])
     axes.text(
-        *(corners[0] + (share + 0.04) * (corners[1] - corners[0])),
+        x,
+        y,
         name,
         color='w',
         fontsize=9,

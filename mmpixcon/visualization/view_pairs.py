@@ -121,8 +121,8 @@ def draw_view_pair(
         raw_axes.plot(*pairs.query.raw_centres[anchor].tolist(), 'o', color=color, mec='k')
         figure.add_artist(
             ConnectionPatch(
-                start.tolist(),
-                end.tolist(),
+                tuple(start.tolist()),
+                tuple(end.tolist()),
                 'data',
                 'data',
                 axesA=query_axes,

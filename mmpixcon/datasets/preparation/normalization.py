@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -84,18 +83,20 @@ def measure(
             f'none of {len(paths)} images can be read, such as {list(paths)[:3]}: name the '
             'folder of the images, and with --ann-file what of it is meant'
         )
-    means, deviations = [], []
-    for counts in total.tolist():
-        # Python's whole numbers: nothing is rounded before the last division.
-        count = sum(counts)
-        first = sum(value * n for value, n in enumerate(counts))
-        second = sum(value * value * n for value, n in enumerate(counts))
-        means.append(first / count)
-        deviations.append(math.sqrt(count * second - first * first) / count)
+    share = total / total.sum(1, keepdims=True)
+    values = np.arange(total.shape[1])
+    mean = share @ values
+    deviation = np.sqrt((share * (values - mean[:, None]) ** 2).sum(1))
     return PixelStatistics(
-        tuple(means),
-        tuple(deviations),
+        _three(mean),
+        _three(deviation),
         len(paths) - len(unreadable),
         int(total[0].sum()),
         unreadable,
     )
+
+
+def _three(values: np.ndarray) -> tuple[float, float, float]:
+    """Values of the three channels."""
+    first, second, third = values.tolist()
+    return first, second, third

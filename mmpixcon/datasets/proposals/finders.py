@@ -72,7 +72,7 @@ class ProposalSettings:
         if self.max_boxes is None:
             object.__setattr__(self, 'max_boxes', MAX_BOXES[self.method])
         for name, ok, rule in (
-            ('max_boxes', self.max_boxes >= 1, 'at least 1'),
+            ('max_boxes', (self.max_boxes or 0) >= 1, 'at least 1'),
             ('min_area', self.min_area > 0, 'above 0'),
             ('side', self.side == 0 or self.side >= _LEAST_SIDE, f'0 or at least {_LEAST_SIDE}'),
             ('seed', 0 <= self.seed < 2**31, 'from 0 to 2 ** 31 - 1'),
@@ -165,9 +165,14 @@ def gradient_edges(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(thin, strength, np.float32(0)), across
 
 
+def _ximgproc() -> Any:
+    """OpenCV's module of contrib, which not every OpenCV has."""
+    return vars(cv2)['ximgproc']
+
+
 def _edge_boxes(settings: ProposalSettings) -> Finder:
     """Edge Boxes of Zitnick and Dollár (ECCV 2014), as Siamese DETR calls OpenCV's."""
-    finder = cv2.ximgproc.createEdgeBoxes()
+    finder = _ximgproc().createEdgeBoxes()
     finder.setMaxBoxes(settings.max_boxes)
     finder.setMinBoxArea(settings.min_area)
     forest = None if settings.model is None else _forest(settings.model)
@@ -193,7 +198,7 @@ def _forest(path: str) -> Any:
         # Without these OpenCV loads an empty one, and dies at the first image.
         file = cv2.FileStorage(path, cv2.FILE_STORAGE_READ)
         if all(not file.getNode(name).empty() for name in ('options', 'childs', 'edgeBins')):
-            return cv2.ximgproc.createStructuredEdgeDetection(path)
+            return _ximgproc().createStructuredEdgeDetection(path)
     except (cv2.error, SystemError):
         pass
     raise ValueError(f"{path} is no structured forest, such as OpenCV's model.yml.gz")
@@ -207,7 +212,7 @@ def _selective_search(settings: ProposalSettings) -> Finder:
         height, width = image.shape[:2]
         small = cv2.resize(image, (settings.side,) * 2) if settings.side else image
         # Made anew: it adds to its strategies with each image.
-        finder = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
+        finder = _ximgproc().segmentation.createSelectiveSearchSegmentation()
         finder.setBaseImage(small)
         finder.switchToSelectiveSearchFast()
         # It ranks with rand() of C.
@@ -226,7 +231,7 @@ def _random(settings: ProposalSettings) -> Finder:
         if size.min() <= 2 * _LEAST_SIDE:
             return np.zeros((0, 4))
         random = np.random.default_rng(seed)
-        sides = random.integers(_LEAST_SIDE, size - _LEAST_SIDE + 1, (settings.max_boxes, 2))
+        sides = random.integers(_LEAST_SIDE, size - _LEAST_SIDE + 1, (settings.max_boxes or 0, 2))
         corner = random.integers(0, size - sides + 1)
         return np.concatenate([corner, corner + sides], 1)
 

@@ -271,6 +271,7 @@ def _each(
         for c in todo
     }
     if workers <= 1:
+        assert finder is not None
         for number, (paths, names) in tasks.items():
             write_part(job.part(number), paths, names, finder, settings.seed)
             yield number
@@ -310,7 +311,9 @@ def _start_worker(settings: ProposalSettings) -> None:
 
 def _end_with_parent() -> None:
     """A killed parent leaves no workers behind."""
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
     os._exit(1)
 
 

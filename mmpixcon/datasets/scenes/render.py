@@ -115,7 +115,7 @@ class SceneConfig:
         self._check_sizes()
         for field in ('truncation', 'overlap', 'min_visible', 'contrast'):
             value, low = getattr(self, field), 0.05 if field == 'min_visible' else 0.0
-            right = isinstance(value, Real) and low <= value <= 1
+            right = isinstance(value, Real) and low <= float(value) <= 1
             _require(right, field, value, f'give a number from {low:g} to 1')
         self._check_classes()
         right = isinstance(self.seed, Integral) and self.seed >= 0
@@ -169,8 +169,8 @@ class SceneConfig:
         low = max(MIN_DIAMETER, round(self.size_range[0] * side))
         high = max(low, round(self.size_range[1] * side))
         edges = (0, *MEDIUM_DIAMETERS, high)
-        bands = zip(self.size_mix, edges[:-1], edges[1:])
-        bands = [(weight, max(low, a), min(high, b)) for weight, a, b in bands]
+        limits = zip(self.size_mix, edges[:-1], edges[1:])
+        bands = [(weight, max(low, a), min(high, b)) for weight, a, b in limits]
         # A band of one width only counts where the whole range is that wide.
         return [band for band in bands if band[1] < band[2] or low == high == band[1] == band[2]]
 
@@ -273,14 +273,14 @@ def _draw_object(rng: np.random.Generator, config: SceneConfig, name: str, on: _
         ]
         if any(first > last for first, last in places):
             places = [(min(p), max(p)) for p in places]
-        centre = tuple(int(rng.integers(first, last + 1)) for first, last in places)
+        x, y = (int(rng.integers(first, last + 1)) for first, last in places)
         narrow = int(rng.integers(256, 321))
         squeeze = (256, narrow) if rng.integers(2) else (narrow, 256)
         step = int(rng.integers(STEPS))
         what = stamp(
-            lambda u, v, r=radius: OUTLINES[name](u, v, r),
+            lambda u, v, r=radius: OUTLINES[name](u, v, r),  # type: ignore[misc]
             config.size,
-            centre,
+            (x, y),
             radius,
             step,
             squeeze,
@@ -291,7 +291,8 @@ def _draw_object(rng: np.random.Generator, config: SceneConfig, name: str, on: _
         if beside and attempt < _TRIES // 2 and on.covers_any(what):
             continue
         colour = contrasting_colour(rng, on.canvas[what.window], config.contrast)
-        on.add(what, paint(rng, *what.mask.shape, config.zoom, colour), is_object=True)
+        rows, columns = what.mask.shape
+        on.add(what, paint(rng, rows, columns, config.zoom, colour), is_object=True)
         return True
     return False
 
@@ -311,7 +312,8 @@ def _draw_mark(rng: np.random.Generator, config: SceneConfig, on: _Drawing) -> N
     )
     colour = rng.integers(0, 256, 3).astype(np.int32)
     if not on.covers_too_much(what):
-        on.add(what, paint(rng, *what.mask.shape, config.zoom, colour), is_object=False)
+        rows, columns = what.mask.shape
+        on.add(what, paint(rng, rows, columns, config.zoom, colour), is_object=False)
 
 
 def render_scene(config: SceneConfig, index: int) -> Scene:

@@ -77,7 +77,7 @@ class SceneSet:
     def table(self) -> str:
         """The contents as text, one column a subset."""
         subsets = self.subsets.values()
-        rows = [('', *self.subsets)]
+        rows: list[tuple[Any, ...]] = [('', *self.subsets)]
         for field in ('images', 'boxes', 'small', 'medium', 'large'):
             rows.append((field, *(getattr(s, field) for s in subsets)))
         for name in next(iter(subsets)).per_class:
@@ -151,7 +151,8 @@ def _write_subset(
     (out / subset).mkdir(exist_ok=True)
     progress = Progress(subset, count, stream)
     write = partial(_write_scene, config=config, out=out, subset=subset)
-    annotations, images_kept = [], 0
+    annotations: list[dict[str, Any]] = []
+    images_kept = 0
     for number, kept, found in _map(write, range(count), workers):
         images_kept += kept
         annotations += [{'id': len(annotations) + 1 + i, **a} for i, a in enumerate(found)]

@@ -170,7 +170,7 @@ class RandomGaussianBlur(_WithProbability):
 
     @cache_randomness
     def _draw(self) -> float:
-        return np.random.uniform(*self.sigma)
+        return np.random.uniform(self.sigma[0], self.sigma[1])
 
     def apply(self, img: np.ndarray) -> np.ndarray:
         """Blur a (H, W, 3) uint8 image; OpenCV sizes the kernel by sigma."""

@@ -80,7 +80,7 @@ class RegionTargets(BaseTransform):
                 f'{type(self.source).__name__} and is skipped'
             )
             return None
-        if self.fill and len(found) < self.num:
+        if self.fill and self.num is not None and len(found) < self.num:
             moves = draw_moves(self.num - len(found), self.jitter)
             found = fill_with_copies(found, moves, limits)
         results['gt_bboxes'] = HorizontalBoxes(found.astype(np.float32))
@@ -194,7 +194,7 @@ class PackRegions(PackDetInputs):
         """Pack."""
         if not isinstance(results['img'], list):
             return self._pack(results, results.get('region_crops'))
-        packed = dict(inputs={}, data_samples={})
+        packed: dict[str, dict] = dict(inputs={}, data_samples={})
         for i, image in enumerate(results['img']):
             boxes = HorizontalBoxes(view_boxes(results, i))
             one = dict(

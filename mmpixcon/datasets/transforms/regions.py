@@ -8,6 +8,7 @@ needs as many regions for each image: missing ones are boxes without area.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -134,8 +135,9 @@ class RandomRegions(RegionSource):
     def _relative(self) -> np.ndarray:
         """Boxes in the unit square, (num, 4)."""
         size = (self.max_regions, 1)
-        area = np.random.uniform(*self.area, size)
-        root = np.sqrt(np.exp(np.random.uniform(*np.log(self.aspect_ratio), size)))
+        area = np.random.uniform(self.area[0], self.area[1], size)
+        least, most = np.log(self.aspect_ratio)
+        root = np.sqrt(np.exp(np.random.uniform(least, most, size)))
         # No side is longer than the image; the area then shrinks.
         sides = np.minimum(np.sqrt(area) * np.concatenate([root, 1 / root], axis=1), 1)
         corner = np.random.uniform(size=(self.max_regions, 2)) * (1 - sides)
@@ -304,7 +306,7 @@ class ProposalRegions(RegionSource):
         return self._fallback.boxes(results)
 
 
-def annotation(results: dict, key: str, name: str, flag: str) -> tuple[object, np.ndarray]:
+def annotation(results: dict, key: str, name: str, flag: str) -> tuple[Any, np.ndarray]:
     """Annotations of the raw image, and which of them are of single objects.
 
     Args:

@@ -87,7 +87,7 @@ class IoUConstrainedViews(BaseTransform):
     def _outer(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of the outer rectangle, whole pixels."""
         for _ in range(self.max_tries):
-            area = np.random.uniform(*self.area) * height * width
+            area = np.random.uniform(self.area[0], self.area[1]) * height * width
             ratio = math.exp(np.random.uniform(*np.log(self.aspect_ratio)))
             w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if 2 <= w <= width and 2 <= h <= height:

@@ -115,7 +115,10 @@ def compare_state_dicts(
         order of the checkpoint.
     """
     source = {key[7:] if key.startswith('module.') else key: v for key, v in checkpoint.items()}
-    loaded, missing, mismatched, initialised = [], [], [], []
+    loaded: list[str] = []
+    missing: list[str] = []
+    mismatched: list[str] = []
+    initialised: list[str] = []
     for key, value in _weights(model):
         if key in source:
             fits = getattr(source[key], 'shape', None) == value.shape

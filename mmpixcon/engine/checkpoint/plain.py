@@ -65,7 +65,8 @@ def _to_plain(value: Any, where: str, lenient: bool) -> Any:
     if isinstance(value, Enum):
         return _to_plain(value.value, where, lenient)
     # Subclasses (numpy.float64 is a float, numpy.str_ a string) are no plain types.
-    for kind in (int, float, complex, str):
+    kinds: tuple[Any, ...] = (int, float, complex, str)
+    for kind in kinds:
         if isinstance(value, kind):
             return kind(value)
     if isinstance(value, np.generic):
@@ -104,7 +105,7 @@ def _mapping_to_plain(value: Mapping, where: str, lenient: bool) -> dict:
                 raise
             print_log(f'Left out: {error}', logger='current', level=logging.WARNING)
     if isinstance(value, OrderedDict):
-        ordered = OrderedDict(plain)
+        ordered: Any = OrderedDict(plain)
         # Module versions, which torch keeps beside a state dict.
         if hasattr(value, '_metadata'):
             ordered._metadata = value._metadata
@@ -139,8 +140,9 @@ def from_plain(value: Any) -> Any:
         if kind == 'HistoryBuffer':
             log, count = (value[name].cpu().numpy() for name in ('log', 'count'))
             return HistoryBuffer(log, count, value['max_length'])
-        if type(value) in (dict, OrderedDict):
-            return type(value)((key, from_plain(item)) for key, item in value.items())
+        kinds: dict[type, Any] = {dict: dict, OrderedDict: OrderedDict}
+        if type(value) in kinds:
+            return kinds[type(value)]((key, from_plain(item)) for key, item in value.items())
         return value
     if type(value) in (list, tuple):
         return type(value)(from_plain(item) for item in value)

@@ -107,7 +107,7 @@ class EmbeddingMonitorHook(Hook):
         embeddings, self._embeddings = self._embeddings, None
         first = embeddings[0]
         deviation = first.std(0, correction=0)
-        matrix = cross_correlation(*embeddings) if self.paired else None
+        matrix = cross_correlation(embeddings[0], embeddings[1]) if self.paired else None
         numbers = dict(
             effective_rank=effective_rank(first).item(),
             dimension_std_min=deviation.min().item(),

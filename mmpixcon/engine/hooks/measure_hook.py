@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from mmdet.structures import DetDataSample
@@ -64,12 +65,12 @@ class MeasureHook(Hook):
         """
         raise NotImplementedError
 
-    def build_loaders(self) -> dict[str, object]:
+    def build_loaders(self) -> dict[str, Any]:
         """The loaders, built."""
         return {k: Runner.build_dataloader(copy.deepcopy(v)) for k, v in self.loaders.items()}
 
     def maps(
-        self, runner: Runner, loader: object
+        self, runner: Runner, loader: Any
     ) -> Iterator[tuple[Tensor, tuple[int, int], list[DetDataSample]]]:
         """See :func:`annotated_maps`; the model evaluates meanwhile."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -89,14 +90,14 @@ class MeasureHook(Hook):
             model.train(was_training)
 
     def gather(
-        self, name: str, loader: object, parts: list[tuple[Tensor, ...]], what: str
+        self, name: str, loader: Any, parts: Sequence[tuple[Tensor, ...]], what: str
     ) -> list[Tensor]:
         """Rows of all batches and of all processes, which share out the images.
 
         Args:
             name (str): Of the loader.
-            loader (object): The loader.
-            parts (list[tuple[Tensor, ...]]): Of each batch.
+            loader (DataLoader): The loader.
+            parts (Sequence[tuple[Tensor, ...]]): Of each batch.
             what (str): What the rows are, for the message.
 
         Returns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -148,11 +150,10 @@ class PixelContrastHook(Hook):
         for name, value in scalars.items():
             runner.message_hub.update_scalar(f'train/pixcon/{name}', value)
 
-    def _measure(
-        self, module: PixelContrastLoss, args: tuple, kwargs: dict, output: object
-    ) -> None:
+    def _measure(self, module: PixelContrastLoss, args: Any, kwargs: dict, output: object) -> None:
         """Measure a level on the way."""
-        statistics = contrast_statistics(*args, module.cos)
+        query, gamma, key, pairs = args
+        statistics = contrast_statistics(query, gamma, key, pairs, module.cos)
         level = kwargs['level']
         self._statistics |= {f'l{level}_{name}': value for name, value in statistics.items()}
 

@@ -99,7 +99,7 @@ class PlainCheckpointHook(Hook):
     @staticmethod
     def _keep_dataset_meta(runner: Runner, checkpoint: dict) -> None:
         """Spare a false alarm: mmengine compares pickles, which differ for equal classes."""
-        dataset = getattr(runner.train_dataloader, 'dataset', None)
+        dataset: Any = getattr(runner.train_dataloader, 'dataset', None)
         saved = checkpoint.get('meta', {}).get('dataset_meta')
         if saved is None or not hasattr(dataset, 'metainfo'):
             return
@@ -115,7 +115,8 @@ def get_random_state() -> dict[str, Any]:
         dict: ``python``, ``numpy``, ``torch`` and, where CUDA was used,
         ``cuda``, a list of one state for each device.
     """
-    name, keys, position, has_gauss, gauss = np.random.get_state()
+    state_of_numpy: Any = np.random.get_state()
+    name, keys, position, has_gauss, gauss = state_of_numpy
     state = {
         'python': random.getstate(),
         # uint32, which older torch has no tensors of.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +58,7 @@ class LARS(Optimizer):
         super().__init__(params, settings)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take a step.
 
         Args:
@@ -82,18 +83,21 @@ class LARS(Optimizer):
 
     def _step(self, parameters: list[Tensor], group: dict, scaled: bool) -> None:
         """One step of parameters that are all scaled, or all not."""
-        gradients = [p.grad for p in parameters]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         if scaled:
-            gradients = torch._foreach_add(gradients, parameters, alpha=group['weight_decay'])
+            decay = group['weight_decay']
+            gradients = [*torch._foreach_add(gradients, parameters, alpha=decay)]
             norms = torch.stack(torch._foreach_norm(parameters))
             ratios = group['eta'] * norms / torch.stack(torch._foreach_norm(gradients))
             # Where the one or the other is 0, the step is not scaled.
             ratios = torch.where(ratios.isfinite() & (ratios > 0), ratios, 1.0)
-            torch._foreach_mul_(gradients, list(ratios.unbind()))
+            factors: Any = list(ratios.unbind())
+            torch._foreach_mul_(gradients, factors)
         for p in parameters:
             if 'momentum_buffer' not in self.state[p]:
                 self.state[p]['momentum_buffer'] = torch.zeros_like(p)
         buffers = [self.state[p]['momentum_buffer'] for p in parameters]
         torch._foreach_mul_(buffers, group['momentum'])
-        torch._foreach_add_(buffers, gradients)
+        terms: Any = gradients
+        torch._foreach_add_(buffers, terms)
         torch._foreach_add_(parameters, buffers, alpha=-group['lr'])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -38,9 +38,10 @@ class ResumableIterBasedTrainLoop(IterBasedTrainLoop):
             )
         # The base class starts the workers at once, on the first images; where
         # to begin is known only after resuming.
-        super().__init__(runner, _NotStarted(dataloader), **kwargs)
-        self.dataloader = dataloader
-        self.dataloader_iterator = SkippingIterator(dataloader)
+        built = cast(DataLoader, dataloader)
+        super().__init__(runner, _NotStarted(built), **kwargs)
+        self.dataloader = built
+        self.dataloader_iterator = SkippingIterator(built)
 
     def run(self) -> Any:
         """Train, from where a checkpoint ended.
@@ -115,20 +116,20 @@ class SkippingIterator:
                     raise ValueError('the training data has no batch')
             return None
         if self._iterator is None:
-            self._start()
+            self._iterator = self._start()
         try:
             return next(self._iterator)
         except StopIteration:
             self._next_epoch()
-            self._start()
+            self._iterator = self._start()
             return next(self._iterator)
 
-    def _start(self) -> None:
+    def _start(self) -> Iterator[Any]:
         """Start the data loader (and its workers)."""
         # It draws a seed for its workers. Without this the random numbers of a
         # resumed run would be one behind those of an uninterrupted one.
         with torch.random.fork_rng(devices=[]):
-            self._iterator = iter(self._dataloader)
+            return iter(self._dataloader)
 
     def _next_epoch(self) -> None:
         """Choose the order of the next epoch."""
@@ -136,8 +137,9 @@ class SkippingIterator:
         self._iterator = None
         self._epoch += 1
         for sampler in (self._dataloader.sampler, getattr(self._batches, 'sampler', None)):
-            if hasattr(sampler, 'set_epoch'):
-                sampler.set_epoch(self._epoch)
+            set_epoch = getattr(sampler, 'set_epoch', None)
+            if set_epoch is not None:
+                set_epoch(self._epoch)
 
 
 class _ResumedBatchSampler:

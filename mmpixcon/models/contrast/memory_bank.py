@@ -25,6 +25,9 @@ class MemoryBank(nn.Module):
         ValueError: ``size`` or ``channels`` is not positive.
     """
 
+    keys: Tensor
+    pointer: Tensor
+
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
         if size < 1 or channels < 1:

@@ -82,7 +82,7 @@ class MomentumEncoder(nn.Module):
             module.load_state_dict(OrderedDict(sources[name].state_dict()))
 
 
-def update_after_steps(model: nn.Module) -> None:
+def update_after_steps(model: Any) -> None:
     """Move a model's momentum encoder after each step of the optimizer.
 
     It is the optimizer that says when: with accumulated gradients, with several processes and

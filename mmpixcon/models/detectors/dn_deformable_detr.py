@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.detectors import DeformableDETR
@@ -57,8 +59,8 @@ class DNDeformableDETR(DenoisingMixin, DeformableDETR):
         self._init_denoising(dn_cfg, num_patterns)
 
     def _init_layers(self) -> None:
-        self.positional_encoding = SinePositionalEncoding(**self.positional_encoding)
-        self.encoder = DeformableDetrTransformerEncoder(**self.encoder)
+        self.positional_encoding = SinePositionalEncoding(**self.positional_encoding)  # type: ignore[has-type]
+        self.encoder = DeformableDetrTransformerEncoder(**self.encoder)  # type: ignore[has-type]
         self.decoder = DABDeformableTransformerDecoder(**self.decoder)
         self.embed_dims = self.encoder.embed_dims
         self.level_embed = nn.Parameter(torch.zeros(self.num_feature_levels, self.embed_dims))
@@ -92,7 +94,7 @@ class DNDeformableDETR(DenoisingMixin, DeformableDETR):
         memory_mask: Tensor,
         spatial_shapes: Tensor,
         batch_data_samples: OptSampleList = None,
-    ) -> tuple[dict[str, Tensor], dict[str, object]]:
+    ) -> tuple[dict[str, Tensor | None], dict[str, Any]]:
         """Make queries.
 
         Args:
@@ -109,7 +111,8 @@ class DNDeformableDETR(DenoisingMixin, DeformableDETR):
         content = self.matching_content().expand(batch, -1, -1)
         anchors = self.query_embedding.weight.repeat(max(self.num_patterns, 1), 1)
         anchors = anchors.expand(batch, -1, -1)
-        mask, head_inputs = None, {}
+        mask: Tensor | None = None
+        head_inputs: dict[str, Any] = {}
         if self.training:
             dn = self.dn_query_generator(batch_data_samples)
             content, anchors = self._in_front(dn, content, anchors)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from mmdet.models.detectors import DABDETR
 from mmdet.structures import OptSampleList
@@ -16,6 +19,15 @@ class DenoisingMixin:
     """What DN-DETR and DN-Deformable-DETR share: denoising queries stand in front."""
 
     dn_query_generator: DenoisingQueryGenerator
+    # The detector's, which comes after this class among the bases.
+    bbox_head: Any
+    decoder: Any
+    embed_dims: int
+    num_queries: int
+    pre_transformer: Callable[..., tuple[dict, dict]]
+    forward_encoder: Callable[..., dict]
+    pre_decoder: Callable[..., tuple[dict, dict]]
+    forward_decoder: Callable[..., dict]
 
     def _init_denoising(self, dn_cfg: dict | None, num_patterns: int) -> None:
         self.dn_query_generator = DenoisingQueryGenerator(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmdet.structures import SampleList
+from mmdet.structures import DetDataSample, SampleList
 from torch import Tensor
 
 from mmpixcon.registry import MODELS
@@ -221,15 +221,14 @@ class PixelContrastDetector(DetectorWrapper):
         """L_NCE and L_Cos of every level, weighted."""
         self._check_levels(len(maps))
         losses: dict[str, list[Tensor]] = {}
-        if memory is not None:
-            memory = self._memory_maps(memory, maps)
+        gammas = [] if memory is None else self._memory_maps(memory, maps)
         for level, S in zip(self.levels, self.S):
             level %= len(maps)
             query, key = maps[level], keys[level]
             pairs = [
                 PixelPairs(
-                    ViewGrid(e_matrix, tuple(query.shape[2:]), e_input, e_img),
-                    ViewGrid(m_matrix, tuple(key.shape[2:]), m_input, m_img),
+                    ViewGrid(e_matrix, _map_shape(query), e_input, e_img),
+                    ViewGrid(m_matrix, _map_shape(key), m_input, m_img),
                     S,
                     query.device,
                 )
@@ -237,7 +236,7 @@ class PixelContrastDetector(DetectorWrapper):
             ]
             gamma = None
             if self._uses_cos:
-                gamma = self.predictor(query) if memory is None else memory[level]
+                gamma = self.predictor(query) if self.predictor is not None else gammas[level]
             terms = self.pixel_loss(
                 query, gamma, key, pairs, alpha=self.alpha, beta=self.beta, level=level
             )
@@ -263,7 +262,7 @@ class PixelContrastDetector(DetectorWrapper):
     ) -> list[tuple[tuple, tuple]]:
         """Homography, padded size and size of both views of each image."""
 
-        def one(branch: str, sample: object) -> tuple:
+        def one(branch: str, sample: DetDataSample) -> tuple:
             if 'homography_matrix' not in sample:
                 raise KeyError(
                     f'{getattr(sample, "img_path", "an image")}: the {branch} view has no '
@@ -276,3 +275,8 @@ class PixelContrastDetector(DetectorWrapper):
             (one(DETECTION, e), one(MOMENTUM, m))
             for e, m in zip(batch_data_samples[DETECTION], batch_data_samples[MOMENTUM])
         ]
+
+
+def _map_shape(feature_map: Tensor) -> tuple[int, int]:
+    """Rows and columns of a map (N, C, h, w)."""
+    return feature_map.shape[2], feature_map.shape[3]

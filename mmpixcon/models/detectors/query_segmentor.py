@@ -174,13 +174,13 @@ class QuerySegmentor(DetectorWrapper):
             query, target = self._match(seen, index, sample)
             queries.append(seen.queries[index, query])
             masks.append(_masks_of(sample, target, batch_inputs))
-        masks = torch.cat(masks)
-        avg_factor = reduce_mean(masks.new_tensor(float(len(masks)))).clamp(min=1).item()
-        if not len(masks):
+        mask = torch.cat(masks)
+        avg_factor = reduce_mean(mask.new_tensor(float(len(mask)))).clamp(min=1).item()
+        if not len(mask):
             # Every parameter, else DistributedDataParallel waits for the others.
             return dict(loss_mask=sum(p.sum() for p in self.mask_head.parameters()) * 0.0)
         logits = self.mask_head(queries, seen.memory, seen.maps, seen.padding)
-        return dict(loss_mask=self.mask_head.loss(torch.cat(logits), masks, avg_factor))
+        return dict(loss_mask=self.mask_head.loss(torch.cat(logits), mask, avg_factor))
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True

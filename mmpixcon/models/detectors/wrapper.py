@@ -10,7 +10,7 @@ from typing import Any
 from mmdet.models.detectors import BaseDetector
 from mmdet.structures import OptSampleList, SampleList
 from mmengine.config import ConfigDict
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
@@ -45,7 +45,7 @@ class DetectorWrapper(BaseDetector):
             )
         super().__init__(data_preprocessor=preprocessor, init_cfg=init_cfg)
         # mmdet's detectors write into the config that they are built from.
-        self.detector_cfg = copy.deepcopy(detector)
+        self.detector_cfg: ConfigDict = copy.deepcopy(detector)
         self.detector = MODELS.build(detector)
         self._register_state_dict_hook(_to_stock_keys)
         self._register_load_state_dict_pre_hook(self._from_stock_keys)
@@ -137,7 +137,7 @@ def with_diagnostics(cfg: Any) -> Any:
 
 
 def _to_stock_keys(
-    module: nn.Module, state_dict: OrderedDict, prefix: str, local_metadata: dict
+    module: DetectorWrapper, state_dict: OrderedDict, prefix: str, local_metadata: dict
 ) -> None:
     """Rename entries after the children have written theirs."""
     inner = f'{prefix}detector.'

@@ -178,7 +178,8 @@ class PositiveBlock(NamedTuple):
     rows: slice
     cols: slice
     positive: Tensor
-    count: Tensor
+    # A tuple has a method of this name.
+    count: Tensor  # type: ignore[assignment]
 
 
 class PixelPairs:

@@ -259,7 +259,7 @@ class NearbyPoints(PointSampler):
             centres = view.raw_centres(self.resolution)
             points.append(centres.gather(1, cells[..., None].expand(-1, -1, 2)))
         diagonal = torch.maximum(views[0].cell_diagonal(), views[1].cell_diagonal())
-        distance = torch.cdist(*points, compute_mode='donot_use_mm_for_euclid_dist')
+        distance = torch.cdist(points[0], points[1], compute_mode='donot_use_mm_for_euclid_dist')
         positive = distance < self.ratio * diagonal[:, None, None]
         valid = positive.any(2).any(1)
         stats = dict(

@@ -75,8 +75,8 @@ class ViewBatch:
             img_shapes = np.broadcast_to(input_shape, (len(matrices), 2))
         return cls(
             torch.linalg.inv(matrices).to(device),
-            tuple(map_shape),
-            tuple(input_shape),
+            (map_shape[0], map_shape[1]),
+            (input_shape[0], input_shape[1]),
             torch.tensor(img_shapes, device=device),
         )
 
@@ -176,6 +176,7 @@ class RegionBatch:
 
     def _label(self, points: Tensor) -> Tensor:
         """Labels at points, (N, n) long, 0 outside of the image."""
+        assert self.labels is not None
         side = self.labels.shape[1]
         cell = (points / self.sizes[:, None] * side).floor()
         inside = ((cell >= 0) & (cell < side)).all(2)

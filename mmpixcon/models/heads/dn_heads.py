@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from mmdet.models.dense_heads import DABDETRHead, DeformableDETRHead
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
@@ -15,6 +18,13 @@ from ..layers import DenoisingTargets
 
 class DenoisingLossMixin:
     """Adds the losses of denoising queries to a DETR head."""
+
+    # The head's, which comes after this class among the bases.
+    __call__: Callable[..., Any]
+    loss_by_feat: Callable[..., dict[str, Tensor]]
+    loss_cls: Any
+    loss_bbox: Any
+    loss_iou: Any
 
     def loss(
         self,

@@ -153,7 +153,7 @@ class MultiLevelContrastHead(BaseModule):
                 f'{self.num_stages}: set backbone.out_indices or head.weights'
             )
         pooled = {f'{GLOBAL}/{i}': global_maps[i].mean((2, 3)) for i in self.weights}
-        if self.uses_local:
+        if local_maps is not None and self.uses_local:
             for i in self.weights:
                 patches = local_maps[i].mean((2, 3)).unflatten(0, (-1, self.num_patches))
                 pooled[f'{LOCAL}/{i}'] = pooled[f'{CROSS}/{i}'] = patches.flatten(1)

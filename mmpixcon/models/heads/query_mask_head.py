@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import gcd
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -190,7 +191,8 @@ class QueryMaskHead(BaseModule):
         """
         counts = [len(query) for query in queries]
         attention = self.attention(queries, memory, padding)
-        first, second, *blocks = self.blocks
+        blocks: list[Any]
+        first, second, *blocks = cast(Any, self.blocks)
         # The memory's share of the first convolution is the same for all
         # queries of an image: a third of the head's work, done once.
         parts = first.conv.weight.split([memory.shape[1], attention.shape[1]], dim=1)

@@ -64,7 +64,7 @@ class RegionQueryHead(BaseModule):
         self,
         hidden_states: Tensor,
         matching: Sequence[Sequence[tuple[Tensor, Tensor]]],
-        targets: Sequence[Tensor],
+        targets: Sequence[Tensor] | Tensor,
         avg_factor: float,
     ) -> dict[str, Tensor]:
         """Losses of the reconstructed features.
@@ -94,7 +94,9 @@ class RegionQueryHead(BaseModule):
 
 
 def gather_matched(
-    states: Sequence[Tensor], targets: Sequence[Tensor], matching: Sequence[tuple[Tensor, Tensor]]
+    states: Sequence[Tensor] | Tensor,
+    targets: Sequence[Tensor] | Tensor,
+    matching: Sequence[tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, Tensor]:
     """States of matched queries beside what they are matched to.
 

@@ -50,6 +50,7 @@ def conditioned_queries(
         return args, {**kwargs, name: queries + added}
 
     def hide(module: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        assert hidden is not None
         mask = hidden.repeat(repeats, repeats)
         front = kwargs['query'].shape[1] - len(mask)
         if front:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
@@ -55,7 +57,7 @@ class InfoNCELoss(nn.Module):
 class _InfoNCE(Function):
     @staticmethod
     def forward(
-        ctx: object, query: Tensor, key: Tensor, negatives: Tensor, temperature: float
+        ctx: Any, query: Tensor, key: Tensor, negatives: Tensor, temperature: float
     ) -> Tensor:
         positive = (query * key).sum(1, keepdim=True) / temperature
         logits = (query @ negatives.T).div_(temperature)
@@ -70,6 +72,6 @@ class _InfoNCE(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: object, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return gradient * grad_output, None, None, None

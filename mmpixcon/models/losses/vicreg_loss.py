@@ -72,7 +72,7 @@ class VICRegLoss(nn.Module):
         pair = whole_batch(first, second, 'VICRegLoss')
         invariance = F.mse_loss(*pair)
         count, dimensions = pair[0].shape
-        variance, covariance = 0.0, 0.0
+        variance = covariance = first.new_zeros(())
         for z in pair:
             centred = z - z.mean(0)
             deviation = (centred.square().sum(0) / (count - 1) + self.eps).sqrt()

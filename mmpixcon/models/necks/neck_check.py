@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,7 +20,7 @@ def explain_neck(model: nn.Module) -> None:
             several maps, for one of another number of channels, and for a single image where
             its batch norm needs two.
     """
-    neck = getattr(model, 'neck', None)
+    neck: Any = getattr(model, 'neck', None)
     if not getattr(neck, 'with_avg_pool', False):
         return
     first = next((module for module in neck.modules() if isinstance(module, nn.Linear)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmselfsup.structures import SelfSupDataSample
@@ -46,9 +47,11 @@ class DetCo(MomentumContrast):
         )
         self.add_contrast(momentum, self.head.new_banks())
 
-    @property
-    def renamed_prefixes(self) -> dict[str, str]:
-        """dict[str, str]: 'gg.3' of earlier versions is 'gg/3', and the banks were the head's."""
+    def earlier_prefixes(self) -> dict[str, str]:
+        """Give prefixes of state dicts of earlier versions, with those of today.
+
+        'gg/3' was 'gg.3', and the banks were the head's.
+        """
         names = {name.replace('/', '.'): name for name in self.head.projectors}
         renamed = {
             f'head.projectors.{old}.': f'head.projectors.{new}.' for old, new in names.items()
@@ -79,7 +82,7 @@ class DetCo(MomentumContrast):
     @torch.no_grad()
     def encode_keys(self, *views: Tensor) -> Vectors:
         """Encode the second views by the momentum encoder: unit vectors, (N, C)."""
-        average = self.momentum_encoder
+        average: Any = self.momentum_encoder
         return self.head.embed(average.projectors, *_maps(average.backbone, views))
 
     def contrast(

@@ -35,8 +35,6 @@ class MoCo(MomentumContrast):
         init_cfg (dict, optional): initialization. Defaults to None.
     """
 
-    renamed_prefixes = {'bank.': f'banks.{IMAGE}.'}
-
     def __init__(
         self,
         backbone: dict,
@@ -52,6 +50,10 @@ class MoCo(MomentumContrast):
         )
         self.add_contrast(momentum, {IMAGE: MemoryBank(queue_len, neck['out_channels'])})
         self.loss_contrast = MODELS.build(loss or dict(type='mmpixcon.InfoNCELoss'))
+
+    def earlier_prefixes(self) -> dict[str, str]:
+        """Give prefixes of state dicts of earlier versions, with those of today."""
+        return {'bank.': f'banks.{IMAGE}.'}
 
     @property
     def online_encoder(self) -> dict[str, nn.Module]:

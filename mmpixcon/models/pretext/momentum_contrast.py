@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmselfsup.models.algorithms.base import BaseModel
@@ -24,9 +24,6 @@ class MomentumContrast(BaseModel):
 
     A constructor ends with :meth:`add_contrast`.
     """
-
-    # Prefixes of the state dicts of earlier versions, and what they are now.
-    renamed_prefixes: dict[str, str] = {}
 
     def add_contrast(self, momentum: float, banks: dict[str, MemoryBank]) -> None:
         """Add what contrast needs beside the encoder.
@@ -95,6 +92,10 @@ class MomentumContrast(BaseModel):
         """Name of the bank that queries of a name are contrasted with."""
         return name
 
+    def earlier_prefixes(self) -> dict[str, str]:
+        """Give prefixes of state dicts of earlier versions, with those of today."""
+        return {}
+
     def init_weights(self) -> None:
         """Initialize, then copy into the momentum encoder."""
         super().init_weights()
@@ -121,13 +122,14 @@ class MomentumContrast(BaseModel):
         keys, everyones = _restore(shuffled, self.encode_keys(*shuffled.batches))
         losses = self.contrast(queries, keys, inputs, data_samples)
         for name, key in everyones.items():
-            if self.bank_of(name) in self.banks:
-                self.banks[self.bank_of(name)].enqueue(key)
+            bank = self.bank_of(name)
+            if bank in self.banks:
+                cast(MemoryBank, self.banks[bank]).enqueue(key)
         return losses
 
     def _rename_prefixes(self, state_dict: dict[str, Any], prefix: str, *args: object) -> None:
         """Take a state dict of an earlier version."""
-        for old, new in self.renamed_prefixes.items():
+        for old, new in self.earlier_prefixes().items():
             for key in [key for key in state_dict if key.startswith(prefix + old)]:
                 state_dict[prefix + new + key[len(prefix + old) :]] = state_dict.pop(key)
 

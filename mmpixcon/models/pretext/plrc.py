@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmselfsup.structures import SelfSupDataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpixcon.registry import MODELS, TASK_UTILS
 
@@ -118,7 +118,7 @@ class PLRC(MoCo):
                 f'model.warmup_epochs = {self.warmup_epochs}, but nothing tells the epoch: add '
                 "dict(type='mmdet.SetEpochInfoHook') to custom_hooks, or set it to 0"
             )
-        return self.warmup_epochs == 0 or self.epoch >= self.warmup_epochs
+        return self.warmup_epochs == 0 or (self.epoch or 0) >= self.warmup_epochs
 
     def encode_queries(self, inputs: list[Tensor]) -> Vectors:
         """Encode the first view: unit vectors, (N, C), and the projected map, (N, h, w, C)."""
@@ -141,7 +141,7 @@ class PLRC(MoCo):
             dict[str, Tensor]: unit vectors of the second view, (N, C), and the projected
             maps of all views, (N, h, w, C).
         """
-        average = self.momentum_encoder
+        average: Any = self.momentum_encoder
         projected = [_project(average.backbone(view), average.neck) for view in views]
         maps = dict(zip((SECOND, FIRST), (cells for _, cells in projected)))
         return {IMAGE: projected[0][0], **maps}
@@ -220,8 +220,8 @@ class PLRC(MoCo):
         first, second = (
             ViewBatch.from_homographies(
                 homographies[:, i],
-                maps[i].shape[1:3],
-                inputs[i].shape[2:],
+                (maps[i].shape[1], maps[i].shape[2]),
+                (inputs[i].shape[2], inputs[i].shape[3]),
                 img_shapes[:, i, :2],
                 inputs[i].device,
             )
@@ -242,7 +242,7 @@ class PLRC(MoCo):
         return keys[None], are_keys[None]
 
 
-def _project(maps: tuple[Tensor, ...], neck: nn.Module) -> tuple[Tensor, Tensor]:
+def _project(maps: tuple[Tensor, ...], neck: Any) -> tuple[Tensor, Tensor]:
     """Unit vectors of the pooled last map, (N, C), and the projected map, (N, h, w, C)."""
     last = maps[-1]
     return F.normalize(neck((last,))[0], dim=1), neck.mlp(last.permute(0, 2, 3, 1))

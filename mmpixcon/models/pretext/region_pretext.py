@@ -15,7 +15,7 @@ from mmdet.models.task_modules.assigners import AssignResult
 from mmdet.structures import SampleList
 from mmdet.utils import reduce_mean
 from mmengine.config import ConfigDict
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
@@ -115,7 +115,7 @@ class RegionPretext(DetectorWrapper):
         backbone.train(training)
         return tuple(one.shape[1] for one in maps), PROBE_SIZE // maps[-1].shape[3]
 
-    def build_head(self, head: dict) -> nn.Module:
+    def build_head(self, head: dict) -> Any:
         """Build a head from its config; ``in_channels`` and ``embed_dims`` are filled in.
 
         Raises:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
+from ..heads.siamese_detr_head import SiameseDETRHead
 from ..layers import conditioned_queries
 from .region_pretext import RegionPretext, mean_regions, regions_per_query
 
@@ -47,6 +48,8 @@ class SiameseDETR(RegionPretext):
     """
 
     own_prefix = 'siamese_detr.'
+
+    head: SiameseDETRHead
 
     def __init__(
         self,

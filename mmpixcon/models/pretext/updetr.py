@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
+from ..heads.region_query_head import RegionQueryHead
 from ..layers import conditioned_queries
 from .region_pretext import RegionPretext, mean_regions, regions_per_query
 
@@ -46,6 +47,8 @@ class UPDETR(RegionPretext):
 
     own_prefix = 'updetr.'
     multi_branch = False
+
+    head: RegionQueryHead
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ class FiniteHungarianAssigner(HungarianAssigner):
     def like(cls, assigner: HungarianAssigner) -> FiniteHungarianAssigner:
         """Make one with the costs of a stock assigner."""
         new = cls.__new__(cls)
-        vars(new).update(vars(assigner))
+        new.__dict__.update(assigner.__dict__)
         return new
 
     def assign(
