@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/datasets/voc0712.py',
     '../_base_/schedules/finetune_detr.py',
 ]
+dataset_name = _base_.voc_dataset_name
 model = dict(
     **_base_.detr_model, num_patterns=0, bbox_head=dict(num_classes=_base_.voc_num_classes)
 )

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/datasets/voc0712.py',
     '../_base_/schedules/finetune.py',
 ]
+dataset_name = _base_.voc_dataset_name
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
 model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='PRETRAINED.pth', prefix='backbone.'))

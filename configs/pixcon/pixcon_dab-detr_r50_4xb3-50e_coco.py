@@ -4,6 +4,7 @@ _base_ = [
     'mmdet::dab_detr/dab-detr_r50_8xb2-50e_coco.py',
     '../_base_/pixcon.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(_delete_=True, **_base_.pixcon_model, detector=_base_.model)
 

@@ -1,6 +1,7 @@
 # PixCon on BDD100K, Deformable DETR (the paper's table 2): data and number of
 # classes, the rest is the COCO config's.
 _base_ = ['pixcon_deformable-detr_r50_4xb3-50e_coco.py', '../_base_/datasets/bdd100k.py']
+dataset_name = _base_.bdd_dataset_name
 model = dict(detector=dict(bbox_head=dict(num_classes=_base_.bdd_num_classes)))
 
 train_dataloader = _base_.bdd_train_dataloader

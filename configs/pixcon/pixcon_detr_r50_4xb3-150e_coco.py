@@ -5,6 +5,7 @@ _base_ = [
     'mmdet::detr/detr_r50_8xb2-150e_coco.py',
     '../_base_/pixcon.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(_delete_=True, **_base_.pixcon_model, detector=_base_.model)
 

@@ -5,6 +5,7 @@ _base_ = [
     'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
     '../_base_/pixcon.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(
     _base_.pixcon_model,

@@ -5,6 +5,7 @@ _base_ = [
     'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
     '../_base_/query_mask.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(_delete_=True, **_base_.query_mask_model, detector=_base_.model)
 # All weights come from load_from.

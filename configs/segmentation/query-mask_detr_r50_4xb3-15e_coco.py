@@ -5,6 +5,7 @@ _base_ = [
     'mmdet::detr/detr_r50_8xb2-150e_coco.py',
     '../_base_/query_mask.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(_delete_=True, **_base_.query_mask_model, detector=_base_.model)
 # All weights come from load_from.

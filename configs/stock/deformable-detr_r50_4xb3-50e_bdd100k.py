@@ -4,6 +4,7 @@ _base_ = [
     'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
     '../_base_/datasets/bdd100k.py',
 ]
+dataset_name = _base_.bdd_dataset_name
 model = dict(bbox_head=dict(num_classes=_base_.bdd_num_classes))
 
 train_dataloader = _base_.bdd_train_dataloader

@@ -32,16 +32,6 @@ NAMES = {
 }
 # Metrics that are logged without their evaluator's name: mmsegmentation's.
 BARE = {'aAcc', 'mAcc', 'mIoU'}
-# Data sets by what a path of theirs has in it.
-DATA = {
-    'bccd': 'BCCD',
-    'scenes': 'built-in scenes',
-    'lvis': 'LVIS v1',
-    'bdd100k': 'BDD100K',
-    'voc': 'PASCAL VOC 2007 test',
-    'cityscapes': 'Cityscapes',
-    'coco': 'COCO',
-}
 
 
 @dataclass(frozen=True)
@@ -77,12 +67,9 @@ class FinishedRun:
 
     @property
     def dataset(self) -> str:
-        """str: That it was evaluated on."""
-        loader = self.cfg.get('test_dataloader') or self.cfg.get('val_dataloader') or {}
-        dataset = loader.get('dataset', {})
-        path = f'{dataset.get("data_root", "")}/{dataset.get("ann_file", "")}'.lower()
-        found = next((name for part, name in DATA.items() if part in path), None)
-        return found or Path(dataset.get('data_root') or 'unknown').name
+        """str: what the run was evaluated on, as its config says in ``dataset_name``."""
+        name = self.cfg.get('dataset_name')
+        return name or f"unnamed: add dataset_name = '...' to {self.config}"
 
 
 def collect(folders: Iterable[str | Path]) -> list[FinishedRun]:

@@ -24,6 +24,7 @@ from tests.helpers.processes import run_tool
 
 TOOL = ROOT / 'tools' / 'benchmarks' / 'leaderboard.py'
 CONFIG = """
+dataset_name = 'BCCD'
 model = dict(type='mmdet.DETR')
 train_dataloader = dict(batch_size=8)
 val_dataloader = dict(dataset=dict(data_root='examples/bccd/', ann_file='val.json'))
@@ -60,6 +61,13 @@ def test_mean_and_deviation():
     assert mean_and_deviation([1.25]) == '1.2'
 
 
+def test_a_data_set_without_a_name_says_where_to_name_it(runs):
+    config = runs / 'a0' / 'detr_a.py'
+    config.write_text(config.read_text().replace("dataset_name = 'BCCD'\n", ''))
+    (run,) = collect([runs / 'a0'])
+    assert run.dataset == f"unnamed: add dataset_name = '...' to {config}"
+
+
 def test_runs_are_found_wherever_they_are(runs):
     found = collect([runs, runs / 'a0'])
     assert [(run.name, run.seed) for run in found] == [
@@ -69,6 +77,7 @@ def test_runs_are_found_wherever_they_are(runs):
         ('pixcon_detr_r18_1xb8-12e_scenes', 1),
     ]
     assert found[0].metrics == {'coco/bbox_mAP': 0.2, 'coco/bbox_mAP_50': 0.4}
+    # As the config says, whatever its paths look like.
     assert found[0].dataset == 'BCCD' and found[0].seconds == 0.5 and found[0].memory == 3
 
 

@@ -390,3 +390,16 @@ def test_small_models_are_mmdets_but_for_their_sizes(small, stock):
     assert not {key for key in unexpected if not key.endswith('_scope_')}
     kinds = {key for key in changed if key.endswith('.type') and key in ours}
     assert not kinds
+
+
+DATASETS_BY_NAME = {
+    **{'coco': 'COCO', 'voc0712': 'PASCAL VOC 2007 test', 'lvis-v1': 'LVIS v1'},
+    **{'bdd100k': 'BDD100K', 'scenes': 'built-in scenes', 'bccd': 'BCCD'},
+}
+
+
+@pytest.mark.parametrize('path', [*METHODS, *FINETUNE], ids=lambda path: path.stem)
+def test_what_is_evaluated_names_its_data_set(path):
+    cfg = Config.fromfile(path)
+    assert cfg.val_evaluator is not None
+    assert cfg.dataset_name == DATASETS_BY_NAME[path.stem.rsplit('_', 1)[1]]

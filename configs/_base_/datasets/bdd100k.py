@@ -17,6 +17,7 @@
 #
 # Pieces, named bdd_*: a config assigns them and keeps the pipelines of its
 # detector. --data-root DIR on the command line names another place.
+bdd_dataset_name = 'BDD100K'
 bdd_data = dict(
     data_root='data/bdd100k/',
     metainfo=dict(

@@ -1,6 +1,7 @@
 # The built-in scenes, 160 x 128, four classes, 12 epochs. They are written by
 #   python tools/dataset_converters/make_scenes.py
 # --data-root DIR on the command line names another place.
+dataset_name = 'built-in scenes'
 data_root = 'data/scenes/'
 metainfo = dict(classes=('disc', 'triangle', 'ring', 'cross'))
 num_classes = 4

@@ -1,6 +1,7 @@
 # The built-in scenes without their labels, for pretraining.
 _base_ = 'unlabelled.py'
 
+dataset_name = 'built-in scenes'
 train_dataloader = dict(
     dataset=dict(
         data_root='data/scenes/',

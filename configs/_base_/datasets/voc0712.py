@@ -1,6 +1,7 @@
 # VOC 07+12 trainval, and VOC 07 test to evaluate on, with AP as COCO's. Pieces, named voc_*.
 # Annotations in COCO's format, by mmdet's converter:
 #   mim run mmdet pascal_voc data/VOCdevkit -o data/VOCdevkit/annotations --out-format coco
+voc_dataset_name = 'PASCAL VOC 2007 test'
 voc_data = dict(
     data_root='data/VOCdevkit/',
     data_prefix=dict(img=''),

@@ -1,6 +1,7 @@
 # DN-Deformable-DETR on COCO: four levels, three patterns, query denoising. Learning rates of
 # DN-DETR's release, which slows the backbone only.
 _base_ = 'mmdet::deformable_detr/deformable-detr-refine_r50_16xb2-50e_coco.py'
+dataset_name = 'COCO'
 
 model = dict(
     type='mmpixcon.DNDeformableDETR',
