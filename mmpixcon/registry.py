@@ -9,8 +9,10 @@ Each registry is also listed below mmengine's root: that is how a config of
 another scope (``mmselfsup``, ``mmengine``) finds ``mmpixcon.Something``.
 """
 
+from contextlib import AbstractContextManager
+
 from mmdet import registry as _mmdet
-from mmengine.registry import Registry
+from mmengine.registry import DefaultScope, Registry
 
 
 def _child(parent: Registry, *locations: str) -> Registry:
@@ -42,3 +44,12 @@ PARAM_SCHEDULERS = _child(_mmdet.PARAM_SCHEDULERS, 'mmpixcon.engine')
 METRICS = _child(_mmdet.METRICS, 'mmpixcon.evaluation')
 VISUALIZERS = _child(_mmdet.VISUALIZERS, 'mmpixcon.visualization')
 VISBACKENDS = _child(_mmdet.VISBACKENDS, 'mmpixcon.visualization')
+
+
+def in_scope() -> AbstractContextManager[None]:
+    """Look names up in mmpixcon first, whatever scope a config stands in.
+
+    A stock config's pipeline stands in the scope of mmdet or mmselfsup, where mmpixcon's names
+    would need their prefix. mmpixcon's registries know those of mmdet too.
+    """
+    return DefaultScope.overwrite_default_scope('mmpixcon')

@@ -9,12 +9,12 @@ import os.path as osp
 from mmdet.registry import RUNNERS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
 from mmpixcon.models.necks.neck_check import explain_neck
+from mmpixcon.models.unwrap import unwrap
 from mmpixcon_ops import describe_operators
 
 from .config import drop_unread, merge_options
@@ -138,6 +138,5 @@ def build_runner(cfg: Config) -> Runner:
             f'Left out of the config: {len(dropped)} keys that no run reads, '
             f'{", ".join(dropped)}. kept_keys=[...] in the config keeps what hooks of yours read.'
         )
-    model = runner.model
-    explain_neck(model.module if is_model_wrapper(model) else model)
+    explain_neck(unwrap(runner.model))
     return runner

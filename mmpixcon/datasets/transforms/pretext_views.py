@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, Compose
 from mmcv.transforms.utils import cache_randomness
-from mmengine.registry import DefaultScope
 from mmselfsup.structures import SelfSupDataSample
 
-from mmpixcon.registry import TRANSFORMS
+from mmpixcon.registry import TRANSFORMS, in_scope
 
 from .geometry import RandomResizedCrop, record_homography, refuse_unrecorded_geometry
 
@@ -31,8 +30,7 @@ def build_recorded(transforms: dict | Sequence[dict], where: str) -> Compose:
         ValueError: One moves pixels without a record.
     """
     transforms = [transforms] if isinstance(transforms, dict) else list(transforms)
-    # Stock pretext configs stand in mmselfsup's scope, which does not know our names.
-    with DefaultScope.overwrite_default_scope('mmpixcon'):
+    with in_scope():
         built = Compose(copy.deepcopy(transforms))
     refuse_unrecorded_geometry(built.transforms, where)
     return built

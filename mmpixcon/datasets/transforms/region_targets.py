@@ -11,9 +11,8 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import PackDetInputs
 from mmdet.structures.bbox import HorizontalBoxes
-from mmengine.registry import DefaultScope
 
-from mmpixcon.registry import TRANSFORMS
+from mmpixcon.registry import TRANSFORMS, in_scope
 
 from ..unreadable import CountedWarning
 from .geometry import resize_antialiased
@@ -57,7 +56,7 @@ class RegionTargets(BaseTransform):
                 f'train_pipeline, RegionTargets: num = {num} must be at least 1, fill = {fill} '
                 f'needs num, jitter = {jitter} must be in [0, 0.5)'
             )
-        with DefaultScope.overwrite_default_scope('mmpixcon'):
+        with in_scope():
             self.source: RegionSource = TRANSFORMS.build(copy.deepcopy(source))
         self.num, self.fill, self.jitter = num, fill, jitter
         self._skipped = CountedWarning()

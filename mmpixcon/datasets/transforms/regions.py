@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
-from mmengine.registry import DefaultScope
 
-from mmpixcon.registry import TRANSFORMS
+from mmpixcon.registry import TRANSFORMS, in_scope
 
 from ..proposals.store import Proposals
 from ..unreadable import CountedWarning
@@ -271,7 +270,7 @@ class ProposalRegions(RegionSource):
         self._proposals = Proposals(Path(path))
         self._fallback: RegionSource | None = None
         if missing is not None:
-            with DefaultScope.overwrite_default_scope('mmpixcon'):
+            with in_scope():
                 self._fallback = TRANSFORMS.build(missing)
             if self._fallback.max_regions > max_regions:
                 raise ValueError(

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
-from mmengine.registry import DefaultScope
 
-from mmpixcon.registry import TRANSFORMS
+from mmpixcon.registry import TRANSFORMS, in_scope
 
 from .geometry import record_homography, resize_antialiased
 from .pretext_views import VIEW_KEYS, build_recorded
@@ -201,7 +200,7 @@ class SharedProposals(BaseTransform):
                 f'train_pipeline, SharedProposals: num = {num} must be at least 1, min_area = '
                 f'{min_area} in [0, 1), jitter = {jitter} in [0, 0.5)'
             )
-        with DefaultScope.overwrite_default_scope('mmpixcon'):
+        with in_scope():
             self.source: RegionSource = TRANSFORMS.build(copy.deepcopy(source))
         self.num, self.min_area, self.jitter = num, min_area, jitter
 

@@ -7,9 +7,8 @@ import copy
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 from mmdet.datasets.transforms import MultiBranch, PackDetInputs
-from mmengine.registry import DefaultScope
 
-from mmpixcon.registry import TRANSFORMS
+from mmpixcon.registry import TRANSFORMS, in_scope
 
 from .geometry import RandomResizedCrop, refuse_unrecorded_geometry
 from .photometric import ColorJitter, RandomGaussianBlur, RandomGrayscale, RandomSolarize
@@ -113,9 +112,7 @@ class PixelContrastViews(MultiBranch):
         momentum = [momentum] if isinstance(momentum, dict) else list(momentum)
         branches = {DETECTION: copy.deepcopy(list(detection)), MOMENTUM: copy.deepcopy(momentum)}
         branches[MOMENTUM].append(dict(type='mmdet.PackDetInputs'))
-        # Within mmdet's scope, where a stock config puts a pipeline, our own
-        # names would need their prefix; ours finds mmdet's too.
-        with DefaultScope.overwrite_default_scope('mmpixcon'):
+        with in_scope():
             super().__init__(branch_field=list(branches), **branches)
         for branch, pipeline in self.branch_pipelines.items():
             refuse_unrecorded_geometry(

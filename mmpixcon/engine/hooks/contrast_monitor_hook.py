@@ -8,13 +8,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmpixcon.evaluation.embeddings import effective_rank
 from mmpixcon.models.contrast import MemoryBank
 from mmpixcon.models.losses.functional import spread
+from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
 # Keys of a bank whose rank is taken: more cost time and say the same.
@@ -106,7 +106,7 @@ class ContrastMonitorHook(Hook):
             dict[str, float]: ``bank_std``, ``bank_rank``, ``bank_dimension_std_min`` and
             ``bank_drift``; empty without banks.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         banks = [module for module in model.modules() if isinstance(module, MemoryBank)]
         if not banks:
             return {}

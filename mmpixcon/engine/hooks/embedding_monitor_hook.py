@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from mmpixcon.evaluation.embeddings import (
     draw_matrix,
     effective_rank,
 )
+from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
 # An effective rank below it: embeddings on a line, or all the same.
@@ -76,7 +76,7 @@ class EmbeddingMonitorHook(Hook):
         Raises:
             KeyError: The model has no such module.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         modules = dict(model.named_modules())
         if self.module not in modules:
             raise KeyError(

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from mmdet.models.task_modules.assigners import HungarianAssigner
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from mmpixcon.models.task_modules import FiniteHungarianAssigner, NonFiniteError
+from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
 
@@ -61,7 +61,7 @@ class FiniteLossHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Listen to the model's losses and to the optimizer."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         for module in model.modules():
             if type(getattr(module, 'assigner', None)) is HungarianAssigner:
                 module.assigner = FiniteHungarianAssigner.like(module.assigner)

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmpixcon.datasets.data_files import packs_rgb
 from mmpixcon.evaluation import annotated_maps
 from mmpixcon.models.contrast import gather_rows
+from mmpixcon.models.unwrap import unwrap
 
 
 class MeasureHook(Hook):
@@ -73,7 +73,7 @@ class MeasureHook(Hook):
         self, runner: Runner, loader: Any
     ) -> Iterator[tuple[Tensor, tuple[int, int], list[DetDataSample]]]:
         """See :func:`annotated_maps`; the model evaluates meanwhile."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         own = model.data_preprocessor
         was_training = model.training
         model.eval()

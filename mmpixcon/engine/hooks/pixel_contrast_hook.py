@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
@@ -14,6 +13,7 @@ from mmpixcon.datasets.transforms import refuse_unrecorded_geometry
 from mmpixcon.models.contrast.statistics import contrast_statistics
 from mmpixcon.models.detectors import PixelContrastDetector
 from mmpixcon.models.losses.pixel_contrast_loss import PixelContrastLoss
+from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
 from ..schedules import ScalarSchedule
@@ -71,8 +71,7 @@ class PixelContrastHook(Hook):
 
     @staticmethod
     def _model(runner: Runner) -> PixelContrastDetector:
-        model = runner.model
-        return model.module if is_model_wrapper(model) else model
+        return unwrap(runner.model)
 
     def before_train(self, runner: Runner) -> None:
         """Check the model and, in a new run, make the momentum encoder its copy.

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
 from ..checkpoint.load_report import report_loading
@@ -65,7 +65,7 @@ class PlainCheckpointHook(Hook):
             RuntimeError: Less than ``min_loaded`` of the model's tensors are
                 in the checkpoint with their shape.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         report_loading(
             model,
             checkpoint.get('state_dict', checkpoint),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
+from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
 from ..checkpoint.load_report import compare_state_dicts
@@ -43,7 +43,7 @@ class RequireCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note what does not learn and is not in the checkpoint."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         self._loaded = True
         # Under the names of a checkpoint, the parameters themselves.
         tensors = model.state_dict(keep_vars=True)
