@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
-from mmpixcon.models.necks.neck_check import explain_neck
+from mmpixcon.models.necks.neck_check import check_neck_inputs
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon_ops import describe_operators
 
@@ -126,7 +126,7 @@ def build_runner(cfg: Config) -> Runner:
 
     Returns:
         Runner: Of the config's ``runner_type``, mmengine's by default. A projector that does not
-        fit its backbone says so (:func:`explain_neck`).
+        fit its backbone says so (:func:`check_neck_inputs`).
     """
     prepare_cpu_dist(cfg)
     make_safe(cfg)
@@ -138,5 +138,5 @@ def build_runner(cfg: Config) -> Runner:
             f'Left out of the config: {len(dropped)} keys that no run reads, '
             f'{", ".join(dropped)}. kept_keys=[...] in the config keeps what hooks of yours read.'
         )
-    explain_neck(unwrap(runner.model))
+    check_neck_inputs(unwrap(runner.model))
     return runner

@@ -184,9 +184,9 @@ def _region_floor(
     model: RegionPretext, images: Tensor, crops: Tensor, samples: list[DetDataSample], count: int
 ) -> Tensor:
     """Everything that has weights, once."""
-    maps = model.maps_of(images)
+    maps = model.backbone_maps(images)
     if len(crops):
-        model.maps_of(crops)
+        model.backbone_maps(crops)
     head_inputs, encoded = model.decode(maps, samples)
     parts = ('hidden_states', 'references')
     outputs = list(

@@ -89,15 +89,15 @@ class SiameseDETRHead(RegionQueryHead):
         """bool: Whether the data must have crops of the regions."""
         return self.loss_region is not None and self.target == 'crop'
 
-    def for_decoding(self, stacked: Tensor) -> Tensor:
-        """What belongs to the queries that look into each view.
+    def swap_views(self, stacked: Tensor) -> Tensor:
+        """Put what belongs to a view's regions where the other view is decoded.
 
         Args:
-            stacked (Tensor): Of the regions in their own view, (2 N, ...).
+            stacked (Tensor): values of the regions of both views, (2 N, ...).
 
         Returns:
-            Tensor: (2 N, ...), in place v that of the view whose regions are looked for
-            in v.
+            Tensor: (2 N, ...): in the place of a view, the values of the regions that are looked
+            for in it; unchanged without ``multi_view``.
         """
         return torch.cat(stacked.chunk(2)[::-1]) if self.multi_view else stacked
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def explain_neck(model: nn.Module) -> None:
+def check_neck_inputs(model: nn.Module) -> None:
     """Let a neck of mmselfsup name the setting that does not fit.
 
     By itself it tells shapes of a matrix product, or nothing.

@@ -75,7 +75,7 @@ class DETReg(RegionPretext):
             ValueError: An image has no crops.
         """
         features = self.crop_features(batch_data_samples, self.embedding_level)
-        head_inputs, _ = self.decode(self.maps_of(batch_inputs), batch_data_samples)
+        head_inputs, _ = self.decode(self.backbone_maps(batch_inputs), batch_data_samples)
         losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
         found, wanted = gather_matched(states[-1], features, matching[-1])
         predicted = self.embedding(found)

@@ -146,7 +146,7 @@ class RegionPretext(DetectorWrapper):
                     f'num={wanted}'
                 )
 
-    def maps_of(self, images: Tensor) -> tuple[Tensor, ...]:
+    def backbone_maps(self, images: Tensor) -> tuple[Tensor, ...]:
         """The backbone's maps (N, C, h, w) of images (N, 3, H, W)."""
         with torch.no_grad() if self.frozen_backbone else nullcontext():
             return self.detector.backbone(images)
@@ -194,7 +194,7 @@ class RegionPretext(DetectorWrapper):
             like = next(self.detector.parameters())
             return [like.new_zeros(0, self.map_channels[level]) for _ in counts]
         images = preprocessor(dict(inputs=crops), training=False)['inputs']
-        return list(self.maps_of(images)[level].mean((2, 3)).split(counts))
+        return list(self.backbone_maps(images)[level].mean((2, 3)).split(counts))
 
     def decode(self, maps: tuple[Tensor, ...], samples: SampleList) -> tuple[dict, dict]:
         """Run the stock transformer on the backbone's maps.
@@ -241,8 +241,8 @@ class RegionPretext(DetectorWrapper):
         return losses, states, matching
 
 
-def regions_per_query(detector: DetectionTransformer, num_regions: int) -> int:
-    """Object queries for each region.
+def check_num_regions(detector: DetectionTransformer, num_regions: int) -> None:
+    """Check that each region gets as many object queries.
 
     Raises:
         ValueError: The regions do not divide the queries.
@@ -252,7 +252,6 @@ def regions_per_query(detector: DetectionTransformer, num_regions: int) -> int:
             f'model.num_regions = {num_regions} must be a divisor of model.detector.num_queries = '
             f'{detector.num_queries}: each region has as many queries'
         )
-    return detector.num_queries // num_regions
 
 
 def one_class(detector: dict, softmax: bool) -> ConfigDict:

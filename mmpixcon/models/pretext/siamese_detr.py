@@ -10,7 +10,7 @@ from mmpixcon.registry import MODELS
 
 from ..heads.siamese_detr_head import SiameseDETRHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, mean_regions, regions_per_query
+from .region_pretext import RegionPretext, mean_regions, check_num_regions
 
 VIEWS = ('view1', 'view2')
 
@@ -62,7 +62,7 @@ class SiameseDETR(RegionPretext):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(detector, frozen_backbone, no_object_weight, init_cfg)
-        regions_per_query(self.detector, num_regions)
+        check_num_regions(self.detector, num_regions)
         if not 0 <= box_jitter < 0.5:
             raise ValueError(f'model.box_jitter = {box_jitter} must be in [0, 0.5)')
         self.num_regions = num_regions
@@ -87,7 +87,7 @@ class SiameseDETR(RegionPretext):
             ValueError: The data has no two views of a size, or another number of regions.
         """
         images, samples = self._stack(batch_inputs, batch_data_samples)
-        maps = self.maps_of(images)
+        maps = self.backbone_maps(images)
         boxes = [sample.gt_instances.bboxes for sample in samples]
         jittered = [
             jitter_boxes(box, sample.img_shape, self.box_jitter)
@@ -96,10 +96,10 @@ class SiameseDETR(RegionPretext):
         objects = self.object_features(maps, jittered)
         targets = self.crop_features(samples) if self.head.needs_crops else objects
         queries = self.head.queries(objects, self.detector.num_queries)
-        with conditioned_queries(self.detector, self.head.for_decoding(queries)):
+        with conditioned_queries(self.detector, self.head.swap_views(queries)):
             head_inputs, encoded = self.decode(maps, samples)
         losses, states, matching = self.detection_losses(head_inputs, samples)
-        targets = self.head.for_decoding(torch.stack(list(targets)))
+        targets = self.head.swap_views(torch.stack(list(targets)))
         losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
         context = masked_mean(encoded['memory'], encoded['padding'])
         return losses | self.head.global_discrimination(context)

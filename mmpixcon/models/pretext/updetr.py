@@ -10,7 +10,7 @@ from mmpixcon.registry import MODELS
 
 from ..heads.region_query_head import RegionQueryHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, mean_regions, regions_per_query
+from .region_pretext import RegionPretext, mean_regions, check_num_regions
 
 
 @MODELS.register_module()
@@ -62,7 +62,7 @@ class UPDETR(RegionPretext):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(detector, frozen_backbone, no_object_weight, init_cfg)
-        regions_per_query(self.detector, num_regions)
+        check_num_regions(self.detector, num_regions)
         if not 0 <= drop_prob < 1:
             raise ValueError(f'model.drop_prob = {drop_prob} must be in [0, 1)')
         self.num_regions = num_regions
@@ -88,7 +88,7 @@ class UPDETR(RegionPretext):
         features = torch.stack(self.crop_features(batch_data_samples))
         queries, hidden = self._group(self.head.queries(features, self.detector.num_queries))
         with conditioned_queries(self.detector, queries, hidden):
-            head_inputs, _ = self.decode(self.maps_of(batch_inputs), batch_data_samples)
+            head_inputs, _ = self.decode(self.backbone_maps(batch_inputs), batch_data_samples)
         losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
         divisor = mean_regions(batch_data_samples)
         return losses | self.head.reconstruction(states, matching, features, divisor)

@@ -28,7 +28,7 @@ def arguments(model, maps, batch):
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_only_object_queries_change(variant):
     model, batch = pretext('DETReg', variant), samples()
-    maps = model.maps_of(torch.randn(2, 3, 64, 96))
+    maps = model.backbone_maps(torch.randn(2, 3, 64, 96))
     before = arguments(model, maps, batch)
     features = torch.randn(2, 20, 256)
     with conditioned_queries(model.detector, features):
@@ -63,7 +63,7 @@ def test_a_query_sees_its_group_only(variant, groups):
     # 10 groups of 2: where the released mask has queries that see nothing.
     model, batch = pretext('DETReg', variant), samples()
     model.detector.eval()
-    maps = model.maps_of(torch.randn(2, 3, 64, 96))
+    maps = model.backbone_maps(torch.randn(2, 3, 64, 96))
     group = torch.arange(20) // (20 // groups)
     features = torch.zeros(2, 20, 256, requires_grad=True)
     with conditioned_queries(model.detector, features, group[:, None] != group[None]):
@@ -81,7 +81,7 @@ def test_without_a_mask_all_see_all():
     model.detector.eval()
     features = torch.zeros(2, 20, 256, requires_grad=True)
     with conditioned_queries(model.detector, features):
-        head_inputs, _ = model.decode(model.maps_of(torch.randn(2, 3, 64, 96)), batch)
+        head_inputs, _ = model.decode(model.backbone_maps(torch.randn(2, 3, 64, 96)), batch)
     states = head_inputs['hidden_states'][-1][:, 3]
     (gradient,) = torch.autograd.grad((states * torch.randn_like(states)).sum(), features)
     assert (gradient.abs().sum((0, 2)) > 0).all()

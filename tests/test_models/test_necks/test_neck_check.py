@@ -8,7 +8,7 @@ from mmdet.models.necks import FPN
 from mmselfsup.models.necks import MoCoV2Neck, NonLinearNeck
 from torch import nn
 
-from mmpixcon.models.necks.neck_check import explain_neck
+from mmpixcon.models.necks.neck_check import check_neck_inputs
 from tests.helpers.configs import CONFIGS, ROOT
 from tests.helpers.processes import run_tool
 
@@ -18,7 +18,7 @@ WRONG = r'model\.neck\.in_channels = 8, but model\.backbone gives 6 channels: se
 def explained(neck: nn.Module) -> nn.Module:
     model = nn.Module()
     model.neck = neck
-    explain_neck(model)
+    check_neck_inputs(model)
     return neck
 
 
@@ -42,7 +42,7 @@ def test_other_necks():
     with pytest.raises(ValueError, match=WRONG):
         neck([torch.randn(1, 6, 3, 3)])
     assert not explained(FPN([4, 8], 4, num_outs=2))._forward_pre_hooks
-    explain_neck(nn.Linear(2, 2))
+    check_neck_inputs(nn.Linear(2, 2))
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def test_embedding_of_the_last_layer(level, channels):
     model = quiet(pretext('DETReg', 'multi-scale Deformable DETR', embedding_level=level))
     images, samples = inputs('DETReg', counts=(5, 2))
     found = model.loss(images, samples)['loss_embedding']
-    head_inputs, _ = model.decode(model.maps_of(images), samples)
+    head_inputs, _ = model.decode(model.backbone_maps(images), samples)
     _, states, matching = model.detection_losses(head_inputs, samples)
     features = model.crop_features(samples, level)
     assert features[0].shape == (5, channels)

@@ -142,7 +142,7 @@ def test_matching_belongs_to_its_layer(variant):
         for parameter in model.detector.decoder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
     images, batch = inputs('UPDETR')
-    head_inputs, _ = model.decode(model.maps_of(images), batch)
+    head_inputs, _ = model.decode(model.backbone_maps(images), batch)
     _, states, matching = model.detection_losses(dict(head_inputs), batch)
     parts = ('hidden_states', 'references')
     seen = [head_inputs[part] for part in parts if part in head_inputs]
@@ -163,7 +163,7 @@ def test_two_stage_matching_is_of_the_decoder(monkeypatch):
     assign, calls = kind.assign, []
     monkeypatch.setattr(kind, 'assign', lambda *a, **k: calls.append(1) or assign(*a, **k))
     images, batch = inputs('DETReg')
-    head_inputs, _ = model.decode(model.maps_of(images), batch)
+    head_inputs, _ = model.decode(model.backbone_maps(images), batch)
     _, states, matching = model.detection_losses(head_inputs, batch)
     # Layers and images, and the encoder's boxes of the images.
     assert len(calls) == (len(states) + 1) * 2

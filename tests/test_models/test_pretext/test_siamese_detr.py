@@ -22,7 +22,7 @@ def by_view(model, images, samples):
     """L_r and L_g from their equations: one view at a time, one region at a time."""
     views = []
     for view in ('view1', 'view2'):
-        maps = model.maps_of(images[view])
+        maps = model.backbone_maps(images[view])
         boxes = [sample.gt_instances.bboxes for sample in samples[view]]
         z = model.object_features(maps, boxes)
         p = torch.stack(model.crop_features(samples[view]))
@@ -125,9 +125,9 @@ def test_losses_by_definition(default_dtype, limit):
 def test_regions_are_looked_for_in_the_other_view():
     stacked = torch.arange(4)[:, None]
     head = pretext('SiameseDETR').head
-    assert head.for_decoding(stacked).tolist() == [[2], [3], [0], [1]]
+    assert head.swap_views(stacked).tolist() == [[2], [3], [0], [1]]
     single = pretext('SiameseDETR', head=dict(HEAD, multi_view=False)).head
-    assert single.for_decoding(stacked).tolist() == [[0], [1], [2], [3]]
+    assert single.swap_views(stacked).tolist() == [[0], [1], [2], [3]]
 
 
 @pytest.mark.parametrize('multi_view', [True, False])
@@ -177,7 +177,7 @@ def test_object_target_is_the_queries_feature():
     model.loss(images, samples)
     for i, view in ((0, 'view2'), (2, 'view1')):
         boxes = [sample.gt_instances.bboxes for sample in samples[view]]
-        z = model.object_features(model.maps_of(images[view]), boxes)
+        z = model.object_features(model.backbone_maps(images[view]), boxes)
         torch.testing.assert_close(wanted[0][i : i + 2], z)
 
 

@@ -52,7 +52,7 @@ def test_loss_by_definition():
     p = torch.stack(model.crop_features(samples))
     queries, hidden = model._group(model.head.region_embed(p).repeat_interleave(5, dim=1))
     with conditioned_queries(model.detector, queries, hidden):
-        head_inputs, _ = model.decode(model.maps_of(images), samples)
+        head_inputs, _ = model.decode(model.backbone_maps(images), samples)
     losses, states, matching = model.detection_losses(head_inputs, samples)
     for name, value in losses.items():
         torch.testing.assert_close(fast[name], value)
