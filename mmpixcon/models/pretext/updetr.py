@@ -10,7 +10,7 @@ from mmpixcon.registry import MODELS
 
 from ..heads.region_query_head import RegionQueryHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, mean_regions, check_num_regions
+from .region_pretext import RegionPretext, check_num_regions, mean_regions
 
 
 @MODELS.register_module()
