@@ -5,3 +5,4 @@ model = dict(bbox_head=dict(num_classes=_base_.bdd_num_classes))
 train_dataloader = _base_.bdd_train_dataloader
 val_dataloader = test_dataloader = _base_.bdd_val_dataloader
 val_evaluator = test_evaluator = _base_.bdd_evaluator
+dataset_name = _base_.bdd_dataset_name

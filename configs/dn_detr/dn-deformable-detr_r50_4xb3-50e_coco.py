@@ -5,6 +5,7 @@ _base_ = [
     'mmdet::deformable_detr/deformable-detr-refine_r50_16xb2-50e_coco.py',
     '../_base_/mmpixcon_runtime.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(
     type='mmpixcon.DNDeformableDETR',

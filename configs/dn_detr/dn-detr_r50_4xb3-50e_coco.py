@@ -1,6 +1,7 @@
 # DN-DETR on COCO: mmdet's DAB-DETR and query denoising; 5 groups, label noise
 # 0.2, box noise 0.4. 12 images on 4 GPUs, as PixCon's paper trains it.
 _base_ = ['mmdet::dab_detr/dab-detr_r50_8xb2-50e_coco.py', '../_base_/mmpixcon_runtime.py']
+dataset_name = 'COCO'
 
 model = dict(
     type='mmpixcon.DNDETR',

@@ -4,6 +4,7 @@ _base_ = [
     'mmdet::conditional_detr/conditional-detr_r50_8xb2-50e_coco.py',
     '../_base_/schedules/finetune_detr.py',
 ]
+dataset_name = 'COCO'
 model = _base_.detr_model
 train_dataloader = _base_.detr_loader
 optim_wrapper = _base_.detr_optim_wrapper

@@ -20,6 +20,7 @@ train_dataloader = _base_.small_train_dataloader
 train_dataloader.batch_size = 4
 val_dataloader = test_dataloader = _base_.small_val_dataloader
 val_evaluator = test_evaluator = _base_.small_evaluator
+dataset_name = _base_.small_dataset_name
 optim_wrapper = _base_.finetune_adam.optim_wrapper
 train_cfg = _base_.finetune_adam.train_cfg
 param_scheduler = _base_.finetune_adam.param_scheduler

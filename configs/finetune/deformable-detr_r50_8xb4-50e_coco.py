@@ -4,6 +4,7 @@ _base_ = [
     'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
     '../_base_/schedules/finetune_detr.py',
 ]
+dataset_name = 'COCO'
 model = _base_.detr_model
 train_dataloader = _base_.detr_loader
 custom_imports = _base_.detr_imports

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/views/detection_byol.py',
     '../_base_/schedules/finetune.py',
 ]
+dataset_name = 'COCO'
 model = dict(
     data_preprocessor=_base_.detection_data_preprocessor,
     backbone=dict(

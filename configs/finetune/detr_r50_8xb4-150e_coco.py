@@ -1,5 +1,6 @@
 # DETR on COCO, from a checkpoint of Siamese DETR, UP-DETR or DETReg: table 1 of Siamese DETR.
 _base_ = ['mmdet::detr/detr_r50_8xb2-150e_coco.py', '../_base_/schedules/finetune_detr.py']
+dataset_name = 'COCO'
 model = _base_.detr_model
 train_dataloader = _base_.detr_loader
 optim_wrapper = _base_.detr_optim_wrapper

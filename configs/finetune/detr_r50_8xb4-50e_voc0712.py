@@ -4,5 +4,6 @@ model = dict(bbox_head=dict(num_classes=_base_.voc_num_classes))
 train_dataloader = dict(dataset=_base_.voc_train_data)
 val_dataloader = test_dataloader = dict(dataset=_base_.voc_val_data)
 val_evaluator = test_evaluator = _base_.voc_evaluator
+dataset_name = _base_.voc_dataset_name
 train_cfg = _base_.detr_50e.train_cfg
 param_scheduler = _base_.detr_50e.param_scheduler

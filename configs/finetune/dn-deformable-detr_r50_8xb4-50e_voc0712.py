@@ -11,6 +11,7 @@ model = dict(
 train_dataloader = dict(_base_.detr_loader, dataset=_base_.voc_train_data)
 val_dataloader = test_dataloader = dict(dataset=_base_.voc_val_data)
 val_evaluator = test_evaluator = _base_.voc_evaluator
+dataset_name = _base_.voc_dataset_name
 custom_imports = _base_.detr_imports
 custom_hooks = _base_.detr_hooks
 auto_scale_lr = _base_.detr_auto_scale_lr

@@ -30,6 +30,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(
+dataset_name = _base_.voc_dataset_name
     _delete_=True,
     type='CocoMetric',
     ann_file=_base_.voc_evaluator.ann_file,

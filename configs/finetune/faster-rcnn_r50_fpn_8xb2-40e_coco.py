@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/views/detection_byol.py',
     '../_base_/schedules/finetune.py',
 ]
+dataset_name = 'COCO'
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
 model = dict(
     # As in pretraining.

@@ -5,6 +5,7 @@ _base_ = [
     'mmseg::fcn/fcn-d6_r50-d16_4xb2-80k_cityscapes-769x769.py',
     '../_base_/mmpixcon_runtime.py',
 ]
+dataset_name = 'Cityscapes'
 model = dict(
     pretrained=None,
     # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.

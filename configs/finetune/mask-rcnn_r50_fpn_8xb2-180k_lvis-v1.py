@@ -3,6 +3,7 @@ _base_ = [
     'mmdet::lvis/mask-rcnn_r50_fpn_sample1e-3_ms-1x_lvis-v1.py',
     '../_base_/schedules/finetune.py',
 ]
+dataset_name = 'LVIS v1'
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(

@@ -4,6 +4,7 @@ _base_ = [
     'mmselfsup::benchmarks/mmdetection/coco/mask-rcnn_r50_fpn_ms-1x_coco.py',
     '../_base_/schedules/finetune.py',
 ]
+dataset_name = 'COCO'
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
 model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='PRETRAINED.pth', prefix='backbone.'))

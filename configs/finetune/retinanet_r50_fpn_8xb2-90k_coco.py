@@ -4,6 +4,7 @@ _base_ = [
     'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
     '../_base_/schedules/finetune.py',
 ]
+dataset_name = 'COCO'
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(

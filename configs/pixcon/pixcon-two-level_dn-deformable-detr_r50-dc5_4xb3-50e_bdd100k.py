@@ -13,3 +13,4 @@ model = dict(
 train_dataloader = _base_.bdd_train_dataloader
 val_dataloader = test_dataloader = _base_.bdd_val_dataloader
 val_evaluator = test_evaluator = _base_.bdd_evaluator
+dataset_name = _base_.bdd_dataset_name

@@ -16,6 +16,7 @@ model['detector'].bbox_head.num_classes = _base_.small_num_classes
 train_dataloader = _base_.small_views_dataloader
 val_dataloader = test_dataloader = _base_.small_val_dataloader
 val_evaluator = test_evaluator = _base_.small_evaluator
+dataset_name = _base_.small_dataset_name
 
 optim_wrapper = _base_.small_optim_wrapper
 train_cfg = _base_.small_train_cfg

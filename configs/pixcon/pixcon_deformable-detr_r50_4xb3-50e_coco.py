@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/mmpixcon_runtime.py',
     '../_base_/pixcon.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(_delete_=True, **_base_.pixcon_model, detector=_base_.model)
 

@@ -13,6 +13,7 @@ train_dataloader = _base_.small_views_dataloader
 train_dataloader.dataset.pipeline[1].with_mask = True
 val_dataloader = test_dataloader = _base_.small_val_dataloader
 val_evaluator = test_evaluator = _base_.small_evaluator
+dataset_name = _base_.small_dataset_name
 
 optim_wrapper = _base_.small_optim_wrapper
 train_cfg = _base_.small_train_cfg

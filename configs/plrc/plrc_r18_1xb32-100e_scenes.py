@@ -27,6 +27,7 @@ optim_wrapper = _base_.small_optim_wrapper
 train_cfg = _base_.small_train_cfg
 param_scheduler = _base_.small_param_scheduler
 auto_scale_lr = _base_.small_auto_scale_lr
+dataset_name = _base_.small_dataset_name
 # Needs no training: do points of an object look alike?
 custom_hooks = [
     *_base_.custom_hooks,

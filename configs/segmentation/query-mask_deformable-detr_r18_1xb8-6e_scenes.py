@@ -12,6 +12,7 @@ train_dataloader = _base_.small_train_dataloader
 train_dataloader.dataset.pipeline[1] = _base_.query_mask_load
 val_dataloader = test_dataloader = _base_.small_val_dataloader
 val_evaluator = test_evaluator = _base_.small_evaluator
+dataset_name = _base_.small_dataset_name
 
 optim_wrapper = _base_.small_optim_wrapper
 max_epochs = 6

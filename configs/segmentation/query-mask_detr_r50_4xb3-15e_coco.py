@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/mmpixcon_runtime.py',
     '../_base_/query_mask.py',
 ]
+dataset_name = 'COCO'
 
 model = dict(_delete_=True, **_base_.query_mask_model, detector=_base_.model)
 # All weights come from load_from.

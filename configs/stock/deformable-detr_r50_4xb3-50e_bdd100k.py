@@ -10,6 +10,7 @@ train_dataloader = _base_.bdd_train_dataloader
 train_dataloader.batch_size = 3
 val_dataloader = test_dataloader = _base_.bdd_val_dataloader
 val_evaluator = test_evaluator = _base_.bdd_evaluator
+dataset_name = _base_.bdd_dataset_name
 
 # 4 GPUs x 3 images
 auto_scale_lr = dict(base_batch_size=12)

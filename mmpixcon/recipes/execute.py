@@ -44,6 +44,9 @@ READ = {
     'model_wrapper_cfg',
     'runner_type',
 } - {'self', 'work_dir', 'cfg'}
+# What describes a run to those who read its config later. Nothing that is computed depends on
+# it, so a run is the same with another one or none.
+DESCRIBING = frozenset({'dataset_name'})
 
 
 class Execution:

@@ -32,16 +32,6 @@ NAMES = {
 }
 # Metrics that are logged without their evaluator's name: mmsegmentation's.
 BARE = {'aAcc', 'mAcc', 'mIoU'}
-# Data sets by what a path of theirs has in it.
-DATA = {
-    'bccd': 'BCCD',
-    'scenes': 'built-in scenes',
-    'lvis': 'LVIS v1',
-    'bdd100k': 'BDD100K',
-    'voc': 'PASCAL VOC 2007 test',
-    'cityscapes': 'Cityscapes',
-    'coco': 'COCO',
-}
 
 
 @dataclass(frozen=True)
@@ -77,12 +67,18 @@ class FinishedRun:
 
     @property
     def dataset(self) -> str:
-        """str: That it was evaluated on."""
-        loader = self.cfg.get('test_dataloader') or self.cfg.get('val_dataloader') or {}
-        dataset = loader.get('dataset', {})
-        path = f'{dataset.get("data_root", "")}/{dataset.get("ann_file", "")}'.lower()
-        found = next((name for part, name in DATA.items() if part in path), None)
-        return found or Path(dataset.get('data_root') or 'unknown').name
+        """str: The data set it was evaluated on, as the config names it."""
+        return self.cfg.get('dataset_name') or 'unknown: the config has no dataset_name'
+
+
+def unnamed_data(runs: Iterable[FinishedRun]) -> list[str]:
+    """Sentences about runs whose config does not name its data set, one a run."""
+    return [
+        f'{run.folder} ({run.name}) does not name the data set that it was evaluated on: write '
+        "dataset_name = 'NAME' into the config there, and into the one that it came from"
+        for run in runs
+        if not run.cfg.get('dataset_name')
+    ]
 
 
 def collect(folders: Iterable[str | Path]) -> list[FinishedRun]:

@@ -33,6 +33,7 @@ train_dataloader = dict(
     batch_size=2, dataset=dict(type='Set', data_root='data/', ann_file='train.json')
 )
 val_dataloader = dict(dataset=dict(data_root='examples/bccd/', ann_file='val.json'))
+dataset_name = 'BCCD'
 train_cfg = dict(max_epochs=3)
 custom_hooks = [dict(type='Hook', value=1)]
 """

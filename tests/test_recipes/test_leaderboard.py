@@ -26,7 +26,8 @@ TOOL = ROOT / 'tools' / 'benchmarks' / 'leaderboard.py'
 CONFIG = """
 model = dict(type='mmdet.DETR')
 train_dataloader = dict(batch_size=8)
-val_dataloader = dict(dataset=dict(data_root='examples/bccd/', ann_file='val.json'))
+val_dataloader = dict(dataset=dict(data_root='data/advocate/', ann_file='val.json'))
+dataset_name = 'BCCD'
 train_cfg = dict(max_epochs=12)
 randomness = dict(seed={seed})
 """
@@ -132,6 +133,17 @@ def test_metafile_is_one_of_model_index(runs, tmp_path):
     index = load(str(path))
     assert index.check(silent=True) == []
     assert [model.name for model in index.models] == ['detr_a', second['Name']]
+
+
+def test_a_data_set_without_a_name_is_not_guessed(runs):
+    config = Path('w/a0/detr_a.py')
+    config.write_text(config.read_text().replace("dataset_name = 'BCCD'", ''))
+    entry = metafile(by_name(collect([runs])))['Models'][0]['Results'][0]
+    assert entry['Dataset'] == 'unknown: the config has no dataset_name'
+    code, out, _ = run_tool(TOOL, runs, '--out', 'board')
+    assert code == 0
+    assert 'w/a0 (detr_a) does not name the data set that it was evaluated on: write ' in out
+    assert out.count('does not name the data set') == 1
 
 
 def test_csv_has_every_run(runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -54,6 +55,20 @@ def test_config_says_what_its_name_says(path):
     head = detector.get('bbox_head') or detector.roi_head.bbox_head
     classes = cfg.train_dataloader.dataset.get('metainfo', {}).get('classes')
     assert head.num_classes == (len(classes) if classes else 80)
+
+
+def test_configs_that_evaluate_name_their_data():
+    names = {}
+    for path in sorted(CONFIGS.glob('[!_r]*/*.py')):
+        if path == CITYSCAPES and find_spec('mmseg') is None:
+            continue
+        cfg = Config.fromfile(path)
+        loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+        if loader is not None:
+            place = (loader.dataset.data_root, loader.dataset.get('ann_file'))
+            names.setdefault(place, set()).add(cfg.get('dataset_name'))
+    assert all(len(said) == 1 and None not in said for said in names.values()), names
+    assert len({name for said in names.values() for name in said}) == len(names)
 
 
 def test_metafile_lists_every_config():

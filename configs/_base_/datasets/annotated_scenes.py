@@ -1,5 +1,6 @@
 # The built-in scenes' validation images with their masks, for hooks that measure features while
 # pretraining. Pieces, named small_*.
+small_dataset_name = 'built-in scenes'
 small_annotated = dict(
     batch_size=1,
     num_workers=0,

@@ -5,6 +5,7 @@ _base_ = 'small.py'
 
 small_data = dict(data_root='examples/bccd/', metainfo=dict(classes=('RBC', 'WBC', 'Platelets')))
 small_num_classes = 3
+small_dataset_name = 'BCCD'
 small_train_data = dict(small_data, ann_file='train.json', data_prefix=dict(img='images/'))
 small_val_data = dict(small_data, ann_file='val.json', data_prefix=dict(img='images/'))
 small_train_dataloader = dict(dataset=small_train_data)

@@ -35,6 +35,7 @@ bdd_data = dict(
     ),
 )
 bdd_num_classes = 10
+bdd_dataset_name = 'BDD100K'
 bdd_train_dataloader = dict(
     dataset=dict(
         **bdd_data,

@@ -7,6 +7,7 @@ small_data = dict(
     data_root='data/scenes/', metainfo=dict(classes=('disc', 'triangle', 'ring', 'cross'))
 )
 small_num_classes = 4
+small_dataset_name = 'built-in scenes'
 small_train_data = dict(
     small_data, ann_file='annotations/train.json', data_prefix=dict(img='train/')
 )

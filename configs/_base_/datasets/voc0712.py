@@ -30,6 +30,7 @@ voc_data = dict(
     ),
 )
 voc_num_classes = 20
+voc_dataset_name = 'PASCAL VOC 2007 test'
 voc_train_data = dict(voc_data, ann_file='annotations/voc0712_trainval.json')
 voc_val_data = dict(voc_data, ann_file='annotations/voc07_test.json')
 voc_evaluator = dict(ann_file='data/VOCdevkit/annotations/voc07_test.json')
