@@ -30,13 +30,13 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(
-dataset_name = _base_.voc_dataset_name
     _delete_=True,
     type='CocoMetric',
     ann_file=_base_.voc_evaluator.ann_file,
     metric='bbox',
 )
 test_evaluator = val_evaluator
+dataset_name = _base_.voc_dataset_name
 train_cfg = _base_.finetune_24k.train_cfg
 param_scheduler = _base_.finetune_24k.param_scheduler
 default_hooks = _base_.finetune_default_hooks
