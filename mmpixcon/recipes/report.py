@@ -20,7 +20,7 @@ from mmpixcon.visualization.curves import (
     read_evaluations,
 )
 
-from .finished import FinishedRun, collect, display, unnamed_data
+from .finished import FinishedRun, collect, unnamed_data
 from .leaderboard import (
     Groups,
     as_csv,
@@ -30,6 +30,7 @@ from .leaderboard import (
     metafile,
     values_of,
 )
+from .metrics import display
 from .recipe import Recipe
 from .state import read_state, run_folder
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from modelindex.load_model_index import load
 
-from mmpixcon.recipes.finished import collect, display, read_metrics
+from mmpixcon.recipes.finished import collect, read_metrics
 from mmpixcon.recipes.leaderboard import (
     as_csv,
     by_name,
@@ -19,6 +19,7 @@ from mmpixcon.recipes.leaderboard import (
     mean_and_deviation,
     metafile,
 )
+from mmpixcon.recipes.metrics import display
 from tests.helpers.configs import ROOT
 from tests.helpers.processes import run_tool
 

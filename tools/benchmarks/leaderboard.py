@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
-from mmpixcon.recipes.finished import collect, display, unnamed_data
+from mmpixcon.recipes.finished import collect, unnamed_data
 from mmpixcon.recipes.leaderboard import (
     by_name,
     check_metafile,
@@ -24,6 +24,7 @@ from mmpixcon.recipes.leaderboard import (
     markdown,
     read_paper,
 )
+from mmpixcon.recipes.metrics import display
 from mmpixcon.recipes.report import write_report
 
 
