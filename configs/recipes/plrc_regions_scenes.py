@@ -3,6 +3,8 @@
 # objects, without fine-tuning: precision of affinities against the masks of other scenes.
 #
 #   python tools/dataset_converters/make_scenes.py
+from mmpixcon.recipes import rows_of
+
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 # 240 steps.
@@ -18,17 +20,15 @@ options = {
 regions = {'mask': '-mask', 'box': '-box', 'grid 4': '', 'grid 2': '-grid2'}
 losses = {'PLRC': 'plrc', 'PLRC, region level': 'plrc-region-level'}
 
-stages = {
-    f'{loss}, {name}': dict(
-        config=f'../plrc/{prefix}{suffix}_r18_1xb32-100e_scenes.py', data='scenes'
-    )
-    for loss, prefix in losses.items()
-    for name, suffix in regions.items()
-}
+stages = {}
+for loss, prefix in losses.items():
+    for name, suffix in regions.items():
+        config = f'../plrc/{prefix}{suffix}_r18_1xb32-100e_scenes.py'
+        stages[f'{loss}, {name}'] = dict(config=config, data='scenes')
 tables = [
     dict(
         title='Affinity precision, ResNet-18, built-in scenes',
-        rows={loss: {name: f'{loss}, {name}' for name in regions} for loss in losses},
+        rows=rows_of(losses, regions),
         metrics={'precision': 'objects/affinity_precision_mean'},
     )
 ]
