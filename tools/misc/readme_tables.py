@@ -60,10 +60,10 @@ def read_numbers(configs: Path) -> dict[str, Numbers]:
     Raises:
         ValueError: A model has two numbers for the same.
     """
-    models: dict[str, dict[tuple[str, str, str], float]] = {}
+    models: dict[str, Numbers] = {}
     for path in sorted(configs.glob('*/metafile.yml')):
         for model in yaml.load(path.read_text(), LOADER)['Models']:
-            numbers = models.setdefault(model['Name'], {})
+            numbers = dict(models.get(model['Name'], {}))
             for result in model.get('Results') or ():
                 source = f'paper {result["Paper"]["Name"]}' if 'Paper' in result else 'ours'
                 for metric, value in result['Metrics'].items():
@@ -71,6 +71,7 @@ def read_numbers(configs: Path) -> dict[str, Numbers]:
                     if key in numbers:
                         raise ValueError(f'{path}: {model["Name"]} has {", ".join(key)} twice')
                     numbers[key] = value
+            models[model['Name']] = numbers
     return models
 
 
