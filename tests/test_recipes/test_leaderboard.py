@@ -19,7 +19,6 @@ from mmpixcon.recipes.leaderboard import (
     mean_and_deviation,
     metafile,
 )
-from mmpixcon.recipes.metrics import display
 from tests.helpers.configs import ROOT
 from tests.helpers.processes import run_tool
 
@@ -151,23 +150,6 @@ def test_csv_has_every_run(runs):
     rows = list(csv.DictReader(as_csv(by_name(collect([runs]))).splitlines()))
     assert len(rows) == 4
     assert rows[3]['coco/bbox_mAP'] == '0.33999999999999997' and rows[3]['seed'] == '1'
-
-
-@pytest.mark.parametrize(
-    ('metric', 'shown'),
-    [
-        ('coco/bbox_mAP', ('Object Detection', 'box AP', 100)),
-        ('coco/bbox_mAP_75', ('Object Detection', 'box AP75', 100)),
-        ('coco/bbox_mAP_s', ('Object Detection', 'box AP s', 100)),
-        ('coco/segm_mAP_50', ('Instance Segmentation', 'mask AP50', 100)),
-        ('lvis/segm_AP50', ('Instance Segmentation', 'mask AP50', 100)),
-        ('coco/bbox_AR@100', ('Object Detection', 'AR@100', 100)),
-        ('mIoU', ('Semantic Segmentation', 'mIoU', 1)),
-        ('affinity/precision', ('Object Detection', 'precision', 1)),
-    ],
-)
-def test_names_of_metrics(metric, shown):
-    assert display(metric) == shown
 
 
 def test_from_the_command_line(runs):
