@@ -33,8 +33,9 @@ docs: env ## build the documentation site into work_dirs/site
 	@$(BIN)/python -m sphinx -W --keep-going -q docs work_dirs/site $(ARGS)
 	@echo 'work_dirs/site/index.html'
 
-lint: test-env ## check style and types
+lint: test-env ## check style and types, and that tables of the pages are those of the metafiles
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/python tools/misc/readme_tables.py --check
 
 test: lint ## check style and run all tests
 	@$(PYTEST) $(ARGS)

@@ -242,6 +242,7 @@ def test_configs_of_own_data_are_read(tmp_path):
     assert detector.train_dataloader.dataset.pipeline[-1].type == 'mmpixcon.PixelContrastViews'
     assert detector.val_dataloader.dataset.metainfo.classes == ('car', 'bicycle')
     assert detector.test_evaluator.ann_file == 'data/mine/val.json'
+    assert detector.dataset_name == 'Cars and bicycles'
     assert photos.train_dataloader.dataset.type == 'mmpixcon.UnlabelledDataset'
     assert photos.train_dataloader.dataset.data_prefix == dict(img_path='')
     assert photos.train_dataloader.dataset.pipeline[0].type

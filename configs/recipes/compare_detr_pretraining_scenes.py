@@ -8,6 +8,8 @@
 #       python tools/dataset_converters/make_proposals.py data/scenes/train --method $METHOD \
 #           --ann-file data/scenes/annotations/train.json --out data/scenes/proposals/$METHOD
 #   done
+from mmpixcon.recipes import pretrain_then, rows_of
+
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 
@@ -46,49 +48,44 @@ often = {**last, 'train_cfg.val_interval': 2}
 # The checkpoint of a backbone is less than half of a detector.
 less = {'custom_hooks.PlainCheckpointHook.min_loaded': 0.3}
 
+from_scratch = dict(load_from='backbone')
+pretrained = {name: dict(init=dict(load_from=name)) for name in methods}
+
 stages = {
     'backbone': dict(
         config='../moco/mocov2_r18_1xb32-100e_scenes.py',
         data='scenes',
         seeds=(0,),
         options=backbone_epochs,
-    ),
-    **{
-        name: dict(config=config, data='scenes', init={backbone: 'backbone'}, options=short)
-        for name, config in methods.items()
-    },
-    'from scratch, fine-tuned': dict(
-        config=fine_tune,
-        data='scenes',
-        init=dict(load_from='backbone'),
-        options={**often, **less, 'custom_hooks.RequireCheckpointHook.whole': False},
-    ),
-    'from scratch, heads': dict(
-        config=heads,
-        data='scenes',
-        init=dict(load_from='backbone'),
-        options={**once, **less, 'custom_hooks.RequireCheckpointHook.frozen_too': False},
-    ),
-    **{
-        f'{name}, fine-tuned': dict(
-            config=fine_tune, data='scenes', init=dict(load_from=name), options=often
-        )
-        for name in methods
-    },
-    **{
-        f'{name}, heads': dict(config=heads, data='scenes', init=dict(load_from=name), options=once)
-        for name in methods
-    },
+    )
 }
+for name, config in methods.items():
+    stages[name] = dict(config=config, data='scenes', init={backbone: 'backbone'}, options=short)
+stages['from scratch, fine-tuned'] = dict(
+    config=fine_tune,
+    data='scenes',
+    init=from_scratch,
+    options={**often, **less, 'custom_hooks.RequireCheckpointHook.whole': False},
+)
+stages['from scratch, heads'] = dict(
+    config=heads,
+    data='scenes',
+    init=from_scratch,
+    options={**once, **less, 'custom_hooks.RequireCheckpointHook.frozen_too': False},
+)
+for task, config, settings in (('fine-tuned', fine_tune, often), ('heads', heads, once)):
+    stage = dict(config=config, data='scenes', options=settings)
+    stages.update(pretrain_then(pretrained, {task: stage}))
+
 tables = [
     dict(
         title='Two-stage Deformable DETR R18, built-in scenes',
-        rows={name: {'fine-tuned': f'{name}, fine-tuned'} for name in ('from scratch', *methods)},
+        rows=rows_of(['from scratch', *methods], ['fine-tuned']),
         metrics=dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50'),
     ),
     dict(
         title='Frozen transformer, trained heads',
-        rows={name: {'heads': f'{name}, heads'} for name in ('from scratch', *methods)},
+        rows=rows_of(['from scratch', *methods], ['heads']),
         metrics={
             'AR@100': 'coco/bbox_AR@100',
             'AR@10': 'coco/bbox_AR@10',

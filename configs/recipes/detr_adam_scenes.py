@@ -29,41 +29,38 @@ stages = {
             'param_scheduler.CosineAnnealingLR.T_max': 40,
             'param_scheduler.CosineAnnealingLR.end': 40,
         },
-    ),
-    # 20 epochs, as in the paper; the rate falls after two thirds of them, as in UP-DETR's.
-    **{
-        f'UP-DETR of {name}': dict(
-            config=config,
-            data='scenes',
-            init={'model.detector.backbone.init_cfg.checkpoint': twins},
-            normalize_as=twins,
-            options={
-                **last,
-                'train_cfg.max_epochs': 20,
-                'param_scheduler.MultiStepLR.end': 20,
-                'param_scheduler.MultiStepLR.milestones': [13],
-            },
-        )
-        for name, config in updetr.items()
-    },
-    **{
-        name: dict(config=config, data='scenes', init={backbone: twins}, options=often)
-        for name, config in detectors.items()
-    },
-    **{
-        f'{name} (UP-DETR)': dict(
-            config=detectors[name],
-            data='scenes',
-            init=dict(load_from=f'UP-DETR of {name}'),
-            options={**often, 'model.backbone.init_cfg': None},
-        )
-        for name in updetr
-    },
+    )
 }
+# 20 epochs, as in the paper; the rate falls after two thirds of them, as in UP-DETR's.
+for name, config in updetr.items():
+    stages[f'UP-DETR of {name}'] = dict(
+        config=config,
+        data='scenes',
+        init={'model.detector.backbone.init_cfg.checkpoint': twins},
+        normalize_as=twins,
+        options={
+            **last,
+            'train_cfg.max_epochs': 20,
+            'param_scheduler.MultiStepLR.end': 20,
+            'param_scheduler.MultiStepLR.milestones': [13],
+        },
+    )
+rows = {}
+for name, config in detectors.items():
+    rows[name] = {'': name}
+    stages[name] = dict(config=config, data='scenes', init={backbone: twins}, options=often)
+for name in updetr:
+    rows[f'{name} (UP-DETR)'] = {'': f'{name} (UP-DETR)'}
+    stages[f'{name} (UP-DETR)'] = dict(
+        config=detectors[name],
+        data='scenes',
+        init=dict(load_from=f'UP-DETR of {name}'),
+        options={**often, 'model.backbone.init_cfg': None},
+    )
 tables = [
     dict(
         title='DETR R18 by one recipe, built-in scenes',
-        rows={name: {'': name} for name in (*detectors, *(f'{name} (UP-DETR)' for name in updetr))},
+        rows=rows,
         metrics=dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50'),
     )
 ]

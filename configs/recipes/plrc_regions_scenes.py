@@ -3,6 +3,8 @@
 # objects, without fine-tuning: precision of affinities against the masks of other scenes.
 #
 #   python tools/dataset_converters/make_scenes.py
+from mmpixcon.recipes import rows_of
+
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 # 240 steps.
@@ -14,28 +16,20 @@ options = {
     'custom_hooks.AffinityPrecisionHook.interval': 5,
 }
 
-regions = ('mask', 'box', 'grid 4', 'grid 2')
-configs = {
-    'PLRC, mask': 'ablations/plrc-mask',
-    'PLRC, box': 'ablations/plrc-box',
-    'PLRC, grid 4': 'plrc',
-    'PLRC, grid 2': 'ablations/plrc-grid2',
-    'PLRC, region level, mask': 'ablations/plrc-region-level-mask',
-    'PLRC, region level, box': 'ablations/plrc-region-level-box',
-    'PLRC, region level, grid 4': 'ablations/plrc-region-level',
-    'PLRC, region level, grid 2': 'ablations/plrc-region-level-grid2',
-}
-stages = {
-    name: dict(config=f'../plrc/{config}_r18_1xb32-100e_scenes.py', data='scenes')
-    for name, config in configs.items()
-}
+regions = {'mask': '-mask', 'box': '-box', 'grid 4': '', 'grid 2': '-grid2'}
+losses = {'PLRC': 'plrc', 'PLRC, region level': 'plrc-region-level'}
+
+stages = {}
+for loss, prefix in losses.items():
+    for name, suffix in regions.items():
+        stem = f'{prefix}{suffix}'
+        folder = '../plrc' if stem == 'plrc' else '../plrc/ablations'
+        config = f'{folder}/{stem}_r18_1xb32-100e_scenes.py'
+        stages[f'{loss}, {name}'] = dict(config=config, data='scenes')
 tables = [
     dict(
         title='Affinity precision, ResNet-18, built-in scenes',
-        rows={
-            loss: {name: f'{loss}, {name}' for name in regions}
-            for loss in ('PLRC', 'PLRC, region level')
-        },
+        rows=rows_of(losses, regions),
         metrics={'precision': 'objects/affinity_precision_mean'},
     )
 ]

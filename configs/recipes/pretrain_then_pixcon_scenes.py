@@ -2,10 +2,12 @@
 # transformer on that backbone), then fine-tune with PixCon beside the stock detector. The small
 # two-stage Deformable DETR on the built-in scenes; proposals as in
 # compare_detr_pretraining_scenes.py.
+from mmpixcon.recipes import rows_of
+
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 
-# The backbone of the small pretraining configs, in configs that have a wider one.
+# The backbone of pretrain_r18.py, in configs that have a wider one.
 narrow = {'backbone.base_channels': 32, 'neck.in_channels': [128, 256]}
 stock = dict(config='../stock/deformable-detr_r18_1xb8-12e_scenes.py', data='scenes')
 # The same, and refused without a checkpoint.
@@ -25,34 +27,27 @@ stages = {
     ),
     'random weights, stock': dict(stock, options=in_stock),
     'random weights, PixCon': dict(pixcon, options=in_pixcon),
-    **{
-        f'{name}, stock': dict(
-            config=pretrained,
-            data='scenes',
-            options={
-                'custom_hooks.PlainCheckpointHook.min_loaded': least,
-                'custom_hooks.RequireCheckpointHook.whole': False,
-            },
-            init=dict(load_from=name),
-        )
-        for name, least in starts.items()
-    },
-    **{
-        f'{name}, PixCon': dict(
-            pixcon,
-            options={**in_pixcon, 'custom_hooks.PlainCheckpointHook.min_loaded': least},
-            init=dict(load_from=name),
-        )
-        for name, least in starts.items()
-    },
 }
+for name, least in starts.items():
+    stages[f'{name}, stock'] = dict(
+        config=pretrained,
+        data='scenes',
+        options={
+            'custom_hooks.PlainCheckpointHook.min_loaded': least,
+            'custom_hooks.RequireCheckpointHook.whole': False,
+        },
+        init=dict(load_from=name),
+    )
+for name, least in starts.items():
+    stages[f'{name}, PixCon'] = dict(
+        pixcon,
+        options={**in_pixcon, 'custom_hooks.PlainCheckpointHook.min_loaded': least},
+        init=dict(load_from=name),
+    )
 tables = [
     dict(
         title='Two-stage Deformable DETR R18, built-in scenes',
-        rows={
-            name: {model: f'{name}, {model}' for model in ('stock', 'PixCon')}
-            for name in ('random weights', *starts)
-        },
+        rows=rows_of(['random weights', *starts], ['stock', 'PixCon']),
         metrics=dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50'),
     )
 ]

@@ -9,59 +9,45 @@ pretrained = {
     'VICReg Swin-T': '../vicreg/vicreg_swin-t_8xb128-100e_imagenet.py',
 }
 faster_rcnn = {
-    name: '../finetune/faster-rcnn_swin-t_fpn_8xb2-35e_coco.py'
-    if 'Swin' in name
-    else '../finetune/faster-rcnn_r50_fpn_8xb2-40e_coco.py'
-    for name in pretrained
+    'Barlow Twins R50': '../finetune/faster-rcnn_r50_fpn_8xb2-40e_coco.py',
+    'Barlow Twins Swin-T': '../finetune/faster-rcnn_swin-t_fpn_8xb2-35e_coco.py',
+    'VICReg R50': '../finetune/faster-rcnn_r50_fpn_8xb2-40e_coco.py',
+    'VICReg Swin-T': '../finetune/faster-rcnn_swin-t_fpn_8xb2-35e_coco.py',
 }
 twins = 'Barlow Twins R50'
-stages = {
-    **{name: dict(config=config, data='imagenet') for name, config in pretrained.items()},
-    # 20 epochs, as in the paper; the rate falls after two thirds of them, as in UP-DETR's.
-    f'{twins}, UP-DETR': dict(
-        config='../updetr/updetr_detr_r50_32xb8-60e_imagenet.py',
-        data='imagenet',
-        init={'model.detector.backbone.init_cfg.checkpoint': twins},
-        normalize_as=twins,
-        options={
-            'train_cfg.max_epochs': 20,
-            'param_scheduler.MultiStepLR.end': 20,
-            'param_scheduler.MultiStepLR.milestones': [13],
-        },
-    ),
-    **{
-        f'{name}, Faster R-CNN': dict(
-            config=config, data='coco', init={backbone: name}, normalize_as=name
-        )
-        for name, config in faster_rcnn.items()
+detr = dict(config='../finetune/detr_r50_8xb2-150e_coco.py', data='coco', normalize_as=twins)
+
+stages = {}
+for name, config in pretrained.items():
+    stages[name] = dict(config=config, data='imagenet')
+# 20 epochs, as in the paper; the rate falls after two thirds of them, as in UP-DETR's.
+stages[f'{twins}, UP-DETR'] = dict(
+    config='../updetr/updetr_detr_r50_32xb8-60e_imagenet.py',
+    data='imagenet',
+    init={'model.detector.backbone.init_cfg.checkpoint': twins},
+    normalize_as=twins,
+    options={
+        'train_cfg.max_epochs': 20,
+        'param_scheduler.MultiStepLR.end': 20,
+        'param_scheduler.MultiStepLR.milestones': [13],
     },
-    f'{twins}, DETR': dict(
-        config='../finetune/detr_r50_8xb2-150e_coco.py',
-        data='coco',
-        init={backbone: twins},
-        normalize_as=twins,
-    ),
-    f'{twins}, DETR (UP-DETR)': dict(
-        config='../finetune/detr_r50_8xb2-150e_coco.py',
-        data='coco',
-        init=dict(load_from=f'{twins}, UP-DETR'),
-        normalize_as=twins,
-        options={'model.backbone.init_cfg': None},
-    ),
-}
-compared = [f'{name}, Faster R-CNN' for name in pretrained]
+)
+compared = []
+for name, config in faster_rcnn.items():
+    run = f'{name}, Faster R-CNN'
+    compared.append(run)
+    stages[run] = dict(config=config, data='coco', init={backbone: name}, normalize_as=name)
+stages[f'{twins}, DETR'] = dict(detr, init={backbone: twins})
+stages[f'{twins}, DETR (UP-DETR)'] = dict(
+    detr, init=dict(load_from=f'{twins}, UP-DETR'), options={'model.backbone.init_cfg': None}
+)
 compared += [f'{twins}, DETR', f'{twins}, DETR (UP-DETR)']
+
 tables = [
     dict(
         title='COCO (table 1)',
         rows={name: {'': name} for name in compared},
         metrics=dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50'),
-        paper={
-            f'{twins}, Faster R-CNN': {'': dict(AP=28.1)},
-            'Barlow Twins Swin-T, Faster R-CNN': {'': dict(AP=1.2)},
-            'VICReg R50, Faster R-CNN': {'': dict(AP=27.3)},
-            f'{twins}, DETR': {'': dict(AP=0.0)},
-            f'{twins}, DETR (UP-DETR)': {'': dict(AP=0.2)},
-        },
+        paper=dict(name='Self-supervised learning for Object Detection', table=1),
     )
 ]

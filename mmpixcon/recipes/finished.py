@@ -15,21 +15,6 @@ from mmpixcon.visualization.curves import read_scalars
 from .recipe import read_config
 from .state import FILE, read_state
 
-# How a leaderboard calls metrics: task, name, and what they are multiplied by.
-NAMES = {
-    'bbox_mAP': ('Object Detection', 'box AP', 100),
-    'segm_mAP': ('Instance Segmentation', 'mask AP', 100),
-    # LVIS'
-    'bbox_AP': ('Object Detection', 'box AP', 100),
-    'segm_AP': ('Instance Segmentation', 'mask AP', 100),
-    'bbox_AR': ('Object Detection', 'AR', 100),
-    'mIoU': ('Semantic Segmentation', 'mIoU', 1),
-    # Of pretraining, without fine-tuning.
-    'affinity_precision_mean': ('Representation Learning', 'affinity precision', 100),
-    'affinity_precision_chance': ('Representation Learning', 'affinity precision by chance', 100),
-    'knn_top1': ('Representation Learning', 'object kNN top 1', 100),
-    'knn_majority': ('Representation Learning', 'object kNN by majority', 100),
-}
 # Metrics that are logged without their evaluator's name: mmsegmentation's.
 BARE = {'aAcc', 'mAcc', 'mIoU'}
 
@@ -67,9 +52,18 @@ class FinishedRun:
 
     @property
     def dataset(self) -> str:
-        """str: what the run was evaluated on, as its config says in ``dataset_name``."""
-        name = self.cfg.get('dataset_name')
-        return name or f"unnamed: add dataset_name = '...' to {self.config}"
+        """str: The data set it was evaluated on, as the config names it."""
+        return self.cfg.get('dataset_name') or 'unknown: the config has no dataset_name'
+
+
+def unnamed_data(runs: Iterable[FinishedRun]) -> list[str]:
+    """Sentences about runs whose config does not name its data set, one a run."""
+    return [
+        f'{run.folder} ({run.name}) does not name the data set that it was evaluated on: write '
+        "dataset_name = 'NAME' into the config there, and into the one that it came from"
+        for run in runs
+        if not run.cfg.get('dataset_name')
+    ]
 
 
 def collect(folders: Iterable[str | Path]) -> list[FinishedRun]:
@@ -159,17 +153,3 @@ def _scalars(folder: Path) -> list[dict]:
         return read_scalars(folder)
     except FileNotFoundError:
         return []
-
-
-def display(metric: str) -> tuple[str, str, float]:
-    """Task, name and factor of a metric in a leaderboard.
-
-    Args:
-        metric (str): As logged, such as ``coco/bbox_mAP_50``.
-    """
-    short = metric.rsplit('/', 1)[-1]
-    for start, (task, name, factor) in NAMES.items():
-        if short.startswith(start):
-            end = short[len(start) :].lstrip('_')
-            return task, f'{name} {end}' if end.isalpha() else f'{name}{end}', factor
-    return 'Object Detection', short, 1

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from .finished import FinishedRun, display
-from .launch import tools_folder
+from .finished import FinishedRun
+from .metrics import display
+from .papers import read_models
 from .recipe import Table
 
 Groups = Mapping[str, Sequence[FinishedRun]]
@@ -267,13 +268,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def known_collections() -> dict[str, str]:
-    """Collections of the shipped configs, by the names of their files."""
-    root = tools_folder().parent
-    found = {}
-    for path in sorted((root / 'configs').glob('*/metafile.yml')):
-        for model in yaml.safe_load(path.read_text())['Models']:
-            found[Path(model['Config']).stem] = model['In Collection']
-    return found
+    """Methods of the shipped configs, by the names of their files."""
+    return {Path(m['Config']).stem: m['In Collection'] for m in read_models(methods_only=True)}
 
 
 def check_metafile(path: Path) -> list[str]:

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmpixcon.apis.config import merge_options
 
 from .launch import tools_folder
+from .papers import numbers_of
 
 RUNS = ('train', 'test')
 _reading = threading.Lock()
@@ -34,14 +35,19 @@ TABLE_KEYS = {'rows', 'metrics', 'title', 'paper'}
 RECIPE_KEYS = {'stages', 'tables', 'seeds', 'data', 'options'}
 
 
-def read_config(path: str | Path) -> Config:
+def read_config(path: str | Path, may_import: bool = False) -> Config:
     """Read a config; from several threads at once, too.
 
     mmengine reloads ``pkg_resources`` while it looks for a package's configs (``mmdet::...``), and
     a second thread then meets it half loaded.
+
+    Args:
+        path (str | Path): Path of the file.
+        may_import (bool): Whether it may import from packages and have ``_base_`` as well, which
+            mmengine takes for a config of its other kind. Defaults to False.
     """
     with _reading:
-        return Config.fromfile(path)
+        return Config.fromfile(path, lazy_import=False if may_import else None)
 
 
 @dataclass(frozen=True)
@@ -198,7 +204,7 @@ def read_recipe(
         ValueError: A key or a stage is unknown, stages form a cycle, or a value is no good.
     """
     path = find_recipe(path)
-    cfg = read_config(path)
+    cfg = read_config(path, may_import=True)
     found = {key: cfg[key] for key in RECIPE_KEYS if key in cfg}
     if not found.get('stages'):
         raise ValueError(f'{path}: a recipe has stages, dict(NAME=dict(config=...), ...)')
@@ -295,6 +301,10 @@ def _table(i: int, values: dict[str, Any], path: Path, stages: Mapping[str, Stag
         for column, stage in by.items():
             _known(stage, stages, f'{where}.rows.{row}.{column} is')
     metrics, paper = dict(values['metrics']), values.get('paper', {})
+    # Numbers by row, or where they stand.
+    if paper and not all(isinstance(by, Mapping) for by in paper.values()):
+        columns = tuple(dict.fromkeys(column for by in rows.values() for column in by))
+        paper = numbers_of(paper, columns, metrics, where)
     for row, by in paper.items():
         _known(row, rows, f'{where}.paper has')
         for column, numbers in by.items():

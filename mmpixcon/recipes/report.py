@@ -20,7 +20,7 @@ from mmpixcon.visualization.curves import (
     read_evaluations,
 )
 
-from .finished import FinishedRun, collect, display
+from .finished import FinishedRun, collect, unnamed_data
 from .leaderboard import (
     Groups,
     as_csv,
@@ -30,6 +30,7 @@ from .leaderboard import (
     metafile,
     values_of,
 )
+from .metrics import display
 from .recipe import Recipe
 from .state import read_state, run_folder
 
@@ -74,6 +75,7 @@ def report(
         if any(run.name in t.stages for t in tables) and (run.name, run.seed) not in without
     ]
     groups = by_name([replace(run, cost=_cost(recipe, run, minutes)) for run in runs])
+    notes += unnamed_data(runs[0] for runs in groups.values())
     text = '\n\n'.join([*(compared(table, groups) for table in tables), *notes])
     metric = next(iter(tables[0].metrics.values()))
     written = write_report(work_dir, text, groups, metric, known_collections())

@@ -93,7 +93,7 @@ def recipe(tmp_path, monkeypatch) -> Path:
     (tools / 'train.py').write_text(TRAIN)
     (tmp_path / 'checkout' / 'configs').mkdir()
     monkeypatch.setattr('mmpixcon.recipes.launch.tools_folder', lambda: tools)
-    monkeypatch.setattr('mmpixcon.recipes.leaderboard.tools_folder', lambda: tools)
+    monkeypatch.setattr('mmpixcon.recipes.papers.tools_folder', lambda: tools)
     path = tmp_path / 'recipe.py'
     path.write_text(RECIPE)
     return path

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mmpixcon.apis.config import INFORMATION_KEYS
 from mmpixcon.recipes import read_recipe
+from mmpixcon.recipes.execute import READ
 from mmpixcon.recipes.finished import collect
 from mmpixcon.recipes.launch import Launch, as_option, progress_of
 from mmpixcon.recipes.report import _cost, _minutes, report
@@ -110,6 +112,16 @@ def test_what_does_not_matter_reruns_nothing(recipe):
     Path('a.py').write_text(f'{Path("a.py").read_text()}\npiece = 3\n')
     execute(recipe)
     assert calls() == []
+
+
+def test_a_name_of_the_data_reruns_nothing(recipe):
+    execute(recipe)
+    assert 'does not name the data set' not in report(read_recipe(recipe), Path('work'))[0]
+    config = Path('b.py')
+    config.write_text(config.read_text().replace("dataset_name = 'BCCD'", "dataset_name = 'Cells'"))
+    calls()
+    execute(recipe)
+    assert calls() == [] and not INFORMATION_KEYS & READ
 
 
 def test_pixels_are_normalised_as_another_stage_does(recipe):

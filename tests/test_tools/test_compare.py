@@ -40,7 +40,7 @@ def run(tmp_path, monkeypatch):
     (tmp_path / 'tools').mkdir()
     (tmp_path / 'configs').mkdir()
     (tmp_path / 'tools' / 'train.py').write_text(FAKE)
-    for module in ('launch', 'leaderboard'):
+    for module in ('launch', 'papers'):
         monkeypatch.setattr(f'mmpixcon.recipes.{module}.tools_folder', lambda: tmp_path / 'tools')
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: run_tool(TOOL, *arguments)

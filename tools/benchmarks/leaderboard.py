@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
-from mmpixcon.recipes.finished import collect, display
+from mmpixcon.recipes.finished import collect, unnamed_data
 from mmpixcon.recipes.leaderboard import (
     by_name,
     check_metafile,
@@ -24,6 +24,7 @@ from mmpixcon.recipes.leaderboard import (
     markdown,
     read_paper,
 )
+from mmpixcon.recipes.metrics import display
 from mmpixcon.recipes.report import write_report
 
 
@@ -70,6 +71,8 @@ def main() -> None:
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f'leaderboard: {error}') from None
     print(f'{text}\n\n' + '\n'.join(map(str, files)))
+    for note in unnamed_data(runs[0] for runs in groups.values()):
+        print(note)
     for error in check_metafile(args.out / 'metafile.yml'):
         print(f'model-index: {error}')
 
