@@ -91,9 +91,8 @@ def build_app(affinities: PhotoAffinities, samples: Sequence[str | Path] = ()) -
             gr.Examples(samples, photo, label='samples', cache_examples=False)
         # One at a time, in their order: a map of the old photo must not arrive after the
         # new photo has cleared it, and the backbones share the same cores.
-        in_turn = dict(concurrency_limit=1, concurrency_id='photo')
-        photo.change(read, photo, maps, **in_turn)
-        photo.select(click, photo, maps, **in_turn)
+        photo.change(read, photo, maps, concurrency_limit=1, concurrency_id='photo')
+        photo.select(click, photo, maps, concurrency_limit=1, concurrency_id='photo')
     return app
 
 
