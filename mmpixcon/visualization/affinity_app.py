@@ -64,7 +64,7 @@ def build_app(affinities: PhotoAffinities, samples: Sequence[str | Path] = ()) -
         )
         with gr.Row():
             photo = gr.Image(
-                samples[0] if samples else None,
+                str(samples[0]) if samples else None,
                 label='photo',
                 type='filepath',
                 # The file as it was uploaded, whatever its channels.
