@@ -211,7 +211,8 @@ def _work_off(
     """Do the tasks, in any order; yields after each."""
     if workers <= 1:
         for task in tasks:
-            yield _write_part(task, finder, settings.seed)
+            _write_part(task, finder, settings.seed)
+            yield
         return
     others = multiprocessing.active_children()
     # Forked, OpenCV's threads would be gone, and it would wait for them.
