@@ -15,6 +15,7 @@ from mmpixcon.datasets.proposals.finders import ProposalSettings, gradient_edges
 from mmpixcon.datasets.proposals.search import find_proposals
 from mmpixcon.datasets.proposals.store import Proposals
 from mmpixcon.datasets.unlabelled import UnlabelledDataset
+from tests.helpers.configs import ROOT
 
 needs_contrib = pytest.mark.skipif(
     not hasattr(cv2, 'ximgproc'), reason='needs opencv-contrib-python (requirements/proposals.txt)'
@@ -71,6 +72,15 @@ def test_a_rectangle_is_found(method: str) -> None:
     # In raw pixels, of a tall image too.
     tall = np.array([30, 300, 110, 480])
     assert best_overlap(finder(rectangle((150, 700), tall), 7), tall) > 0.7
+
+
+@needs_contrib
+@pytest.mark.parametrize('method', ['edge_boxes', 'selective_search'])
+def test_boxes_of_a_photo_do_not_depend_on_what_came_before(method: str) -> None:
+    photo = cv2.imread(str(sorted((ROOT / 'examples' / 'bccd' / 'images').iterdir())[0]))
+    finder = ProposalSettings(method).finder()
+    boxes = finder(photo, 7)
+    assert len(boxes) >= 30 and np.array_equal(finder(photo, 7), boxes)
 
 
 @needs_contrib
