@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
+
+import rich.console
+import rich.progress
+
+T = TypeVar('T')
 
 
 class Progress:
@@ -37,6 +43,33 @@ class Progress:
             text = f'\r{text:<60}'
         self.stream.write(text if self.rewrite and done < self.total else text + '\n')
         self.stream.flush()
+
+
+def track_progress(items: Iterable[T], name: str, total: int, stream: TextIO) -> Iterator[T]:
+    """Show how many items are done and the time left: a bar on a terminal, otherwise lines.
+
+    Args:
+        items (Iterable): images, or what stands for them.
+        name (str): name of the work.
+        total (int): number of items.
+        stream (TextIO): stream to show it on.
+
+    Yields:
+        Any: the items.
+    """
+    if not stream.isatty():
+        lines = Progress(name, total, stream)
+        for done, item in enumerate(items, 1):
+            lines.show(done)
+            yield item
+        return
+    columns = (
+        *rich.progress.Progress.get_default_columns(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeElapsedColumn(),
+    )
+    with rich.progress.Progress(*columns, console=rich.console.Console(file=stream)) as bar:
+        yield from bar.track(items, total, description=name)
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -78,37 +80,51 @@ def lives(pid: int) -> bool:
 def test_killed_it_goes_on_where_it_was(tmp_path: Path) -> None:
     images, out = tmp_path / 'images', tmp_path / 'out'
     images.mkdir()
-    names = [f'{i:02d}.png' for i in range(70)]
     picture = cv2.imencode('.png', np.zeros((30, 40, 3), np.uint8))[1].tobytes()
+    names = [f'{i}.png' for i in range(8)]
     for name in names:
         (images / name).write_bytes(picture)
     listed = tmp_path / 'list.txt'
     listed.write_text('\n'.join(names))
     command = ['--ann-file', listed, '--method', 'random', '--workers', 2]
     assert run_tool(MAKE, images, '--out', tmp_path / 'whole', *command)[0] == 0
-    # Of three chunks the second never ends: whoever reads this file waits for a writer.
-    (images / '40.png').unlink()
-    os.mkfifo(images / '40.png')
-    arguments = [sys.executable, MAKE, images, '--out', out, *command]
-    tool = subprocess.Popen([str(a) for a in arguments], stderr=subprocess.DEVNULL)
-    try:
-        parts = [tmp_path / 'out.parts' / f'{number:05d}.npy' for number in range(3)]
-        wait_for(lambda: parts[0].exists() and parts[2].exists(), 'two chunks are not done')
+    stuck = [images / '6.png', images / '7.png']
+    parts = [tmp_path / 'out.parts' / f'{number:08d}.npy' for number in range(8)]
+
+    def start() -> tuple[subprocess.Popen, list[int]]:
+        """Do all images but the last two: whoever reads their files waits for a writer."""
+        shutil.rmtree(tmp_path / 'out.parts', ignore_errors=True)
+        for path in stuck:
+            path.unlink()
+            os.mkfifo(path)
+        arguments = [sys.executable, MAKE, images, '--out', out, *command]
+        tool = subprocess.Popen([str(a) for a in arguments], stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: sum(part.exists() for part in parts) == 6, 'six images are not done')
         workers = children_of(tool.pid)
-        assert len(workers) >= 2 and tool.poll() is None
-    finally:
-        tool.kill()
-        tool.wait(30)
+        assert len(workers) == 2 and tool.poll() is None
+        return tool, workers
+
+    tool, workers = start()
+    tool.kill()
+    tool.wait(30)
+    # The workers get what they wait for, and then nobody to tell it.
+    for path in stuck:
+        path.write_bytes(b'')
     wait_for(lambda: not any(map(lives, workers)), 'workers outlive a killed parent')
-    assert not parts[1].exists() and not out.exists()
-    (images / '40.png').unlink()
-    (images / '40.png').write_bytes(picture)
-    before = [parts[i].stat().st_mtime_ns for i in (0, 2)]
+    # A worker that is killed, for lack of memory perhaps, is not waited for.
+    tool, workers = start()
+    os.kill(workers[0], signal.SIGKILL)
+    assert 'a worker process died' in tool.communicate(timeout=30)[1] and tool.returncode == 1
+    assert not any(part.exists() for part in parts[6:]) and not out.exists()
+    for path in stuck:
+        path.unlink()
+        path.write_bytes(picture)
+    before = [part.stat().st_mtime_ns for part in parts if part.exists()]
     status, printed, shown = run_tool(MAKE, images, '--out', out, *command, '--shard', '1/1')
-    assert status == 0 and 'images: 70, 38 of them done before, 0 unreadable' in printed, shown
+    assert status == 0 and 'images: 8, 6 of them done before, 0 unreadable' in printed, shown
     # What is shown: done, of how many, and the time that it took and that is left.
-    assert 'random: 32/32 images, ' in shown and shown.rstrip().endswith(' 0 s left')
-    assert [parts[i].stat().st_mtime_ns for i in (0, 2)] == before
+    assert 'random: 2/2 images, ' in shown and shown.rstrip().endswith(' 0 s left')
+    assert [part.stat().st_mtime_ns for part in parts[:6]] == before
     assert run_tool(MAKE, images, '--out', out, *command, '--merge')[0] == 0
     for path in (tmp_path / 'whole').iterdir():
         assert path.read_bytes() == (out / path.name).read_bytes(), path.name

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from mmpixcon.utils import files as progress
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.files import Progress, track_progress
 
 
 class Terminal(io.StringIO):
@@ -55,3 +55,12 @@ def test_a_terminal_has_one_line(clock: list[float]) -> None:
     # As long as each other, so that nothing of the last one stays.
     assert len({len(line.rstrip('\n')) for line in lines}) == 1
     assert stream.getvalue().count('\n') == 1
+
+
+def test_items_are_passed_on_as_they_are_counted() -> None:
+    for stream, shown in (
+        (io.StringIO(), 'random: 3/3 images, 0 s, 0 s left'),
+        (Terminal(), '3/3'),
+    ):
+        assert [*track_progress(iter('abc'), 'random', 3, stream)] == [*'abc']
+        assert 'random' in stream.getvalue() and shown in stream.getvalue()

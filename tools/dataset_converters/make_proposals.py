@@ -1,4 +1,4 @@
-r"""Finds object proposals of a data set: Edge Boxes, Selective Search or random boxes.
+r"""Find object proposals of a data set: Edge Boxes, Selective Search or random boxes.
 
     python tools/dataset_converters/make_proposals.py data/coco/train2017 \
         --out data/coco/proposals/edge_boxes_train2017 --model data/model.yml.gz
@@ -24,8 +24,8 @@ from mmpixcon.datasets.proposals.finders import MAX_BOXES, ProposalSettings
 from mmpixcon.datasets.proposals.search import find_proposals
 from mmpixcon.datasets.unlabelled import UnlabelledDataset
 
-# Options of one method, and which.
-OWN = {
+# Methods that an option belongs to.
+METHODS_OF = {
     'model': ('edge_boxes',),
     'min_area': ('edge_boxes',),
     'side': ('selective_search',),
@@ -78,8 +78,8 @@ def parse_args() -> argparse.Namespace:
         '--workers', type=int, default=_cores(), help='processes (default: the cores, %(default)s)'
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument('--shard', type=_shard, metavar='i/n', help='do the i-th of n parts only')
-    which.add_argument('--merge', action='store_true', help='join what the shards found')
+    which.add_argument('--shard', type=_shard, metavar='i/n', help='do the i-th of n shares only')
+    which.add_argument('--merge', action='store_true', help='pack what the shards have done')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace other proposals that --out holds'
     )
@@ -87,7 +87,7 @@ def parse_args() -> argparse.Namespace:
     for path in (args.folder, args.ann_file):
         if path and not os.path.exists(path):
             parser.error(f'{path} does not exist')
-    for name, methods in OWN.items():
+    for name, methods in METHODS_OF.items():
         if getattr(args, name) is not None and args.method not in methods:
             option = f'--{name.replace("_", "-")}'
             parser.error(f'{option} is of {" and ".join(methods)}, not of {args.method}')
@@ -97,7 +97,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Find the proposals; returns 0, 1 on an error, 130 when interrupted."""
     args = parse_args()
-    given = {name: value for name in OWN if (value := getattr(args, name)) is not None}
+    given = {name: value for name in METHODS_OF if (value := getattr(args, name)) is not None}
     try:
         settings = ProposalSettings(args.method, args.max_boxes, **given)
         dataset = UnlabelledDataset(
@@ -105,7 +105,7 @@ def main() -> int:
             ann_file=os.path.abspath(args.ann_file) if args.ann_file else '',
             data_prefix=dict(img_path=args.folder),
         )
-        summary = find_proposals(
+        counts = find_proposals(
             args.out,
             settings,
             dataset,
@@ -121,9 +121,19 @@ def main() -> int:
     except KeyboardInterrupt:
         print(f'\nInterrupted. Run the same command again to finish {args.out}.', file=sys.stderr)
         return 130
-    for name, reason in summary.unreadable.items():
+    for name, reason in counts.unreadable.items():
         print(f'make_proposals: no boxes of {name}: {reason}', file=sys.stderr)
-    print(summary.table())
+    print(
+        f'images: {counts.images}, {counts.kept} of them done before, '
+        f'{len(counts.unreadable)} unreadable\nboxes: {counts.boxes}'
+    )
+    if args.shard:
+        print(
+            f'{counts.missing} images are left to other shards; --merge packs them when all are '
+            f'done\nin {args.out}.parts'
+        )
+    else:
+        print(f'in {args.out}')
     return 0
 
 

@@ -172,9 +172,6 @@ def _ximgproc() -> Any:
 
 def _edge_boxes(settings: ProposalSettings) -> Finder:
     """Edge Boxes of Zitnick and Dollár (ECCV 2014), as Siamese DETR calls OpenCV's."""
-    finder = _ximgproc().createEdgeBoxes()
-    finder.setMaxBoxes(settings.max_boxes)
-    finder.setMinBoxArea(settings.min_area)
     forest = None if settings.model is None else _forest(settings.model)
     least = _LEAST_SIDE if forest is None else _LEAST_FOREST_SIDE
 
@@ -187,6 +184,10 @@ def _edge_boxes(settings: ProposalSettings) -> Finder:
             edges = forest.edgesNms(edges, across)
         else:
             edges, across = gradient_edges(image)
+        # Made anew: what it finds depends on the images that it has seen.
+        finder = _ximgproc().createEdgeBoxes()
+        finder.setMaxBoxes(settings.max_boxes)
+        finder.setMinBoxArea(settings.min_area)
         return _corners(finder.getBoundingBoxes(edges, across)[0])
 
     return find

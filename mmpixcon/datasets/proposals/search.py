@@ -1,10 +1,11 @@
-"""Finds object proposals in the images of a data set, in pieces that survive a kill.
+"""Find object proposals in the images of a data set, in pieces of one image that survive a kill.
 
-The images, sorted by name, are cut into chunks; ``OUT.parts/00012.npy`` holds
-what was found in one, and appears when it is whole. A later run skips the chunks that are
-there, and when none is missing joins them to ``OUT``, as :mod:`.proposals` reads it. What the
-boxes depend on is in ``settings.json`` of both folders, so pieces of different settings never
-mix. The result depends neither on the number of processes or machines nor on interruptions.
+``OUT.parts/00000012.npy`` holds what was found in an image, the twelfth by name from zero: boxes
+(k, 4) float32, or the reason why it has none, as bytes. It appears when it is whole, and a later
+run skips the images whose files are there. When none is missing, they are packed into ``OUT``, as
+:mod:`.store` reads it. What the boxes depend on is in ``settings.json`` of both folders, so files
+of different settings never mix. The result depends neither on the number of processes or machines
+nor on interruptions.
 """
 
 from __future__ import annotations
@@ -16,67 +17,48 @@ import os
 import shutil
 import signal
 import sys
-import threading
-import time
+import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing.connection import wait
+from io import BytesIO
 from pathlib import Path, PurePath
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import cv2
+import numpy as np
 
-from mmpixcon.utils.files import Progress, replace_file
+from mmpixcon.utils.files import replace_file, track_progress
 
 from ..unlabelled import UnlabelledDataset
 from .finders import Finder, ProposalSettings
-from .parts import RECORD, Job, join, read_head, unreadable_of, what_is_missing, write_part
+from .store import write_sorted
 
-CHUNK = 32
+RECORD = 'settings.json'
 
 _FORMAT = 1
+# Seconds between two looks at whether the worker processes live.
+_PATIENCE = 1.0
+
+# File to write, image to read, and name of the image.
+Task = tuple[Path, str, bytes]
 
 
-@dataclass(frozen=True)
-class ProposalSummary:
-    """What a run did.
+class ProposalCounts(NamedTuple):
+    """What there is after a run; of its shard alone where it has done a shard.
 
     Attributes:
-        out (Path): The proposals.
-        finished (bool): They are there; False where other shards are left.
-        images (int): Images of the list.
-        boxes (int): Boxes, of this run's shard where it is not finished.
-        unreadable (dict[str, str]): Images without boxes because they could not
-            be read, with the reasons; of this run's shard where it is not finished.
-        kept (int): Images whose boxes an earlier run had found.
-        missing (int): Images that other shards have yet to do.
-        seconds (float): Time that this run took.
+        images (int): images of the whole list.
+        boxes (int): boxes.
+        unreadable (dict[str, str]): images without boxes because they could not be read, with the
+            reasons.
+        kept (int): images that an earlier run had done.
+        missing (int): images of the whole list that are left to other shards.
     """
 
-    out: Path
-    finished: bool
     images: int
     boxes: int
     unreadable: dict[str, str]
     kept: int
     missing: int
-    seconds: float
-
-    def table(self) -> str:
-        """The summary as text."""
-        lines = [
-            f'images: {self.images}, {self.kept} of them done before, '
-            f'{len(self.unreadable)} unreadable',
-            f'boxes: {self.boxes}',
-        ]
-        if not self.finished:
-            lines.append(
-                f'{self.missing} images are left to other shards; --merge joins them when all '
-                'are done'
-            )
-        return '\n'.join([*lines, f'{self.seconds:.1f} seconds, in {self.out}'])
 
 
 def find_proposals(
@@ -88,125 +70,100 @@ def find_proposals(
     shard: tuple[int, int] | None = None,
     merge: bool = False,
     overwrite: bool = False,
-    chunk: int = CHUNK,
     stream: TextIO | None = None,
-) -> ProposalSummary:
-    """Find the proposals of all images, or of a shard, or join those of all shards.
+) -> ProposalCounts:
+    """Find the proposals of all images, or of a shard, or pack those of all shards.
 
-    Run again with the same arguments, it keeps the chunks that are there and does
-    the missing ones; finished proposals are left as they are.
+    Run again with the same arguments, it keeps the images that are done and does the missing ones;
+    finished proposals are left as they are.
 
     Args:
-        out (str | os.PathLike): Folder to write; ``OUT.parts`` beside it until then.
-        settings (ProposalSettings): What is found.
-        dataset (UnlabelledDataset): Lists the images. Their names are relative to
-            its folder, where they lie in it.
-        workers (int): Processes. Defaults to 1.
-        shard (tuple[int, int], optional): (i, n): only the i-th of n parts of the
-            work, i from 1, and no joining. Defaults to None, everything.
-        merge (bool): Only join, once every shard is done. Defaults to False.
-        overwrite (bool): Replace other proposals of ``out``. Defaults to False.
-        chunk (int): Images of a chunk, the same for all shards. Defaults to 32.
-        stream (TextIO, optional): Where progress is shown, stdout by default.
+        out (str | os.PathLike): folder to write; ``OUT.parts`` beside it until then.
+        settings (ProposalSettings): method and its options.
+        dataset (UnlabelledDataset): list of the images. Their names are relative to its folder,
+            where they lie in it.
+        workers (int): processes. Defaults to 1.
+        shard (tuple[int, int], optional): (i, n), to do each n-th image from the i-th on, i from 1,
+            and pack nothing. Defaults to None, everything.
+        merge (bool): whether only to pack, once every shard is done. Defaults to False.
+        overwrite (bool): whether to replace other proposals of ``out``. Defaults to False.
+        stream (TextIO, optional): stream that progress is shown on. Defaults to None, stdout.
 
     Returns:
-        ProposalSummary: What there is now.
+        ProposalCounts: numbers of images and boxes, and unreadable images.
 
     Raises:
-        FileExistsError: ``out`` or its parts were made otherwise and ``overwrite``
-            is False, or ``out`` is something else.
-        FileNotFoundError: ``merge``, but chunks are missing.
+        FileExistsError: ``out`` or its parts were made otherwise and ``overwrite`` is False, or
+            ``out`` is something else.
+        FileNotFoundError: ``merge`` is True, but images are missing.
         RuntimeError: A worker process died.
-        ValueError: An argument cannot be used, an image is listed twice, a part is
-            damaged, or no image could be read.
+        ValueError: An argument cannot be used, an image is listed twice, a part is damaged, or no
+            image could be read.
     """
-    start = time.monotonic()
-    out, stream = Path(os.path.abspath(out)), stream or sys.stdout
-    _check(workers, shard, merge, chunk)
-    job = _list_images(dataset, chunk, out.with_name(f'{out.name}.parts'))
+    if workers < 1:
+        raise ValueError(f'workers is {workers}, but must be at least 1')
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise ValueError(f'shard {shard[0]}/{shard[1]} is none: give i/n with i from 1 to n')
+    out = Path(os.path.abspath(out))
+    folder = out.with_name(f'{out.name}.parts')
+    paths = _list_images(dataset)
     record = {
         'format': _FORMAT,
         **settings.record(),
-        'images': len(job.names),
-        'list': hashlib.sha256(b'\n'.join(job.names)).hexdigest()[:16],
-        'chunk': chunk,
+        'images': len(paths),
+        'list': hashlib.sha256(b'\n'.join(paths)).hexdigest()[:16],
     }
     if _is_finished(out, record, overwrite):
         content = json.loads((out / RECORD).read_text())
-        kept = len(job.names)
-        return ProposalSummary(
-            out, True, kept, content['boxes'], content['unreadable'], kept, 0, 0.0
+        return ProposalCounts(
+            len(paths), content['boxes'], content['unreadable'], kept=len(paths), missing=0
         )
     # Before anything is written: a model that is none is an error.
-    finder = None if merge else settings.finder()
-    _prepare_parts(job, record, overwrite, merge)
-    mine = [c for c in job.chunks if shard is None or c % shard[1] == shard[0] - 1]
-    todo = [] if merge else [c for c in mine if not job.part(c).exists()]
-    if shard is not None:
-        replace_file(job.parts / f'shard_{shard[0]}_of_{shard[1]}', b'')
-    progress = Progress(settings.method, job.images(todo), stream)
-    done = 0
-    for number in _each(job, settings, finder, todo, min(workers, len(todo))):
-        done += job.size(number)
-        progress.show(done)
-    missing = [c for c in job.chunks if not job.part(c).exists()]
-    kept = job.images(mine) - job.images(todo)
-    if shard is not None:
-        boxes, unreadable = 0, {}
-        for number in mine:
-            counts, reasons, size = read_head(job, number)
-            boxes += size
-            unreadable.update(unreadable_of(job, number, counts, reasons))
-        finished, left = False, job.images(missing)
-    else:
-        if missing:
-            raise FileNotFoundError(what_is_missing(job, missing))
-        boxes, unreadable = join(job, out, record)
-        finished, left = True, 0
-    seconds = time.monotonic() - start
-    return ProposalSummary(out, finished, len(job.names), boxes, unreadable, kept, left, seconds)
+    finder = settings.finder()
+    _prepare_parts(folder, record, overwrite, merge)
+    tasks = [(folder / f'{i:08d}.npy', path, name) for i, (name, path) in enumerate(paths.items())]
+    mine = tasks[shard[0] - 1 :: shard[1]] if shard else tasks
+    present = {path.name for path in folder.iterdir()}
+    todo = [] if merge else [task for task in mine if task[0].name not in present]
+    written = _work_off(todo, settings, finder, min(workers, len(todo)))
+    for _ in track_progress(written, settings.method, len(todo), stream or sys.stdout):
+        pass
+    present = {path.name for path in folder.iterdir()}
+    missing = [task for task in tasks if task[0].name not in present]
+    if missing and not shard:
+        raise FileNotFoundError(
+            f'{folder}: {len(missing)} of {len(tasks)} images are missing, such as '
+            f'{missing[0][2].decode()}. Run each --shard again, which skips what is done, or the '
+            'same command without --merge to find them here'
+        )
+    boxes, unreadable = _pack(None if shard else out, folder, mine, record)
+    return ProposalCounts(len(tasks), boxes, unreadable, len(mine) - len(todo), len(missing))
 
 
-def _check(workers: int, shard: tuple[int, int] | None, merge: bool, chunk: int) -> None:
-    for name, value in (('workers', workers), ('chunk', chunk)):
-        if value < 1:
-            raise ValueError(f'{name} is {value}, but must be at least 1')
-    if shard is not None and not 1 <= shard[0] <= shard[1]:
-        raise ValueError(f'shard {shard[0]}/{shard[1]} is none: give i/n with i from 1 to n')
-    if shard is not None and merge:
-        raise ValueError('shard finds and merge joins: give one of them')
-
-
-def _list_images(dataset: UnlabelledDataset, chunk: int, parts: Path) -> Job:
-    """The images in the order of their names."""
+def _list_images(dataset: UnlabelledDataset) -> dict[bytes, str]:
+    """List the images, sorted by name."""
     folder = PurePath(os.path.abspath(dataset.folder or '.'))
-    found: dict[bytes, str] = {}
+    paths: dict[bytes, str] = {}
     for index in range(len(dataset)):
         path = dataset.get_data_info(index)['img_path']
         whole = PurePath(os.path.abspath(path))
         name = (whole.relative_to(folder) if whole.is_relative_to(folder) else whole).as_posix()
-        if name.encode() in found:
+        if name.encode() in paths:
             raise ValueError(f'{dataset.listed_in} lists {name} twice: take one out')
-        found[name.encode()] = path
-    names = sorted(found)
-    return Job([found[name] for name in names], names, chunk, parts)
+        paths[name.encode()] = path
+    return dict(sorted(paths.items()))
 
 
-def _read_record(folder: Path) -> dict[str, Any] | None:
+def _difference(folder: Path, record: dict[str, Any]) -> str:
+    """Name the settings of a folder that differ from these; '' if none does."""
     try:
-        content = json.loads((folder / RECORD).read_text())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Name the settings that differ; '' if none does."""
-    keys = [*wanted, *(key for key in found if key not in wanted)]
+        there = dict(json.loads((folder / RECORD).read_text()))
+    except (OSError, ValueError, TypeError):
+        return f'it has no readable {RECORD}'
     return ', '.join(
-        f'{key} is {found.get(key)} there, {wanted.get(key)} here'
-        for key in keys
-        if found.get(key) != wanted.get(key)
+        f'{key} is {there.get(key)} there, {value} here'
+        for key, value in record.items()
+        if there.get(key) != value
     )
 
 
@@ -214,86 +171,71 @@ def _is_finished(out: Path, record: dict[str, Any], overwrite: bool) -> bool:
     """Whether these proposals are there already; refuse to replace others."""
     if not out.exists():
         return False
-    found = _read_record(out)
-    if (
-        found is None
-        and not (out / 'offsets.npy').is_file()
-        and (not out.is_dir() or any(out.iterdir()))
-    ):
+    if not (out / 'offsets.npy').is_file() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f'{out} is there and holds no proposals: give another --out')
-    if overwrite:
-        return False
-    if found is None:
-        difference = f'it has no {RECORD}'
-    else:
-        result = ('boxes', 'unreadable')
-        difference = _difference({k: v for k, v in found.items() if k not in result}, record)
+    difference = '' if overwrite else _difference(out, record)
     if difference:
         raise FileExistsError(
             f'{out} holds other proposals ({difference}): give another --out, or --overwrite to '
             'replace them'
         )
-    return True
+    return not overwrite
 
 
-def _prepare_parts(job: Job, record: dict[str, Any], overwrite: bool, merge: bool) -> None:
+def _prepare_parts(folder: Path, record: dict[str, Any], overwrite: bool, merge: bool) -> None:
     """Make the folder of parts, or check that it is of the same settings."""
-    found = _read_record(job.parts)
-    if found is not None and overwrite and _difference(found, record):
-        shutil.rmtree(job.parts)
-        found = None
-    if found is None:
+    if overwrite and (folder / RECORD).exists() and _difference(folder, record):
+        shutil.rmtree(folder)
+    if not (folder / RECORD).exists():
         if merge:
             raise FileNotFoundError(
-                f'{job.parts} holds no parts to merge: run the shards first, and bring their '
+                f'{folder} holds no parts to merge: run the shards first, and bring their '
                 'parts together there'
             )
-        if job.parts.exists() and any(job.parts.iterdir()):
-            raise FileExistsError(f'{job.parts} is not empty and has no {RECORD}: remove it')
-        job.parts.mkdir(parents=True, exist_ok=True)
-        replace_file(job.parts / RECORD, (json.dumps(record, indent=1) + '\n').encode())
-        # Of two shards that begin at once with different settings, one reads the other's.
-        found = _read_record(job.parts) or {}
-    difference = _difference(found, record)
+        if folder.exists() and any(folder.iterdir()):
+            raise FileExistsError(f'{folder} is not empty and has no {RECORD}: remove it')
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / RECORD, (json.dumps(record, indent=1) + '\n').encode())
+    # Read again: of two shards that begin at once, the later may have written it.
+    difference = _difference(folder, record)
     if difference:
         raise FileExistsError(
-            f'{job.parts} holds the parts of other settings ({difference}): go on with those, '
+            f'{folder} holds the parts of other settings ({difference}): go on with those, '
             'give another --out, or --overwrite to begin anew'
         )
 
 
-def _each(
-    job: Job, settings: ProposalSettings, finder: Finder | None, todo: Sequence[int], workers: int
-) -> Iterator[int]:
-    """Do chunks, in any order; gives their numbers as they are written."""
-    tasks = {
-        c: (job.paths[c * job.chunk :][: job.chunk], job.names[c * job.chunk :][: job.chunk])
-        for c in todo
-    }
+def _work_off(
+    tasks: Sequence[Task], settings: ProposalSettings, finder: Finder, workers: int
+) -> Iterator[None]:
+    """Do the tasks, in any order; yields after each."""
     if workers <= 1:
-        assert finder is not None
-        for number, (paths, names) in tasks.items():
-            write_part(job.part(number), paths, names, finder, settings.seed)
-            yield number
+        for task in tasks:
+            _write_part(task, finder, settings.seed)
+            yield
         return
+    others = multiprocessing.active_children()
     # Forked, OpenCV's threads would be gone, and it would wait for them.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(settings,))
     try:
-        futures = {
-            pool.submit(_work, job.part(c), paths, names): c for c, (paths, names) in tasks.items()
-        }
-        for future in as_completed(futures):
-            future.result()
-            yield futures[future]
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            'a worker process died, killed perhaps for lack of memory: run the same command '
-            f'again to go on, with fewer than {workers} workers if it recurs'
-        ) from error
+        with multiprocessing.Pool(workers, _start_worker, (settings,)) as pool:
+            crew = [worker for worker in multiprocessing.active_children() if worker not in others]
+            results = pool.imap_unordered(_work, tasks)
+            for _ in tasks:
+                while True:
+                    try:
+                        yield results.next(_PATIENCE)
+                        break
+                    except multiprocessing.TimeoutError:
+                        # The pool replaces a killed worker, but waits for its image forever.
+                        if not all(worker.is_alive() for worker in crew):
+                            raise RuntimeError(
+                                'a worker process died, killed perhaps for lack of memory: run the '
+                                f'same command again to go on, with fewer than {workers} workers '
+                                'if it recurs'
+                            ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(threads)
 
 
@@ -301,21 +243,78 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(settings: ProposalSettings) -> None:
-    # An interrupt reaches the parent alone, which lets the workers end their chunks.
+    # An interrupt reaches the parent alone, which then ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if cv2.getNumThreads() != 1:
-        cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
     _worker.update(finder=settings.finder(), seed=settings.seed)
 
 
-def _end_with_parent() -> None:
-    """A killed parent leaves no workers behind."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
+def _work(task: Task) -> None:
+    _write_part(task, **_worker)
 
 
-def _work(part: Path, paths: Sequence[str], names: Sequence[bytes]) -> None:
-    write_part(part, paths, names, _worker['finder'], _worker['seed'])
+def _write_part(task: Task, finder: Finder, seed: int) -> None:
+    """Find the boxes of an image and write them, or the reason why there are none."""
+    part, path, name = task
+    try:
+        content = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+        reason = 'the content is no image' if len(content) else 'the file is empty'
+    except (OSError, cv2.error) as error:
+        image, reason = None, getattr(error, 'strerror', None) or str(error) or 'unreadable'
+    result = None
+    if image is not None:
+        try:
+            # By name, so that an image's boxes do not depend on the others.
+            result = finder(image, zlib.crc32(name, seed) & 0x7FFFFFFF)
+        except cv2.error as error:
+            reason = f'no boxes can be found in it: {error}'
+    file = BytesIO()
+    array = np.array(reason.strip().encode()) if result is None else result
+    np.save(file, array, allow_pickle=False)
+    replace_file(part, file.getvalue())
+
+
+def _read_part(part: Path) -> np.ndarray:
+    """Read boxes, (k, 4) float32, or a reason, () bytes."""
+    try:
+        array = np.load(part, allow_pickle=False)
+        if array.dtype.kind == 'S' or (array.dtype == np.float32 and array.shape[1:] == (4,)):
+            return array
+    except (ValueError, EOFError):
+        pass
+    raise ValueError(
+        f'{part} is damaged: remove it and run again without --merge to find its boxes anew'
+    )
+
+
+def _pack(
+    out: Path | None, folder: Path, tasks: Sequence[Task], record: dict[str, Any]
+) -> tuple[int, dict[str, str]]:
+    """Count the boxes of the parts and write them as proposals; without ``out``, only count."""
+    counts: dict[Task, int] = {}
+    unreadable: dict[str, str] = {}
+    for task in tasks:
+        array = _read_part(task[0])
+        if array.dtype.kind == 'S':
+            unreadable[task[2].decode()] = array.item().decode()
+        else:
+            counts[task] = len(array)
+    boxes = sum(counts.values())
+    if out is None:
+        return boxes, unreadable
+    if not counts:
+        raise ValueError(
+            f'none of {len(tasks)} images can be read, such as {tasks[0][1]}: '
+            f'{next(iter(unreadable.values()))}. Restore them, remove {folder} and run again.'
+        )
+    content = {**record, 'boxes': boxes, 'unreadable': unreadable}
+    write_sorted(
+        out,
+        [name for _, _, name in counts],
+        np.array([*counts.values()], np.int64),
+        (_read_part(part) for part, _, _ in counts),
+        {RECORD: (json.dumps(content, indent=1) + '\n').encode()},
+    )
+    shutil.rmtree(folder)
+    return boxes, unreadable
