@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.visualization import Visualizer
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.datasets.scenes.write import write_scenes
@@ -39,6 +41,10 @@ def scope_and_seed():
     config which began in the same second, and it would not be the current one.
     """
     DefaultScope._instance_dict.clear()
+    # All runs of a process share the visualizer of the first, which writes into its work folder:
+    # that folder goes with the test.
+    for visualizer in (Visualizer, DetLocalVisualizer):
+        visualizer._instance_dict.clear()
     init_default_scope('mmdet')
     torch.manual_seed(0)
 
