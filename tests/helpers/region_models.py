@@ -39,7 +39,7 @@ def detector(variant: str, num_queries: int = 20) -> ConfigDict:
 
 
 def pretext(method: str, variant: str | ConfigDict = 'Conditional DETR', **options: object):
-    """A pretext model, initialised, in training mode."""
+    """A pretext model, initialized, in training mode."""
     stock = detector(variant) if isinstance(variant, str) else variant
     settings = dict(type=f'mmpixcon.{method}', detector=copy.deepcopy(stock))
     if method != 'DETReg':

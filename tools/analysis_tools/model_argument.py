@@ -9,7 +9,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--model NAME=CONFIG,CHECKPOINT``, to be repeated, a column each.
 
     Args:
-        parser (argparse.ArgumentParser): Of a tool that compares checkpoints.
+        parser (argparse.ArgumentParser): parser of a tool that compares checkpoints.
     """
     parser.add_argument(
         '--model',

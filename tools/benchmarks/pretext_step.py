@@ -118,7 +118,7 @@ def make(config: str | Path, args: argparse.Namespace) -> Step:
 def main() -> None:
     """Measure and print."""
     args = parse_args()
-    # Lists of initialised parameters would bury the table.
+    # Lists of initialized parameters would bury the table.
     logging.disable(logging.INFO)
     named: dict[str, str | Path] = {path.stem: path for path in args.configs}
     steps = {name: make(config, args) for name, config in named.items()}

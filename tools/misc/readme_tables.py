@@ -120,7 +120,7 @@ def models_of(cell: str, models: Mapping[str, Any]) -> list[str]:
 
 
 def show(numbers: Numbers, source: str, datasets: str, metric: str) -> str:
-    """Write a number of a model, with its deviation if it has one; '' if there is none."""
+    """Write a number of a model, with its deviation if it has one; '' without a number."""
     for dataset in datasets.split(' or '):
         value = numbers.get((source, dataset, metric))
         if value is not None:

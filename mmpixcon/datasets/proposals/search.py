@@ -103,7 +103,7 @@ def find_proposals(
     if workers < 1:
         raise ValueError(f'workers is {workers}, but must be at least 1')
     if shard is not None and not 1 <= shard[0] <= shard[1]:
-        raise ValueError(f'shard {shard[0]}/{shard[1]} is none: give i/n with i from 1 to n')
+        raise ValueError(f'shard {shard[0]}/{shard[1]} is not valid: give i/n with i from 1 to n')
     out = Path(os.path.abspath(out))
     folder = out.with_name(f'{out.name}.parts')
     paths = _list_images(dataset)
@@ -118,7 +118,7 @@ def find_proposals(
         return ProposalCounts(
             len(paths), content['boxes'], content['unreadable'], kept=len(paths), missing=0
         )
-    # Before anything is written: a model that is none is an error.
+    # Before anything is written, so that a file that is no model stops the run.
     finder = settings.finder()
     _prepare_parts(folder, record, overwrite, merge)
     tasks = [(folder / f'{i:08d}.npy', path, name) for i, (name, path) in enumerate(paths.items())]

@@ -2,7 +2,7 @@
 
 A scene is drawn from (seed, index) alone, in integers, so it has the same
 pixels on any machine, however many scenes are drawn and in whatever order.
-What an object is follows from its outline only; colour, texture, size and
+What an object is follows from its outline only; color, texture, size and
 rotation are drawn without regard to the class.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .shapes import MARKS, OUTLINES, STEPS, SUBPIXEL, Stamp, stamp
-from .textures import background, contrasting_colour, expose, paint
+from .textures import background, contrasting_color, expose, paint
 
 # Raised whenever the same config would give other pixels or annotations.
 RENDERER_VERSION = 1
@@ -65,7 +65,7 @@ class SceneConfig:
             room beside them; where there is none it may.
         min_visible (float): Share of its outline that each object shows at
             least, counting what others and the image border hide.
-        contrast (float): Mean difference of the colour channels between an
+        contrast (float): Mean difference of the color channels between an
             object and its surroundings to aim at; 1 is black on white.
         clutter (tuple[int, int]): Fewest and most marks that are no object.
             About a quarter of them lie in front of the objects.
@@ -290,9 +290,9 @@ def _draw_object(rng: np.random.Generator, config: SceneConfig, name: str, on: _
             continue
         if beside and attempt < _TRIES // 2 and on.covers_any(what):
             continue
-        colour = contrasting_colour(rng, on.canvas[what.window], config.contrast)
+        color = contrasting_color(rng, on.canvas[what.window], config.contrast)
         rows, columns = what.mask.shape
-        on.add(what, paint(rng, rows, columns, config.zoom, colour), is_object=True)
+        on.add(what, paint(rng, rows, columns, config.zoom, color), is_object=True)
         return True
     return False
 
@@ -310,10 +310,10 @@ def _draw_mark(rng: np.random.Generator, config: SceneConfig, on: _Drawing) -> N
         radius,
         int(rng.integers(STEPS)),
     )
-    colour = rng.integers(0, 256, 3).astype(np.int32)
+    color = rng.integers(0, 256, 3).astype(np.int32)
     if not on.covers_too_much(what):
         rows, columns = what.mask.shape
-        on.add(what, paint(rng, rows, columns, config.zoom, colour), is_object=False)
+        on.add(what, paint(rng, rows, columns, config.zoom, color), is_object=False)
 
 
 def render_scene(config: SceneConfig, index: int) -> Scene:

@@ -1,4 +1,4 @@
-"""Textures, colours and the camera of the built-in scenes, all in integers."""
+"""Textures, colors and the camera of the built-in scenes, all in integers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from .shapes import STEPS, rotate
 
 # From the source of chance, height, width and zoom, how much of the second
-# colour each pixel has. Patterns are zoom times as coarse as in small images.
+# color each pixel has. Patterns are zoom times as coarse as in small images.
 Texture = Callable[[np.random.Generator, int, int, int], np.ndarray]
 
 
@@ -88,7 +88,7 @@ _TEXTURES = tuple(TEXTURES.values())
 
 
 def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Mix two colours or images.
+    """Mix two colors or images.
 
     Args:
         first (np.ndarray): Int32 (3, ) or (h, w, 3), in 0..255.
@@ -103,30 +103,30 @@ def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarra
 
 
 def paint(
-    rng: np.random.Generator, height: int, width: int, zoom: int, colour: np.ndarray
+    rng: np.random.Generator, height: int, width: int, zoom: int, color: np.ndarray
 ) -> np.ndarray:
-    """A patch of random texture around a colour.
+    """A patch of random texture around a color.
 
     Args:
         rng (np.random.Generator): Source of the texture.
         height (int): Rows.
         width (int): Columns.
         zoom (int): How many times coarser the pattern is than at 160 x 128.
-        colour (np.ndarray): Int32 (3, ), the first of the texture's two colours.
+        color (np.ndarray): Int32 (3, ), the first of the texture's two colors.
 
     Returns:
         np.ndarray: Int32 (height, width, 3), in 0..255.
     """
     texture = _TEXTURES[int(rng.integers(len(_TEXTURES)))]
-    other = np.clip(colour + rng.integers(-72, 73, 3), 0, 255).astype(np.int32)
-    return blend(colour, other, texture(rng, height, width, zoom).astype(np.int32))
+    other = np.clip(color + rng.integers(-72, 73, 3), 0, 255).astype(np.int32)
+    return blend(color, other, texture(rng, height, width, zoom).astype(np.int32))
 
 
 def background(rng: np.random.Generator, height: int, width: int, zoom: int) -> np.ndarray:
     """A textured background, in about half of the scenes of two materials.
 
     Args:
-        rng (np.random.Generator): Source of colours and textures.
+        rng (np.random.Generator): Source of colors and textures.
         height (int): Rows.
         width (int): Columns.
         zoom (int): How many times coarser the pattern is than at 160 x 128.
@@ -141,17 +141,17 @@ def background(rng: np.random.Generator, height: int, width: int, zoom: int) -> 
     return canvas
 
 
-def contrasting_colour(rng: np.random.Generator, around: np.ndarray, contrast: float) -> np.ndarray:
-    """A random colour that stands out from its surroundings.
+def contrasting_color(rng: np.random.Generator, around: np.ndarray, contrast: float) -> np.ndarray:
+    """A random color that stands out from its surroundings.
 
     Args:
-        rng (np.random.Generator): Source of the colour.
+        rng (np.random.Generator): Source of the color.
         around (np.ndarray): Int32 (h, w, 3), what the patch looks like so far.
         contrast (float): Wanted mean difference of the channels, 1 being
             black on white.
 
     Returns:
-        np.ndarray: Int32 (3, ). The first of a few random colours that differs
+        np.ndarray: Int32 (3, ). The first of a few random colors that differs
             enough, the one that differs most if none does.
     """
     mean = around.sum(axis=(0, 1)) // (around.shape[0] * around.shape[1])

@@ -29,7 +29,7 @@ class LoadReport:
         missing (tuple[str]): In the model only.
         unexpected (tuple[str]): In the checkpoint only.
         mismatched (tuple[str]): In both, of different shapes; not loaded.
-        initialised (tuple[str]): In the model only, as the model announced in
+        initialized (tuple[str]): In the model only, as the model announced in
             ``expected_missing_prefixes``: it fills them by itself.
     """
 
@@ -37,7 +37,7 @@ class LoadReport:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     mismatched: tuple[str, ...]
-    initialised: tuple[str, ...]
+    initialized: tuple[str, ...]
 
     @property
     def share(self) -> float:
@@ -56,12 +56,12 @@ class LoadReport:
             'missing': self.missing,
             'unexpected': self.unexpected,
             'shape mismatch': self.mismatched,
-            'initialised by the model': self.initialised,
+            'initialized by the model': self.initialized,
         }
         columns = {
             name: keys
             for name, keys in columns.items()
-            if keys or name != 'initialised by the model'
+            if keys or name != 'initialized by the model'
         }
         lines = [count_table(columns)]
         for name in ('missing', 'unexpected', 'shape mismatch'):
@@ -118,18 +118,18 @@ def compare_state_dicts(
     loaded: list[str] = []
     missing: list[str] = []
     mismatched: list[str] = []
-    initialised: list[str] = []
+    initialized: list[str] = []
     for key, value in _weights(model):
         if key in source:
             fits = getattr(source[key], 'shape', None) == value.shape
             (loaded if fits else mismatched).append(key)
         elif key.startswith(tuple(expected_missing_prefixes)):
-            initialised.append(key)
+            initialized.append(key)
         else:
             missing.append(key)
     unexpected = [key for key, _ in _weights(source) if key not in model]
     return LoadReport(
-        tuple(loaded), tuple(missing), tuple(unexpected), tuple(mismatched), tuple(initialised)
+        tuple(loaded), tuple(missing), tuple(unexpected), tuple(mismatched), tuple(initialized)
     )
 
 

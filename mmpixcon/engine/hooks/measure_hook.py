@@ -97,7 +97,7 @@ class MeasureHook(Hook):
         Args:
             name (str): Of the loader.
             loader (DataLoader): The loader.
-            parts (Sequence[tuple[Tensor, ...]]): Of each batch.
+            parts (Sequence[tuple[Tensor, ...]]): rows of each batch.
             what (str): What the rows are, for the message.
 
         Returns:

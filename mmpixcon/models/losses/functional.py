@@ -72,7 +72,7 @@ def whole_batch(first: Tensor, second: Tensor, name: str) -> tuple[Tensor, Tenso
     Args:
         first (Tensor): (N, D), as many in each process.
         second (Tensor): (N, D), of other views of the same images.
-        name (str): Of the loss, for messages.
+        name (str): name of the loss, for messages.
 
     Returns:
         tuple[Tensor, Tensor]: (N x processes, D) each.

@@ -40,7 +40,7 @@ def test_every_outcome_is_counted_by_module() -> None:
     assert report.mismatched == ('body.b',)
     assert report.missing == ('head.a',)
     assert report.unexpected == ('old.c',)
-    assert report.initialised == ('pixcon.key',)
+    assert report.initialized == ('pixcon.key',)
     assert report.share == pytest.approx(1 / 3)
     rows = [line.split() for line in report.table().splitlines()]
     assert ['body', '1', '0', '0', '1', '0'] in rows
