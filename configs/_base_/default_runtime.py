@@ -7,4 +7,7 @@ default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(interval=1, max_keep_ckpts=3),
 )
-custom_hooks = [dict(type='mmpixcon.PlainCheckpointHook', min_loaded=0.5)]
+custom_hooks = [
+    dict(type='mmpixcon.PlainCheckpointHook', min_loaded=0.5),
+    dict(type='mmpixcon.FiniteLossHook'),
+]

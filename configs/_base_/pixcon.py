@@ -31,4 +31,5 @@ custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
 custom_hooks = [
     dict(type='mmpixcon.PixelContrastHook'),
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
 ]

@@ -160,6 +160,7 @@ region_optim_wrapper = dict(
 custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
 custom_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
     # How many dimensions the states of the queries use.
     dict(
         type='mmpixcon.EmbeddingMonitorHook',

@@ -2,5 +2,6 @@
 _base_ = 'mmpixcon_runtime.py'
 custom_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
     dict(type='mmpixcon.ContrastMonitorHook'),
 ]

@@ -15,4 +15,5 @@ custom_hooks = [
     # On random frozen weights it would run as well, for nothing.
     dict(type='mmpixcon.RequireCheckpointHook'),
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
 ]

@@ -15,6 +15,7 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 
 from mmpixcon.apis.config import drop_unread
+from mmpixcon.apis.runner import SAFE_HOOKS
 from mmpixcon.registry import DATASETS, MODELS
 from tests.helpers.configs import (
     CITYSCAPES,
@@ -58,6 +59,18 @@ def test_config_says_what_its_name_says(path):
     head = detector.get('bbox_head') or detector.roi_head.bbox_head
     classes = cfg.train_dataloader.dataset.get('metainfo', {}).get('classes')
     assert head.num_classes == (len(classes) if classes else 80)
+
+
+# Stock configs do without mmpixcon; tools/train.py adds the hooks to them.
+@pytest.mark.parametrize(
+    'path',
+    [p for p in (*METHODS, *FINETUNE, *PRETRAIN) if method_of(p) != 'stock'],
+    ids=lambda path: path.stem,
+)
+def test_config_is_safe_without_our_tools(path):
+    hooks = [hook.type for hook in Config.fromfile(path).custom_hooks]
+    for name in SAFE_HOOKS:
+        assert hooks.count(f'mmpixcon.{name}') == 1, name
 
 
 def test_metafile_lists_every_config():

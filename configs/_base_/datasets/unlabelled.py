@@ -23,6 +23,7 @@ default_scope = 'mmselfsup'
 custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
 custom_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
     dict(type='mmpixcon.ContrastMonitorHook'),
 ]
 default_hooks = dict(

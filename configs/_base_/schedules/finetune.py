@@ -6,7 +6,10 @@ finetune_imports = dict(
     imports=['mmpixcon', 'mmselfsup.models.utils.res_layer_extra_norm'],
     allow_failed_imports=False,
 )
-finetune_hooks = [dict(type='mmpixcon.PlainCheckpointHook')]
+finetune_hooks = [
+    dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
+]
 finetune_loader = dict(sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
 finetune_log_processor = dict(by_epoch=False)
 finetune_default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=3))

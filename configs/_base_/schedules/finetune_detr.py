@@ -4,6 +4,7 @@
 custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
 custom_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
     dict(type='mmpixcon.RequireCheckpointHook', whole=True),
 ]
 # The checkpoint has a backbone: nothing is to be downloaded for it before.

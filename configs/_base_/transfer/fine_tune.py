@@ -28,5 +28,6 @@ transfer_param_scheduler = [
 ]
 transfer_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
     dict(type='mmpixcon.RequireCheckpointHook'),
 ]

@@ -3,4 +3,5 @@ _base_ = '../pixcon_deformable-detr_r18_1xb8-12e_scenes.py'
 custom_hooks = [
     dict(type='mmpixcon.PixelContrastHook', beta=dict(start=0.0, end=1.0, stop=12)),
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
 ]

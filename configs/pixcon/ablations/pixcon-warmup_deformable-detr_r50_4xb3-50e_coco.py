@@ -8,4 +8,5 @@ custom_hooks = [
         momentum=dict(start=0.99, end=1.0, stop=50, shape='cosine'),
     ),
     dict(type='mmpixcon.PlainCheckpointHook'),
+    dict(type='mmpixcon.FiniteLossHook'),
 ]
