@@ -41,12 +41,13 @@ def scope_and_seed():
     config which began in the same second, and it would not be the current one.
     """
     DefaultScope._instance_dict.clear()
-    # All runs of a process share the visualizer of the first, which writes into its work folder:
-    # that folder goes with the test.
-    for visualizer in (Visualizer, DetLocalVisualizer):
-        visualizer._instance_dict.clear()
     init_default_scope('mmdet')
     torch.manual_seed(0)
+    yield
+    # All runs of a process share the visualizer of the first, which writes into its work folder:
+    # that folder goes with the test. Fixtures of the next module come before its first test.
+    for visualizer in (Visualizer, DetLocalVisualizer):
+        visualizer._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')
