@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmdet.visualization import DetLocalVisualizer
 from mmengine.registry import DefaultScope, init_default_scope
-from mmengine.visualization import Visualizer
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.datasets.scenes.write import write_scenes
 from tests.helpers.configs import ROOT
+from tests.helpers.processes import forget_visualizers
 
 # Several test processes at once (pytest -n) share the cores: more threads than that only wait.
 if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
@@ -44,10 +43,8 @@ def scope_and_seed():
     init_default_scope('mmdet')
     torch.manual_seed(0)
     yield
-    # All runs of a process share the visualizer of the first, which writes into its work folder:
-    # that folder goes with the test. Fixtures of the next module come before its first test.
-    for visualizer in (Visualizer, DetLocalVisualizer):
-        visualizer._instance_dict.clear()
+    # After the test, not before: fixtures of the next module come before its first test.
+    forget_visualizers()
 
 
 @pytest.fixture(scope='session')

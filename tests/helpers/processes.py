@@ -16,6 +16,7 @@ from types import ModuleType
 
 import pytest
 import torch.multiprocessing as mp
+from mmengine.visualization import Visualizer
 
 
 def in_two_processes(function: Callable, *args: object) -> None:
@@ -34,6 +35,17 @@ def in_two_processes(function: Callable, *args: object) -> None:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     mp.start_processes(function, (port, *args), nprocs=2, start_method='forkserver')
+
+
+def forget_visualizers() -> None:
+    """Let the next run have a visualizer of its own.
+
+    All runs of a process share that of the first, which writes into its work folder.
+    """
+    classes = [Visualizer]
+    for visualizer in classes:
+        visualizer._instance_dict.clear()
+        classes += visualizer.__subclasses__()
 
 
 def run_tool(path: Path, *arguments: object) -> tuple[int, str, str]:
@@ -64,6 +76,8 @@ def run_tool(path: Path, *arguments: object) -> tuple[int, str, str]:
         except Exception:
             traceback.print_exc()
             status = 1
+        finally:
+            forget_visualizers()
     return status, out.getvalue(), err.getvalue()
 
 
