@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mmpixcon.models.pretext import DETReg, SiameseDETR
 from mmpixcon.models.pretext.momentum_contrast import MomentumContrast
 from mmpixcon.models.pretext.region_pretext import RegionPretext
-from mmpixcon.models.pretext.siamese_detr import VIEWS, masked_mean
+from mmpixcon.models.pretext.siamese_detr import VIEWS, level_means
 
 
 @dataclass
@@ -198,6 +198,6 @@ def _region_floor(
     elif model.head.loss_region is not None:
         outputs.append(model.head.feature_embed(states))
     if isinstance(model, SiameseDETR) and model.head.global_weight:
-        for context in masked_mean(encoded['memory'], encoded['padding']).chunk(2):
+        for context in level_means(**encoded, num_levels=len(model.map_channels)).chunk(2):
             outputs.append(model.head.predictor(model.head.projector((context,)))[0])
     return sum(output.sum() for output in outputs)

@@ -28,7 +28,7 @@ class SiameseDETRHead(RegionQueryHead):
         L_g &= \tfrac12 \sum_{v \ne w} \|h(g(c_v)) - \mathrm{detach}(g(c_w))\|^2, \\
         L_r &= \tfrac12 [D(\hat p_2, p_1) + D(\hat p_1, p_2)]
 
-    of unit vectors in L_g, where c is averaged over the image, g is a projector
+    of unit vectors in L_g, where c is averaged over the image, level by level, g is a projector
     and h a predictor as the released code has them (of two and three layers, with
     biases; the paper's text has one MLP). Views are stacked, (2 N, ...), the first
     view of all images before the second, so that means over the batch are the halves.
@@ -36,6 +36,8 @@ class SiameseDETRHead(RegionQueryHead):
     Args:
         in_channels (int): As :class:`RegionQueryHead`.
         embed_dims (int): As :class:`RegionQueryHead`.
+        num_levels (int): Levels of the encoder's output that L_g reads, beside each other.
+            Defaults to 1.
         multi_view (bool): Whether regions of a view are looked for in the other; else
             in their own, as UP-DETR does (table 3). Defaults to True.
         target (str): What L_r reconstructs: the feature of the 'crop' (p) or of the
@@ -55,6 +57,7 @@ class SiameseDETRHead(RegionQueryHead):
         self,
         in_channels: int,
         embed_dims: int,
+        num_levels: int = 1,
         multi_view: bool = True,
         target: str = 'crop',
         region_weight: float = 3.0,
@@ -73,7 +76,6 @@ class SiameseDETRHead(RegionQueryHead):
         if global_weight:
             self.loss_global = CosineSimilarityLoss(shift_factor=2.0, scale_factor=2.0)
             shared = dict(
-                in_channels=embed_dims,
                 hid_channels=embed_dims,
                 out_channels=embed_dims,
                 with_bias=True,
@@ -81,8 +83,10 @@ class SiameseDETRHead(RegionQueryHead):
                 with_avg_pool=False,
                 norm_cfg=norm_cfg or dict(type='SyncBN'),
             )
-            self.projector = NonLinearNeck(num_layers=3, **shared)
-            self.predictor = NonLinearNeck(num_layers=2, with_last_bn=False, **shared)
+            self.projector = NonLinearNeck(embed_dims * num_levels, num_layers=3, **shared)
+            self.predictor = NonLinearNeck(
+                embed_dims, num_layers=2, with_last_bn=False, **shared
+            )
 
     @property
     def needs_crops(self) -> bool:
@@ -105,7 +109,8 @@ class SiameseDETRHead(RegionQueryHead):
         """L_g.
 
         Args:
-            context (Tensor): The encoder's output, averaged over each image, (2 N, C).
+            context (Tensor): The encoder's output, averaged over each image, (2 N, L * C) of L
+                levels.
 
         Returns:
             dict: ``loss_global``, weighted, and ``global_std``, the deviation of

@@ -88,8 +88,8 @@ class RegionPretext(DetectorWrapper):
         self.frozen_backbone = frozen_backbone
         if frozen_backbone:
             freeze(self.detector.backbone)
-        self.map_channels, stride = self._probe()
-        self.roi_align = RoIAlign(ROI_SIZE, 1 / stride, sampling_ratio=0)
+        self.map_channels, strides = self._probe()
+        self.roi_aligns = [RoIAlign(ROI_SIZE, 1 / stride, sampling_ratio=0) for stride in strides]
 
     def train(self, mode: bool = True) -> RegionPretext:
         """Training mode, but for a frozen backbone."""
@@ -104,8 +104,8 @@ class RegionPretext(DetectorWrapper):
         return self.detector.embed_dims
 
     @torch.no_grad()
-    def _probe(self) -> tuple[tuple[int, ...], int]:
-        """Channels of the backbone's maps, and the stride of the last."""
+    def _probe(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Channels and strides of the backbone's maps."""
         like = next(self.detector.parameters())
         backbone = self.detector.backbone
         training = backbone.training
@@ -113,17 +113,25 @@ class RegionPretext(DetectorWrapper):
         backbone.eval()
         maps = backbone(like.new_zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
         backbone.train(training)
-        return tuple(one.shape[1] for one in maps), PROBE_SIZE // maps[-1].shape[3]
+        channels = tuple(feature_map.shape[1] for feature_map in maps)
+        return channels, tuple(PROBE_SIZE // feature_map.shape[3] for feature_map in maps)
 
-    def build_head(self, head: dict) -> Any:
+    def build_head(self, head: dict, **settings: int) -> Any:
         """Build a head from its config; ``in_channels`` and ``embed_dims`` are filled in.
+
+        Args:
+            head (dict): config of the head.
+            **settings (int): what else is filled in.
+
+        Returns:
+            nn.Module: the head.
 
         Raises:
             ValueError: The config gives other channels than the detector has.
         """
         head = ConfigDict(copy.deepcopy(head))
-        found = dict(in_channels=self.map_channels[-1], embed_dims=self.embed_dims)
-        for key, value in found.items():
+        settings |= dict(in_channels=sum(self.map_channels), embed_dims=self.embed_dims)
+        for key, value in settings.items():
             if head.setdefault(key, value) != value:
                 raise ValueError(
                     f'model.head.{key} = {head[key]}, but {type(self.detector).__name__} has '
@@ -152,27 +160,31 @@ class RegionPretext(DetectorWrapper):
             return self.detector.backbone(images)
 
     def object_features(self, maps: tuple[Tensor, ...], boxes: Sequence[Tensor]) -> Tensor:
-        """z: features of boxes in the last map, averaged.
+        """z: features of boxes, averaged; those of all maps beside each other.
 
         Args:
             maps (tuple[Tensor, ...]): Of N images.
             boxes (Sequence[Tensor]): (n, 4) of each, x1, y1, x2, y2 in pixels; all as many.
 
         Returns:
-            Tensor: (N, n, B).
+            Tensor: (N, n, B), B the sum of the maps' channels.
         """
-        # mmcv's operator reads the memory of other layouts as if it were in this one.
-        last = maps[-1].contiguous()
         index = [box.new_full((len(box), 1), i) for i, box in enumerate(boxes)]
-        rois = torch.cat([torch.cat(index), torch.cat(list(boxes))], dim=1).to(last)
-        return self.roi_align(last, rois).mean((2, 3)).unflatten(0, (len(boxes), -1))
+        rois = torch.cat([torch.cat(index), torch.cat(list(boxes))], dim=1).to(maps[0])
+        features = [
+            # mmcv's operator reads the memory of other layouts as if it were in this one.
+            roi_align(feature_map.contiguous(), rois).mean((2, 3))
+            for roi_align, feature_map in zip(self.roi_aligns, maps)
+        ]
+        return torch.cat(features, dim=1).unflatten(0, (len(boxes), -1))
 
-    def crop_features(self, samples: SampleList, level: int = -1) -> list[Tensor]:
+    def crop_features(self, samples: SampleList, level: int | None = None) -> list[Tensor]:
         """p: features of the crops of all regions in one batch, averaged.
 
         Args:
             samples (list): N samples with ``crops``, (n, 3, S, S) uint8.
-            level (int): Which of the backbone's maps. Defaults to -1, the last.
+            level (int, optional): Which of the backbone's maps. Defaults to None, those of all
+                maps beside each other.
 
         Returns:
             list[Tensor]: (n, B) of each sample.
@@ -191,10 +203,14 @@ class RegionPretext(DetectorWrapper):
         if self.multi_branch:
             preprocessor = preprocessor.data_preprocessor
         if not crops:
+            channels = sum(self.map_channels) if level is None else self.map_channels[level]
             like = next(self.detector.parameters())
-            return [like.new_zeros(0, self.map_channels[level]) for _ in counts]
+            return [like.new_zeros(0, channels) for _ in counts]
         images = preprocessor(dict(inputs=crops), training=False)['inputs']
-        return list(self.backbone_maps(images)[level].mean((2, 3)).split(counts))
+        maps = self.backbone_maps(images)
+        chosen = maps if level is None else (maps[level],)
+        features = torch.cat([feature_map.mean((2, 3)) for feature_map in chosen], dim=1)
+        return list(features.split(counts))
 
     def decode(self, maps: tuple[Tensor, ...], samples: SampleList) -> tuple[dict, dict]:
         """Run the stock transformer on the backbone's maps.
@@ -204,15 +220,18 @@ class RegionPretext(DetectorWrapper):
             samples (list): N samples.
 
         Returns:
-            tuple[dict, dict]: What the head takes, and ``memory`` (N, cells, C) of the
-            encoder with its ``padding`` (N, cells), True there.
+            tuple[dict, dict]: What the head takes; and ``memory`` (N, cells, C) of the
+            encoder, its ``padding`` (N, cells), True there, or None, and ``level_cells``,
+            how many cells each level has.
         """
         detector = self.detector
         features = detector.neck(maps) if detector.with_neck else maps
         with captured(dict(encoder=detector.encoder)) as calls:
             head_inputs = detector.forward_transformer(features, samples)
         padding = calls['encoder'].kwargs.get('key_padding_mask')
-        return head_inputs, dict(memory=calls['encoder'].output, padding=padding)
+        cells = [feature_map.shape[2] * feature_map.shape[3] for feature_map in features]
+        memory = calls['encoder'].output
+        return head_inputs, dict(memory=memory, padding=padding, level_cells=cells)
 
     def detection_losses(
         self, head_inputs: dict[str, Any], samples: SampleList

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmdet.structures import SampleList
 from torch import Tensor
@@ -67,7 +69,10 @@ class SiameseDETR(RegionPretext):
             raise ValueError(f'model.box_jitter = {box_jitter} must be in [0, 0.5)')
         self.num_regions = num_regions
         self.box_jitter = box_jitter
-        self.head = self.build_head(head or dict(type='mmpixcon.SiameseDETRHead'))
+        # The neck may add levels of its own, which L_g leaves out as the release does.
+        self.head = self.build_head(
+            head or dict(type='mmpixcon.SiameseDETRHead'), num_levels=len(self.map_channels)
+        )
 
     def loss(
         self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
@@ -101,7 +106,7 @@ class SiameseDETR(RegionPretext):
         losses, states, matching = self.detection_losses(head_inputs, samples)
         targets = self.head.swap_views(torch.stack(list(targets)))
         losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
-        context = masked_mean(encoded['memory'], encoded['padding'])
+        context = level_means(**encoded, num_levels=len(self.map_channels))
         return losses | self.head.global_discrimination(context)
 
     def _stack(
@@ -141,17 +146,23 @@ def jitter_boxes(boxes: Tensor, img_shape: tuple[int, int], ratio: float) -> Ten
     return moved.clamp(min=0).minimum(moved.new_tensor([width, height, width, height]))
 
 
-def masked_mean(memory: Tensor, padding: Tensor | None) -> Tensor:
-    """Mean over the cells that are not padding.
+def level_means(
+    memory: Tensor, padding: Tensor | None, level_cells: Sequence[int], num_levels: int
+) -> Tensor:
+    """Mean of each level over the cells that are not padding.
 
     Args:
-        memory (Tensor): (N, cells, C).
+        memory (Tensor): (N, cells, C), level after level.
         padding (Tensor, optional): (N, cells), True on padding.
+        level_cells (Sequence[int]): cells of each level.
+        num_levels (int): L, how many levels are read, from the first.
 
     Returns:
-        Tensor: (N, C).
+        Tensor: (N, L * C); of a level that is all padding, zeros.
     """
     if padding is None:
-        return memory.mean(1)
+        padding = memory.new_zeros(memory.shape[:2], dtype=torch.bool)
     inside = (~padding.bool()).to(memory.dtype)[..., None]
-    return (memory * inside).sum(1) / inside.sum(1)
+    levels = zip((memory * inside).split(list(level_cells), 1), inside.split(list(level_cells), 1))
+    means = [cells.sum(1) / count.sum(1).clamp(min=1) for cells, count in levels]
+    return torch.cat(means[:num_levels], dim=1)

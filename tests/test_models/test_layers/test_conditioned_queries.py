@@ -9,7 +9,8 @@ from mmpixcon.models.layers import conditioned_queries, num_matching_queries
 from mmpixcon.registry import MODELS
 from tests.helpers.region_models import VARIANTS, detector, pretext, samples
 
-POSITION = ('DETR', 'Conditional DETR')
+ONE_STAGE_DEFORMABLE = ('single-scale Deformable DETR', 'multi-scale Deformable DETR')
+POSITION = ('DETR', 'Conditional DETR', *ONE_STAGE_DEFORMABLE)
 
 
 def arguments(model, maps, batch):
@@ -34,9 +35,14 @@ def test_only_object_queries_change(variant):
     with conditioned_queries(model.detector, features):
         after = arguments(model, maps, batch)
     changed = 'query_pos' if variant in POSITION else 'query'
+    # Where one-stage Deformable DETR begins to look depends on the features.
+    moved = 'reference_points' if variant in ONE_STAGE_DEFORMABLE else None
+    if moved:
+        points = model.detector.reference_points_fc(after[changed]).sigmoid()
+        assert torch.equal(after[moved], points) and not torch.equal(after[moved], before[moved])
     assert before.keys() == after.keys()
     for name, value in before.items():
-        if isinstance(value, torch.Tensor) and name != changed:
+        if isinstance(value, torch.Tensor) and name != changed and name != moved:
             assert torch.equal(value, after[name]), name
     count = num_matching_queries(model.detector)
     front = before[changed].shape[1] - count
@@ -46,7 +52,24 @@ def test_only_object_queries_change(variant):
     copies = added[:, front:].unflatten(1, (count // 20, 20))
     torch.testing.assert_close(copies, features[:, None].expand_as(copies))
     # And nothing stays behind.
-    assert torch.equal(arguments(model, maps, batch)[changed], before[changed])
+    again = arguments(model, maps, batch)
+    assert torch.equal(again[changed], before[changed])
+    assert moved is None or torch.equal(again[moved], before[moved])
+
+
+@pytest.mark.parametrize('variant', ONE_STAGE_DEFORMABLE)
+def test_boxes_are_read_from_the_moved_references(variant):
+    model, batch = pretext('DETReg', variant), samples()
+    maps = model.backbone_maps(torch.randn(2, 3, 64, 96))
+    features = torch.randn(2, 20, 256, requires_grad=True)
+    with conditioned_queries(model.detector, features):
+        head_inputs, _ = model.decode(maps, batch)
+    references = head_inputs['references'][0]
+    position = model.detector.query_embedding.weight[:, :256] + features
+    expected = model.detector.reference_points_fc(position).sigmoid()
+    torch.testing.assert_close(references, expected)
+    (gradient,) = torch.autograd.grad(references.sum(), features)
+    assert (gradient.abs().sum(2) > 0).all()
 
 
 def test_patterns_multiply_queries():

@@ -118,6 +118,24 @@ def test_object_features_are_means_over_boxes():
     torch.testing.assert_close(found[0, :, 0], torch.tensor([48 / 16 - 0.5, 48 / 16 - 0.5]))
 
 
+@pytest.mark.parametrize('method', ['SiameseDETR', 'UPDETR'])
+def test_features_of_all_maps_stand_beside_each_other(method):
+    model = pretext(method, 'multi-scale Deformable DETR')
+    channels, embed_dims = model.map_channels, model.embed_dims
+    assert len(channels) > 1 and model.head.region_embed.in_features == sum(channels)
+    assert model.head.feature_embed.layers[-1].out_features == sum(channels)
+    maps = model.backbone_maps(torch.randn(6, 3, 32, 32))
+    boxes = [torch.tensor([[0.0, 0.0, 32.0, 32.0]])] * 6
+    features = model.object_features(maps, boxes)[:, 0]
+    for feature, feature_map, roi_align in zip(
+        features.split(channels, 1), maps, model.roi_aligns
+    ):
+        rois = torch.tensor([[i, 0.0, 0.0, 32.0, 32.0] for i in range(6)])
+        torch.testing.assert_close(feature, roi_align(feature_map, rois).mean((2, 3)))
+    if method == 'SiameseDETR':
+        assert model.head.projector.fc0.in_features == embed_dims * len(channels)
+
+
 def matched_by_definition(model, logits, boxes, sample):
     """The cheapest matching of an image, costs from their definitions, by trying out."""
     from scipy.optimize import linear_sum_assignment

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from lightly.loss import NegativeCosineSimilarity
 from mmengine.registry import init_default_scope
 
-from mmpixcon.models.pretext.siamese_detr import jitter_boxes, masked_mean
+from mmpixcon.models.pretext.siamese_detr import jitter_boxes, level_means
 from tests.helpers.processes import in_two_processes
 from tests.helpers.region_models import inputs, pretext, quiet, total
 
@@ -194,13 +194,15 @@ def test_box_jitter():
     assert torch.equal(jitter_boxes(boxes, (64, 96), 0.0), boxes)
 
 
-def test_padding_is_no_context():
-    memory = torch.randn(2, 5, 3)
-    padding = torch.tensor([[False] * 5, [False, True, False, True, True]])
-    found = masked_mean(memory, padding)
-    torch.testing.assert_close(found[0], memory[0].mean(0))
-    torch.testing.assert_close(found[1], memory[1, [0, 2]].mean(0))
-    torch.testing.assert_close(masked_mean(memory, None), memory.mean(1))
+def test_levels_are_averaged_apart_and_without_padding():
+    memory = torch.randn(2, 7, 3)
+    # Levels of 4, 2 and 1 cells; the last is the neck's own.
+    padding = torch.tensor([[False] * 7, [False, True, False, True, True, True, False]])
+    means = level_means(memory, padding, (4, 2, 1), num_levels=2)
+    torch.testing.assert_close(means[0], torch.cat([memory[0, :4].mean(0), memory[0, 4:6].mean(0)]))
+    torch.testing.assert_close(means[1], torch.cat([memory[1, [0, 2]].mean(0), torch.zeros(3)]))
+    whole = level_means(memory, None, (7,), num_levels=1)
+    torch.testing.assert_close(whole, memory.mean(1))
 
 
 def in_process(rank, port, path):
