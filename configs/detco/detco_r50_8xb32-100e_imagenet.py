@@ -1,6 +1,5 @@
-# DetCo for 100 epochs: table V (e) and table VI (b) of its appendix.
+# DetCo for 100 epochs, with all three contrasts, as in its abstract.
 _base_ = 'detco_r50_8xb32-200e_imagenet.py'
-
 
 max_epochs = 100
 train_cfg = dict(max_epochs=max_epochs)

@@ -1,9 +1,3 @@
 # Equal weights: table V (c) of the appendix.
-_base_ = '../detco_r50_8xb32-200e_imagenet.py'
+_base_ = 'detco-gg_r50_8xb32-100e_imagenet.py'
 model = dict(head=dict(weights=(1, 1, 1, 1)))
-
-max_epochs = 100
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, begin=0, end=max_epochs)
-]
