@@ -1,5 +1,5 @@
-# DN-Deformable-DETR with pixel-level contrast on COCO: table 1 of the paper,
-# alpha = 0, beta = 1, on the coarsest level.
+# DN-Deformable-DETR, with deformable attention in its decoder too, with pixel-level contrast on COCO.
+# The paper has the one of deformable attention in the encoder only.
 _base_ = [
     '../_base_/models/dn-deformable-detr_r50_coco.py',
     '../_base_/pixcon.py',

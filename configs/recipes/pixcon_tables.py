@@ -13,11 +13,11 @@ on_coco = {
     'alpha 0, beta 1': '../pixcon/pixcon_deformable-detr_r50_4xb3-50e_coco.py',
     'DN-DETR': '../dn_detr/dn-detr_r50_4xb3-50e_coco.py',
     'DN-DETR, PixCon': '../pixcon/pixcon_dn-detr_r50_4xb3-50e_coco.py',
-    'DN-Deformable-DETR': '../dn_detr/dn-deformable-detr_r50_4xb3-50e_coco.py',
-    'DN-Deformable-DETR, PixCon': '../pixcon/pixcon_dn-deformable-detr_r50_4xb3-50e_coco.py',
-    'DN-Deformable-DETR, 12': '../dn_detr/dn-deformable-detr_r50_4xb3-12e_coco.py',
+    'DN-Deformable-DETR': '../dn_detr/dn-deformable-encoder_r50_4xb3-50e_coco.py',
+    'DN-Deformable-DETR, PixCon': '../pixcon/pixcon_dn-deformable-encoder_r50_4xb3-50e_coco.py',
+    'DN-Deformable-DETR, 12': '../dn_detr/dn-deformable-encoder_r50_4xb3-12e_coco.py',
     'DN-Deformable-DETR, 12, PixCon, two levels': (
-        '../pixcon/ablations/pixcon-two-level_dn-deformable-detr_r50_4xb3-12e_coco.py'
+        '../pixcon/ablations/pixcon-two-level_dn-deformable-encoder_r50_4xb3-12e_coco.py'
     ),
 }
 on_bdd = {
@@ -26,9 +26,9 @@ on_bdd = {
     'Deformable DETR on BDD100K, PixCon': (
         '../pixcon/pixcon_deformable-detr_r50_4xb3-50e_bdd100k.py'
     ),
-    'DN-Deformable-DETR, DC5': '../dn_detr/dn-deformable-detr_r50-dc5_4xb3-50e_bdd100k.py',
+    'DN-Deformable-DETR, DC5': '../dn_detr/dn-deformable-encoder_r50-dc5_4xb3-50e_bdd100k.py',
     'DN-Deformable-DETR, DC5, PixCon, two levels': (
-        '../pixcon/ablations/pixcon-two-level_dn-deformable-detr_r50-dc5_4xb3-50e_bdd100k.py'
+        '../pixcon/ablations/pixcon-two-level_dn-deformable-encoder_r50-dc5_4xb3-50e_bdd100k.py'
     ),
 }
 # On the weights of the runs of these names on COCO.
@@ -37,11 +37,11 @@ for name in ('DN-Deformable-DETR', 'DN-Deformable-DETR, PixCon'):
     transferred[name] = dict(init=dict(load_from=name))
 transfers = {
     'linear probe': dict(
-        config='../transfer/dn-deformable-detr_r50_linear-probe_4xb3-12e_bdd100k.py',
+        config='../transfer/dn-deformable-encoder_r50_linear-probe_4xb3-12e_bdd100k.py',
         data='bdd100k',
     ),
     'fine-tuned': dict(
-        config='../transfer/dn-deformable-detr_r50_fine-tune_4xb3-12e_bdd100k.py',
+        config='../transfer/dn-deformable-encoder_r50_fine-tune_4xb3-12e_bdd100k.py',
         data='bdd100k',
     ),
 }

@@ -1,5 +1,4 @@
-# Siamese DETR on COCO: DN-Deformable-DETR with one pattern and 300 queries, denoising too
-# (table 6, "DN-DETR").
+# Siamese DETR on COCO: DN-Deformable-DETR with 300 queries, denoising too (table 6, "DN-DETR").
 _base_ = [
     '../_base_/models/dn-deformable-detr_r50_coco.py',
     '../_base_/datasets/regions_coco.py',
@@ -7,7 +6,6 @@ _base_ = [
 
 model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
 model['head'].global_weight = 0.3
-model['detector'].num_patterns = 0
 model['detector'].backbone.init_cfg = _base_.region_backbone
 
 train_dataloader = _base_.region_dataloader

@@ -42,4 +42,4 @@ def test_five_lines_make_a_config_that_trains(scenes_root, tmp_path):
     assert torch.isfinite(total)
     assert {'loss_cls', 'loss_bbox', 'loss_pixel_cos'} <= set(logs)
     hooks = [type(HOOKS.build(hook)).__name__ for hook in cfg.custom_hooks]
-    assert hooks == ['PixelContrastHook', 'PlainCheckpointHook']
+    assert hooks == ['PixelContrastHook', 'PlainCheckpointHook', 'FiniteLossHook']

@@ -218,6 +218,7 @@ def test_the_fragments_fit_a_config_of_ones_own(tmp_path: Path) -> None:
     assert {**cfg.train_cfg, '_scope_': None} == {**settings, '_scope_': None}
     assert [hook.type for hook in cfg.custom_hooks] == [
         'mmpixcon.PlainCheckpointHook',
+        'mmpixcon.FiniteLossHook',
         'mmpixcon.RequireCheckpointHook',
     ]
     cfg.model.detector.backbone.init_cfg = None

@@ -1,21 +1,22 @@
-# DN-Deformable-DETR on COCO: four levels, three patterns, query denoising. Learning rates of
-# DN-DETR's release, which slows the backbone only.
+# DN-Deformable-DETR on COCO, with deformable attention in encoder and decoder: four levels and query
+# denoising. Widths, weights and rates of DN-DETR's release, which has no patterns in this model and
+# slows the backbone only.
 _base_ = 'mmdet::deformable_detr/deformable-detr-refine_r50_16xb2-50e_coco.py'
 dataset_name = 'COCO'
 
+ffn = dict(feedforward_channels=2048, ffn_drop=0.0)
 model = dict(
     type='mmpixcon.DNDeformableDETR',
-    num_patterns=3,
     dn_cfg=dict(num_groups=5, label_noise=0.2, box_noise=0.4),
-    bbox_head=dict(type='mmpixcon.DNDeformableDETRHead'),
+    bbox_head=dict(type='mmpixcon.DNDeformableDETRHead', loss_cls=dict(loss_weight=1.0)),
     decoder=dict(
         layer_cfg=dict(
             self_attn_cfg=dict(dropout=0.0),
             cross_attn_cfg=dict(dropout=0.0),
-            ffn_cfg=dict(ffn_drop=0.0),
+            ffn_cfg=ffn,
         )
     ),
-    encoder=dict(layer_cfg=dict(self_attn_cfg=dict(dropout=0.0), ffn_cfg=dict(ffn_drop=0.0))),
+    encoder=dict(layer_cfg=dict(self_attn_cfg=dict(dropout=0.0), ffn_cfg=ffn)),
     test_cfg=dict(max_per_img=300),
 )
 

@@ -1,6 +1,7 @@
 """Detectors, and what wraps stock ones."""
 
 from .dn_deformable_detr import DNDeformableDETR
+from .dn_deformable_encoder_detr import DNDeformableEncoderDETR
 from .dn_detr import DNDETR
 from .frozen import FrozenDetector
 from .pixel_contrast import PixelContrastDetector
@@ -9,6 +10,7 @@ from .query_segmentor import QuerySegmentor
 __all__ = [
     'DNDETR',
     'DNDeformableDETR',
+    'DNDeformableEncoderDETR',
     'FrozenDetector',
     'PixelContrastDetector',
     'QuerySegmentor',

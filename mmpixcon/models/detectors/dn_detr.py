@@ -91,6 +91,9 @@ class DNDETR(DenoisingMixin, DABDETR):
 
     def _init_layers(self) -> None:
         super()._init_layers()
+        self._init_content()
+
+    def _init_content(self) -> None:
         # One channel short, here and below: the last one is the indicator.
         self.content_embedding = nn.Embedding(1, self.embed_dims - 1)
         if self.num_patterns > 0:
@@ -135,6 +138,7 @@ class DNDETR(DenoisingMixin, DABDETR):
         memory_mask: Tensor,
         memory_pos: Tensor,
         dn_mask: Tensor | None,
+        **decoder_inputs: object,
     ) -> dict[str, Tensor]:
         """As DAB-DETR's, with the mask of denoising queries.
 
@@ -145,6 +149,7 @@ class DNDETR(DenoisingMixin, DABDETR):
             memory_mask (Tensor): (N, cells), True on padding.
             memory_pos (Tensor): (N, cells, C).
             dn_mask (Tensor, optional): (N * heads, D + M, D + M).
+            **decoder_inputs: Others that the decoder takes.
 
         Returns:
             dict: ``hidden_states`` and ``references``.
@@ -157,5 +162,6 @@ class DNDETR(DenoisingMixin, DABDETR):
             key_padding_mask=memory_mask,
             reg_branches=self.bbox_head.fc_reg,
             self_attn_masks=dn_mask,
+            **decoder_inputs,
         )
         return dict(hidden_states=hidden_states, references=references)

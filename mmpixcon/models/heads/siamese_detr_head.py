@@ -84,9 +84,7 @@ class SiameseDETRHead(RegionQueryHead):
                 norm_cfg=norm_cfg or dict(type='SyncBN'),
             )
             self.projector = NonLinearNeck(embed_dims * num_levels, num_layers=3, **shared)
-            self.predictor = NonLinearNeck(
-                embed_dims, num_layers=2, with_last_bn=False, **shared
-            )
+            self.predictor = NonLinearNeck(embed_dims, num_layers=2, with_last_bn=False, **shared)
 
     @property
     def needs_crops(self) -> bool:

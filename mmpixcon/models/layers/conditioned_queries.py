@@ -65,7 +65,11 @@ def conditioned_queries(
         decoder_inputs, head_inputs = stock_pre_decoder(*args, **kwargs)
         position = add(decoder_inputs['query_pos'])
         references = detector.reference_points_fc(position).sigmoid()
-        return {**decoder_inputs, 'query_pos': position, 'reference_points': references}, head_inputs
+        return {
+            **decoder_inputs,
+            'query_pos': position,
+            'reference_points': references,
+        }, head_inputs
 
     def hide(module: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         assert hidden is not None

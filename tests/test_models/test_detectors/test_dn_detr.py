@@ -22,7 +22,8 @@ NAMES = {
     'dn-detr, 3 patterns': 'dn-detr-3pat_r50_4xb3-50e_coco',
     'dn-detr, dc5': 'dn-detr_r50-dc5_4xb3-50e_coco',
     'dn-deformable-detr': 'dn-deformable-detr_r50_4xb3-50e_coco',
-    'dn-deformable-detr, dc5': 'dn-deformable-detr_r50-dc5_4xb3-50e_coco',
+    'dn-deformable-encoder': 'dn-deformable-encoder_r50_4xb3-50e_coco',
+    'dn-deformable-encoder, dc5': 'dn-deformable-encoder_r50-dc5_4xb3-50e_coco',
 }
 CLASSES = 7
 
@@ -303,7 +304,7 @@ def test_traced_forward_is_the_forward(name):
 def test_patterns_multiply_the_queries():
     content = small('dn-detr').matching_content()
     assert content.shape == (1, 256) and content[0, -1] == 0
-    model = small('dn-deformable-detr')
+    model = small('dn-deformable-detr', num_patterns=3)
     assert model.matching_content().shape == (36, 256)
     assert not model.matching_content()[:, -1].any()
     assert model.dn_query_generator.num_matching_queries == 36

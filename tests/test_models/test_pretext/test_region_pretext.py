@@ -127,9 +127,7 @@ def test_features_of_all_maps_stand_beside_each_other(method):
     maps = model.backbone_maps(torch.randn(6, 3, 32, 32))
     boxes = [torch.tensor([[0.0, 0.0, 32.0, 32.0]])] * 6
     features = model.object_features(maps, boxes)[:, 0]
-    for feature, feature_map, roi_align in zip(
-        features.split(channels, 1), maps, model.roi_aligns
-    ):
+    for feature, feature_map, roi_align in zip(features.split(channels, 1), maps, model.roi_aligns):
         rois = torch.tensor([[i, 0.0, 0.0, 32.0, 32.0] for i in range(6)])
         torch.testing.assert_close(feature, roi_align(feature_map, rois).mean((2, 3)))
     if method == 'SiameseDETR':

@@ -1,5 +1,5 @@
 # DN-Deformable-DETR, the short schedule: 12 epochs, a tenth of the rate at 11.
-_base_ = 'dn-deformable-detr_r50_4xb3-50e_coco.py'
+_base_ = 'dn-deformable-encoder_r50_4xb3-50e_coco.py'
 max_epochs = 12
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [

@@ -1,5 +1,5 @@
 # DN-Deformable-DETR with L_Cos on two levels, 12 epochs: "ours+" in table 1 of the paper.
-_base_ = '../pixcon_dn-deformable-detr_r50_4xb3-50e_coco.py'
+_base_ = '../pixcon_dn-deformable-encoder_r50_4xb3-50e_coco.py'
 # "Different thresholds" there, without numbers. Here half the divisor for half the
 # cells a side: about as many positives for an anchor on either level.
 model = dict(levels=(-2, -1), S=(18.0, 9.0))

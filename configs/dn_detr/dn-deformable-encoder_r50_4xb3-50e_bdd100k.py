@@ -1,5 +1,5 @@
 # DN-Deformable-DETR on BDD100K, what the transfer configs start from.
-_base_ = ['dn-deformable-detr_r50_4xb3-50e_coco.py', '../_base_/datasets/bdd100k.py']
+_base_ = ['dn-deformable-encoder_r50_4xb3-50e_coco.py', '../_base_/datasets/bdd100k.py']
 dataset_name = _base_.bdd_dataset_name
 model = dict(bbox_head=dict(num_classes=_base_.bdd_num_classes))
 

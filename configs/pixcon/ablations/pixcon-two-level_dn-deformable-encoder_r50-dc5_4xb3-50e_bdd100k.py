@@ -1,6 +1,9 @@
 # DN-Deformable-DETR on BDD100K with L_Cos on two levels, ResNet-50 dilated: "ours+" in
 # table 2 of the paper. Strides 16 and 32; half the divisor for half the cells a side.
-_base_ = ['../pixcon_dn-deformable-detr_r50_4xb3-50e_coco.py', '../../_base_/datasets/bdd100k.py']
+_base_ = [
+    '../pixcon_dn-deformable-encoder_r50_4xb3-50e_coco.py',
+    '../../_base_/datasets/bdd100k.py',
+]
 dataset_name = _base_.bdd_dataset_name
 model = dict(
     levels=(-2, -1),

@@ -1,0 +1,17 @@
+# PixCon on the small DN-Deformable-DETR, deformable encoder only.
+_base_ = [
+    '../_base_/models/dn-deformable-encoder_r18.py',
+    '../_base_/datasets/scenes.py',
+    '../_base_/pixcon.py',
+    'mmdet::_base_/default_runtime.py',
+]
+# The small images' finest level, stride 16; the full config's coarsest has 64.
+model = dict(_base_.pixcon_model, _delete_=True, detector=_base_.model, levels=(0,))
+model['detector'].bbox_head.num_classes = _base_.num_classes
+pipeline = [_base_.load_image, _base_.load_annotations, _base_.views]
+train_dataloader = dict(
+    dataset=dict(
+        type='mmpixcon.RobustCocoDataset', pipeline=pipeline, filter_cfg=dict(filter_empty_gt=False)
+    )
+)
+val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
