@@ -25,7 +25,7 @@ from mmengine.runner import Runner
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import LoadedBackbone, load_backbone
 from mmpixcon.evaluation import annotated_maps, image_affinity_precision
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.progress import track_progress
 
 
 def parse_args() -> argparse.Namespace:
@@ -96,13 +96,12 @@ def measure(
         loaded.bgr_to_rgb,
         args.device,
     )
-    progress = Progress(name, len(loader), sys.stderr)
-    found = []
-    for done, (maps, input_shape, samples) in enumerate(batches, 1):
-        settings = dict(num_points=args.points, resolution=args.resolution)
-        found.append(image_affinity_precision(maps[0], input_shape, samples[0], **settings))
-        progress.show(done)
-    precision, chance = (torch.cat(values) for values in zip(*found))
+    settings = dict(num_points=args.points, resolution=args.resolution)
+    images = [
+        image_affinity_precision(maps[0], input_shape, samples[0], **settings)
+        for maps, input_shape, samples in track_progress(batches, name, len(loader))
+    ]
+    precision, chance = (torch.cat(values) for values in zip(*images))
     if not len(precision):
         sys.exit(f'affinity_precision.py: {args.annotations} has no object of two points or more')
     return precision.mean().item(), chance.mean().item(), len(precision)

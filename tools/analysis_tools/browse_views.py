@@ -21,7 +21,6 @@ import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
-from mmengine.utils import track_iter_progress
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.apis.config import merge_options
@@ -29,6 +28,7 @@ from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.models.detectors.pixel_contrast import DETECTION, MOMENTUM
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.registry import DATASETS, MODELS
+from mmpixcon.utils.progress import track_progress
 from mmpixcon.visualization import draw_shared_regions, draw_view_pair, region_corners
 
 
@@ -172,13 +172,13 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     written = []
     draw = None
-    stop = min(args.start + args.num, len(dataset))
-    for index in track_iter_progress(range(args.start, stop)):
+    indices = range(args.start, min(args.start + args.num, len(dataset)))
+    for index in track_progress(indices, 'drawing', len(indices)):
         sample = dataset[index]
         draw = draw or drawer_of(sample, cfg, args, is_rgb)
         written.append(out / f'{Path(path_of(sample)).stem}.png')
         draw(sample).savefig(written[-1], dpi=80)
-    print('\n' + '\n'.join(str(path) for path in written))
+    print(*written, sep='\n')
 
 
 if __name__ == '__main__':

@@ -13,7 +13,6 @@ over all images are printed.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import mmcv
@@ -30,7 +29,7 @@ from mmpixcon.apis.runner import check_checkpoint
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.evaluation.detection_groups import DetectionGroups, group_detections
 from mmpixcon.registry import DATASETS
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.progress import track_progress
 from mmpixcon.visualization.detections import QUADRANTS, draw_quadrants, emphasise
 
 GROUPS = [name for row in QUADRANTS for name in row]
@@ -95,9 +94,8 @@ def main() -> None:
     model = init_detector(cfg, args.checkpoint, device=args.device, cfg_options={})
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     count = min(args.images, len(dataset))
-    progress = Progress('detecting', count, sys.stderr)
     results = []
-    for i in range(count):
+    for i in track_progress(range(count), 'detecting', count):
         info = dataset.get_data_info(i)
         truth = annotations_of(info)
         found = inference_detector(model, info['img_path']).pred_instances.cpu()
@@ -106,7 +104,6 @@ def main() -> None:
             found.bboxes, found.labels, found.scores, truth.bboxes, truth.labels, args.iou
         )
         results.append((info['img_path'], truth, found, groups))
-        progress.show(i + 1)
     counts = {name: sum(int(getattr(r[-1], name).sum()) for r in results) for name in GROUPS}
     print(', '.join(f'{name}: {number}' for name, number in counts.items()))
     visualizer = DetLocalVisualizer(name='detection_groups')

@@ -21,7 +21,7 @@ import mmpixcon  # noqa: F401  (makes the pinned set importable)
 from mmpixcon.datasets.preparation.coco_boxes import read_coco_boxes
 from mmpixcon.datasets.proposals.store import Proposals
 from mmpixcon.evaluation.proposal_recall import proposal_recall
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.progress import track_progress
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,14 +52,12 @@ class Pairs:
         self.without: list[str] = []
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        progress = Progress('matching', len(self.boxes), sys.stderr)
-        for done, (name, boxes) in enumerate(self.boxes.items(), 1):
-            found = self.proposals.find(name)
-            if found is None:
+        for name, boxes in track_progress(self.boxes.items(), 'matching', len(self.boxes)):
+            proposals = self.proposals.find(name)
+            if proposals is None:
                 self.without.append(name)
-                found = np.zeros((0, 4), np.float32)
-            yield boxes, found
-            progress.show(done)
+                proposals = np.zeros((0, 4), np.float32)
+            yield boxes, proposals
 
 
 def main() -> None:

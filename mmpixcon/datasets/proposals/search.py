@@ -26,7 +26,8 @@ from typing import Any, NamedTuple, TextIO
 import cv2
 import numpy as np
 
-from mmpixcon.utils.files import replace_file, track_progress
+from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.progress import track_progress
 
 from ..unlabelled import UnlabelledDataset
 from .finders import Finder, ProposalSettings

@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmpixcon.utils.files import Progress, replace_file
+from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.progress import track_progress
 
 from .render import RENDERER_VERSION, SceneConfig, render_scene
 
@@ -105,8 +106,8 @@ def _image_path(out: Path, subset: str, number: int) -> Path:
 
 def _write_scene(
     number: int, config: SceneConfig, out: Path, subset: str
-) -> tuple[int, bool, list[dict]]:
-    """Write one image if it is not there yet; its annotations lack an id."""
+) -> tuple[bool, list[dict]]:
+    """Write an image unless it is there; return whether it was, and annotations without ids."""
     scene = render_scene(config, FIRST_INDEX[subset] + number)
     path = _image_path(out, subset, number)
     kept = path.exists()
@@ -128,7 +129,7 @@ def _write_scene(
                 'segmentation': {'size': rle['size'], 'counts': rle['counts'].decode('ascii')},
             }
         )
-    return number, kept, annotations
+    return kept, annotations
 
 
 def _ignore_interrupt() -> None:
@@ -149,14 +150,13 @@ def _write_subset(
 ) -> tuple[dict, int]:
     """Write the images of a subset; returns its COCO content and how many were kept."""
     (out / subset).mkdir(exist_ok=True)
-    progress = Progress(subset, count, stream)
     write = partial(_write_scene, config=config, out=out, subset=subset)
     annotations: list[dict[str, Any]] = []
     images_kept = 0
-    for number, kept, found in _map(write, range(count), workers):
+    scenes = _map(write, range(count), workers)
+    for kept, objects in track_progress(scenes, subset, count, stream):
         images_kept += kept
-        annotations += [{'id': len(annotations) + 1 + i, **a} for i, a in enumerate(found)]
-        progress.show(number + 1)
+        annotations += [{'id': len(annotations) + 1 + i, **o} for i, o in enumerate(objects)]
     width, height = config.size
     images = [
         {'id': i + 1, 'file_name': f'{i:06d}.jpg', 'width': width, 'height': height}
