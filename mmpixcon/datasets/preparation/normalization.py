@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-import cv2
 import numpy as np
 
+from mmpixcon.utils.images import read_image
 from mmpixcon.utils.progress import track_progress
 
 
@@ -39,10 +39,7 @@ class PixelStatistics:
 
 def histogram(path: str) -> np.ndarray | None:
     """How often each value occurs in R, G and B, (3, 256) int64; None if unreadable."""
-    try:
-        image = cv2.imread(path, cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
+    image, _ = read_image(path)
     if image is None:
         return None
     return np.stack([np.bincount(image[..., c].ravel(), minlength=256) for c in (2, 1, 0)])

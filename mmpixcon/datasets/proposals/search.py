@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 
 from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.images import read_image
 from mmpixcon.utils.progress import track_progress
 
 from ..unlabelled import UnlabelledDataset
@@ -257,21 +258,16 @@ def _work(task: Task) -> None:
 def _write_part(task: Task, finder: Finder, seed: int) -> None:
     """Find the boxes of an image and write them, or the reason why there are none."""
     part, path, name = task
-    try:
-        content = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-        reason = 'the content is no image' if len(content) else 'the file is empty'
-    except (OSError, cv2.error) as error:
-        image, reason = None, getattr(error, 'strerror', None) or str(error) or 'unreadable'
-    result = None
+    image, reason = read_image(path)
+    boxes = None
     if image is not None:
         try:
             # By name, so that an image's boxes do not depend on the others.
-            result = finder(image, zlib.crc32(name, seed) & 0x7FFFFFFF)
+            boxes = finder(image, zlib.crc32(name, seed) & 0x7FFFFFFF)
         except cv2.error as error:
-            reason = f'no boxes can be found in it: {error}'
+            reason = f'no boxes can be found in it: {error}'.strip()
     file = BytesIO()
-    array = np.array(reason.strip().encode()) if result is None else result
+    array = boxes if reason is None else np.array(reason.encode())
     np.save(file, array, allow_pickle=False)
     replace_file(part, file.getvalue())
 
