@@ -1,23 +1,45 @@
-"""Files that are whole or not there."""
+"""Files and folders that are whole or not there."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file that appears under its name only when it is whole.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file or folder that appears under its name only when it is whole.
 
     Args:
-        path (Path): File, in a folder that exists; replaced if it is there.
-        data (bytes): Its content.
+        path (Path): file or folder, in a folder that exists; replaced if it is there.
+
+    Yields:
+        Path: path to write to. It gets the name in the end, and is removed after an error.
     """
     # The process number lets two runs write the same file at the same time.
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
     try:
-        part.write_bytes(data)
+        yield part
+        if part.is_dir() and path.exists():
+            shutil.rmtree(path)
         os.replace(part, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
         raise
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file as :func:`replacing` does.
+
+    Args:
+        path (Path): file, in a folder that exists; replaced if it is there.
+        data (bytes): content.
+    """
+    with replacing(path) as part:
+        part.write_bytes(data)

@@ -7,12 +7,12 @@ pixels of the raw image, outer edges, the best of an image first. No pickle.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
+
+from mmpixcon.utils.files import replacing
 
 ARRAYS = ('names', 'offsets', 'boxes')
 REMEDY = (
@@ -135,9 +135,8 @@ def write_sorted(
         ValueError: The blocks do not have as many boxes as the counts say.
     """
     folder = Path(folder)
-    part = folder.with_name(f'{folder.name}.{os.getpid()}.part')
-    part.mkdir()
-    try:
+    with replacing(folder) as part:
+        part.mkdir()
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         np.save(part / 'names.npy', np.array(names, dtype=np.bytes_), allow_pickle=False)
         np.save(part / 'offsets.npy', offsets, allow_pickle=False)
@@ -145,17 +144,11 @@ def write_sorted(
             layout = np.lib.format.header_data_from_array_1_0(np.zeros((0, 4), np.float32))
             layout['shape'] = (int(offsets[-1]), 4)
             np.lib.format.write_array_header_1_0(file, layout)
-            found = 0
+            num_boxes = 0
             for block in blocks:
                 file.write(np.ascontiguousarray(block, np.float32).tobytes())
-                found += len(block)
-        if found != offsets[-1]:
-            raise ValueError(f'{found} boxes, but the counts say {offsets[-1]}')
+                num_boxes += len(block)
+        if num_boxes != offsets[-1]:
+            raise ValueError(f'{num_boxes} boxes, but the counts say {offsets[-1]}')
         for name, content in (extra or {}).items():
             (part / name).write_bytes(content)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
