@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 
 from mmpixcon.engine.checkpoint.load_report import LoadReport, compare_state_dicts, count_table
 from mmpixcon.registry import MODELS
+from mmpixcon.utils.files import replace_file
 
 from .backbones import Backbone, identify, resnet_to_detectron2, swin_to_timm
 from .detr import VARIANTS, keep_coco_rows, write_official
@@ -188,7 +189,7 @@ def convert(
     fit = _compare(config, weights) if config is not None else None
     write_checkpoint(out, weights.tensors, written.frame)
     done = Conversion(str(checkpoint), found, body.name, target, str(out), weights, fit)
-    report_path(out).write_text(json.dumps(done.as_dict(), indent=1) + '\n', encoding='utf-8')
+    replace_file(report_path(out), (json.dumps(done.as_dict(), indent=1) + '\n').encode())
     return done
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from mmdet.evaluation import bbox_overlaps
 
+from mmpixcon.utils.tables import format_table
+
 IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
 
@@ -42,12 +44,15 @@ class ProposalRecall:
     def table(self) -> str:
         """The recalls as text, one line for each number of proposals."""
         span = f'AR {self.ious[0]:g}:{self.ious[-1]:g}'
-        lines = [f'{"proposals":>9}{span:>13}' + f'{f"recall {self.ious[0]:g}":>13}']
-        for num, average, first in zip(self.nums, self.average(), self.recalls[:, 0]):
-            lines.append(f'{num:>9}{average:>13.3f}{first:>13.3f}')
+        rows = [
+            (num, f'{average:.3f}', f'{first:.3f}')
+            for num, average, first in zip(self.nums, self.average(), self.recalls[:, 0])
+        ]
+        table = format_table(['proposals', span, f'recall {self.ious[0]:g}'], rows)
         each = self.proposals / max(self.images, 1)
-        lines.append(f'{self.images} images, {self.objects} objects, {each:.1f} proposals an image')
-        return '\n'.join(lines)
+        return (
+            f'{table}\n{self.images} images, {self.objects} objects, {each:.1f} proposals an image'
+        )
 
 
 def proposal_recall(

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from mmpixcon.utils.tables import markdown_table
+
 from .finished import FinishedRun
 from .metrics import display
 from .papers import read_models
@@ -119,18 +121,18 @@ def markdown(
         raise ValueError(f'no run is named {baseline!r}; there are {", ".join(groups)}')
     first = next(iter(metrics.items()))
     columns = [*metrics, *([f'{first[0]} to {baseline}'] if baseline else []), 'seeds']
-    lines = [_row(['run', *columns]), _row(['---'] * (len(columns) + 1))]
+    rows = []
     for name, runs in groups.items():
         cells = [mean_and_deviation(values_of(runs, metric)) for metric in metrics.values()]
         if baseline:
             means = [statistics.mean(values_of(r, first[1])) for r in (runs, groups[baseline])]
             cells.append(f'{means[0] - means[1]:+.1f}')
-        lines.append(_row([name, *cells, str(len(runs))]))
+        rows.append([name, *cells, len(runs)])
         numbers = (paper or {}).get(name)
         if numbers:
             cells = [f'{numbers[m]:.1f}' if m in numbers else '' for m in metrics]
-            lines.append(_row([f'{name} (paper)', *cells, *([''] if baseline else []), '']))
-    return '\n'.join(lines)
+            rows.append([f'{name} (paper)', *cells, *([''] if baseline else []), ''])
+    return markdown_table(['run', *columns], rows)
 
 
 def compared(table: Table, groups: Groups) -> str:
@@ -151,7 +153,7 @@ def compared(table: Table, groups: Groups) -> str:
     for column in table.columns:
         names = [*table.metrics, f'{first} to first']
         heads += [f'{column} {name}'.strip() for name in names]
-    lines = [f'**{table.title}**', '', _row(heads), _row(['---'] * len(heads))]
+    rows = []
     base = next(iter(table.rows.values()))
     for row, stages in table.rows.items():
         cells = []
@@ -168,7 +170,7 @@ def compared(table: Table, groups: Groups) -> str:
             cells.append(f'{means[0] - means[1]:+.1f}' if other else '')
         if not any(cells):
             continue
-        lines.append(_row([row, *cells]))
+        rows.append([row, *cells])
         numbers = table.paper.get(row)
         if numbers:
             cells = [
@@ -176,8 +178,8 @@ def compared(table: Table, groups: Groups) -> str:
                 for column in table.columns
                 for name in (*table.metrics, 'difference')
             ]
-            lines.append(_row([f'{row} (paper)', *cells]))
-    return '\n'.join(lines)
+            rows.append([f'{row} (paper)', *cells])
+    return f'**{table.title}**\n\n{markdown_table(heads, rows)}'
 
 
 def as_csv(groups: Groups) -> str:
@@ -261,10 +263,6 @@ def _metadata(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         'Minutes': round(statistics.mean(minutes), 1) if minutes else None,
         'Seeds': len(runs),
     }
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f'| {" | ".join(cells)} |'
 
 
 def known_collections() -> dict[str, str]:

@@ -26,6 +26,7 @@ import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import LoadedBackbone, load_backbone
 from mmpixcon.evaluation import annotated_maps, image_affinity_precision
 from mmpixcon.utils.progress import track_progress
+from mmpixcon.utils.tables import markdown_row, markdown_table
 
 
 def parse_args() -> argparse.Namespace:
@@ -111,12 +112,14 @@ def main() -> None:
     """Measure and print."""
     args = parse_args()
     config = loader_config(args)
-    print('| checkpoint | precision | chance | points |\n|---|---|---|---|')
+    print(markdown_table(['checkpoint', 'precision', 'chance', 'points'], []))
     for checkpoint in args.checkpoints:
         loaded = load_backbone(args.config, checkpoint, args.cfg_options)
         loader = Runner.build_dataloader(copy.deepcopy(config))
         precision, chance, points = measure(loaded, loader, Path(checkpoint).stem, args)
-        print(f'| {checkpoint} | {precision:.4f} | {chance:.4f} | {points} |', flush=True)
+        row = [checkpoint, f'{precision:.4f}', f'{chance:.4f}', points]
+        # Each as it is measured, since the next takes a while.
+        print(markdown_row(row), flush=True)
 
 
 if __name__ == '__main__':

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import mmpixcon  # noqa: F401  (makes the pinned set importable)
+from mmpixcon.utils.tables import markdown_table
 from mmpixcon.visualization.curves import draw_convergence, read_evaluations
 
 
@@ -64,10 +65,11 @@ def table(curves: dict[str, tuple[np.ndarray, np.ndarray]], unit: str) -> str:
         }
         for name, (places, values) in curves.items()
     }
-    rows = [[unit, *cells], ['---'] * (1 + len(cells))]
-    for place in sorted(set().union(*cells.values())):
-        rows.append([str(place), *(column.get(place, '') for column in cells.values())])
-    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+    rows = [
+        [place, *(column.get(place, '') for column in cells.values())]
+        for place in sorted(set().union(*cells.values()))
+    ]
+    return markdown_table([unit, *cells], rows)
 
 
 def main() -> None:

@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import peak_memory, print_table, start_of_peak
+from measuring import peak_memory, start_of_peak
+from mmpixcon.utils.tables import format_table
 from mmpixcon_ops import deformable_attention, operators
 
 SHAPES = ((100, 152), (50, 76), (25, 38), (13, 19))
@@ -213,7 +214,7 @@ def main() -> None:
     )
     header = ['type', 'locations', 'Triton ms', 'PyTorch ms', 'compiled ms', 'PyTorch / Triton']
     header += ['compiled / Triton', 'Triton MB', 'PyTorch MB', 'compiled MB']
-    print_table(header, rows)
+    print(format_table(header, rows))
     print('output and gradients of the kernels agree with PyTorch')
 
 

@@ -30,10 +30,11 @@ import torch
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import measure, print_table
+from measuring import measure
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 from mmpixcon.models.losses.reference import pixel_cosine, pixel_nce
+from mmpixcon.utils.tables import format_table
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'pixcon' / 'pixcon_deformable-detr_r50_4xb3-50e_coco.py'
@@ -154,7 +155,7 @@ def benchmark_losses(args: argparse.Namespace) -> None:
                 ]
             )
     header = ['cells', 'losses', 'dense s', 'ours s', 'ratio', 'dense MB', 'ours MB', 'ratio']
-    print_table(header, rows)
+    print(format_table(header, rows))
     for terms, by_cells in memory.items():
         if len(by_cells) > 1:
             print(f'our memory grows with cells to the power {growth(by_cells):.2f} ({terms})')
@@ -242,7 +243,7 @@ def benchmark_step(args: argparse.Namespace) -> None:
         f'{args.config.stem}, {args.batch} x {args.size[0]} x {args.size[1]}, {args.device}, '
         f'median of {args.rounds}'
     )
-    print_table(['step', 'seconds', 'to floor'], rows)
+    print(format_table(['step', 'seconds', 'to floor'], rows))
     print(
         f'pixcon / floor, turn by turn: median {statistics.median(ratios):.3f}, '
         f'{min(ratios):.3f} to {max(ratios):.3f}'

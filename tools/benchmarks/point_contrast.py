@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import measure, print_table
+from measuring import measure
 from mmpixcon.models.losses import PointAffinityLoss, PointRegionContrastLoss
+from mmpixcon.utils.tables import format_table
 
 REGIONS, POINTS, CHANNELS = 16, 16, 128
 TERMS = ('L_c', 'L_a', 'L_c + L_a')
@@ -104,7 +105,7 @@ def main() -> None:
             memory = [f'{dense_mb:,.0f}', f'{our_mb:,.0f}', f'{dense_mb / our_mb:.0f}']
             rows.append([str(batch), terms, *seconds, *memory])
     header = ['images', 'losses', 'dense s', 'ours s', 'ratio', 'dense MB', 'ours MB', 'ratio']
-    print_table(header, rows)
+    print(format_table(header, rows))
 
 
 if __name__ == '__main__':

@@ -37,10 +37,11 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from measuring import peak_memory, print_table, start_of_peak
+from measuring import peak_memory, start_of_peak
 from mmpixcon.models.pretext import UPDETR
 from mmpixcon.models.pretext.region_pretext import RegionPretext
 from mmpixcon.registry import MODELS
+from mmpixcon.utils.tables import format_table
 from step_floors import Step, contrast_step, region_step
 
 STOCK = 'mmselfsup MoCo v2'
@@ -162,7 +163,7 @@ def main() -> None:
     )
     other = 'UP-DETR' if regions == {True} else 'stock MoCo'
     header = ['method', 'step s', 'floor s', 'step / floor', 'turn by turn', f'step / {other}']
-    print_table(header, rows)
+    print(format_table(header, rows))
     if args.memory:
         print_memory(named, reference, other, args)
 
@@ -187,7 +188,8 @@ def print_memory(
         ]
         for name, (step, floor) in peaks.items()
     ]
-    print_table(['method', 'peak MB', 'of the floor', 'ratio', f'peak / {other}'], rows)
+    header = ['method', 'peak MB', 'of the floor', 'ratio', f'peak / {other}']
+    print(format_table(header, rows))
 
 
 def peak_of(part: str, config: str | Path, args: argparse.Namespace) -> float:

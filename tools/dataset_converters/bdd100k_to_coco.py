@@ -30,6 +30,7 @@ from PIL import Image
 
 from mmpixcon.utils.files import replace_file
 from mmpixcon.utils.progress import show_progress, track_progress
+from mmpixcon.utils.tables import format_table
 
 CLASSES = (
     *('pedestrian', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle'),
@@ -327,9 +328,10 @@ def main() -> int:
     except KeyboardInterrupt:
         print('\nInterrupted; nothing was written.', file=sys.stderr)
         return 130
-    order = ('images', 'images without a box', *CLASSES)
-    for name in (*order, *sorted(counts.keys() - {*order})):
-        print(f'{name:<28}{counts[name]:>9}')
+    order = ('images without a box', *CLASSES)
+    rest = sorted(counts.keys() - {'images', *order})
+    rows = [(name, counts[name]) for name in (*order, *rest)]
+    print(format_table(['images', counts['images']], rows))
     unknown = [name for name in counts if 'unknown' in name]
     if unknown:
         print(f'bdd100k_to_coco: warning: {", ".join(sorted(unknown))}', file=sys.stderr)

@@ -27,6 +27,7 @@ from pycocotools import mask as coco_mask
 
 from mmpixcon.utils.files import replace_file
 from mmpixcon.utils.progress import track_progress
+from mmpixcon.utils.tables import format_table
 
 from .render import RENDERER_VERSION, SceneConfig, render_scene
 
@@ -78,14 +79,13 @@ class SceneSet:
     def table(self) -> str:
         """The contents as text, one column a subset."""
         subsets = self.subsets.values()
-        rows: list[tuple[Any, ...]] = [('', *self.subsets)]
-        for field in ('images', 'boxes', 'small', 'medium', 'large'):
-            rows.append((field, *(getattr(s, field) for s in subsets)))
+        fields = ('images', 'boxes', 'small', 'medium', 'large')
+        rows: list[tuple[Any, ...]] = [(f, *(getattr(s, f) for s in subsets)) for f in fields]
         for name in next(iter(subsets)).per_class:
             rows.append((name, *(s.per_class[name] for s in subsets)))
         rows.append(('already there', *(s.kept for s in subsets)))
-        lines = [f'{row[0]:<14}' + ''.join(f'{cell:>9}' for cell in row[1:]) for row in rows]
-        return '\n'.join([*lines, f'{self.seconds:.1f} seconds, in {self.out}'])
+        table = format_table(['', *self.subsets], rows)
+        return f'{table}\n{self.seconds:.1f} seconds, in {self.out}'
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmpixcon.utils.tables import format_table
+
 # Batch norm's counter is no weight; old checkpoints do not have it and mmengine
 # does not count it as missing either.
 _IGNORED_SUFFIX = 'num_batches_tracked'
@@ -83,17 +85,9 @@ def count_table(columns: Mapping[str, Sequence[str]]) -> str:
     """
     counts = {name: Counter(_top(key) for key in keys) for name, keys in columns.items()}
     modules = sorted(set().union(*counts.values()))
-    rows = [['module', *columns]]
-    rows += [[module, *(str(counts[name][module]) for name in columns)] for module in modules]
-    rows.append(['all', *(str(len(keys)) for keys in columns.values())])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths))
-        )
-        for row in rows
-    )
+    rows = [(module, *(counts[name][module] for name in columns)) for module in modules]
+    rows.append(('all', *map(len, columns.values())))
+    return format_table(['module', *columns], rows)
 
 
 def compare_state_dicts(
