@@ -150,12 +150,12 @@ def find_images(paths: list[str | Path], limit: int | None = None) -> list[Path]
     Raises:
         FileNotFoundError: A path is missing, or there are none.
     """
-    found: list[Path] = []
+    images: list[Path] = []
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f'{path} does not exist')
         inside = sorted(path.rglob('*')) if path.is_dir() else [path]
-        found += [p for p in inside if p.suffix.lower() in SUFFIXES]
-    if not found:
+        images += [p for p in inside if p.suffix.lower() in SUFFIXES]
+    if not images:
         raise FileNotFoundError(f'no images in {", ".join(map(str, paths))}')
-    return found[:limit]
+    return images[:limit]

@@ -17,7 +17,7 @@ from torch import Tensor
 from mmpixcon.engine.checkpoint.load_report import compare_state_dicts
 from mmpixcon.registry import MODELS
 
-from .weights import Renaming, Weights, tops
+from .weights import Renaming, Weights, top_modules
 
 # Depths of which the tests have seen outputs.
 RESNETS = tuple(f'resnet{depth}' for depth in (18, 34, 50, 101))
@@ -125,7 +125,8 @@ def _identify_resnet(tensors: Mapping[str, Tensor]) -> Backbone:
             config = dict(type='mmdet.ResNet', depth=depth, base_channels=width)
             return Backbone(name, config, bottleneck)
     raise ValueError(
-        f'it has no backbone that is converted ({", ".join(BACKBONES)}): found {tops(tensors)}'
+        f'it has no backbone that is converted ({", ".join(BACKBONES)}): found '
+        + top_modules(tensors)
         + (f', with {counts} blocks in the stages of a ResNet' if counts else '')
     )
 

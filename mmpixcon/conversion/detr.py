@@ -100,9 +100,9 @@ def write_official(weights: Weights, variant: str) -> None:
         ValueError: The detector is another one.
     """
     names = weights.tensors
-    found = mmdet_variant(names)
-    if found != variant:
-        raise ValueError(f'it is {f"a {found}" if found else "none of these"}, not a {variant}')
+    actual = mmdet_variant(names)
+    if actual != variant:
+        raise ValueError(f'it is {f"a {actual}" if actual else "none of these"}, not a {variant}')
     convs = _count(names, r'neck\.convs\.(\d+)\.conv\.weight')
     levels = convs + _count(names, r'neck\.extra_convs\.(\d+)\.conv\.weight')
     if variant == 'deformable-detr':

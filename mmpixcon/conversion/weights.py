@@ -107,7 +107,7 @@ class Weights:
         names = {name: new_name(name) for name in self.tensors}
         unknown = [name for name, new in names.items() if new is None]
         if unknown:
-            raise ValueError(f'it has tensors that {what} has not: {some(unknown)}')
+            raise ValueError(f'it has tensors that {what} has not: {first_names(unknown)}')
         self.rename(lambda name: names[name] or name)
 
     def change(self, chosen: Callable[[str], bool], change: Callable[[Tensor], Tensor]) -> None:
@@ -121,13 +121,13 @@ class Weights:
         self.tensors[name], self.origins[name] = tensor, origin
 
 
-def tops(names: Iterable[str], depth: int = 1) -> str:
+def top_modules(names: Iterable[str], depth: int = 1) -> str:
     """The modules that names begin with, for messages."""
-    found = sorted({'.'.join(name.split('.')[:depth]) for name in names})
-    return ', '.join(found[:12]) + (', ...' if len(found) > 12 else '')
+    modules = sorted({'.'.join(name.split('.')[:depth]) for name in names})
+    return ', '.join(modules[:12]) + (', ...' if len(modules) > 12 else '')
 
 
-def some(names: Iterable[str]) -> str:
+def first_names(names: Iterable[str]) -> str:
     """The first names, for messages."""
     names = list(names)
     return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')

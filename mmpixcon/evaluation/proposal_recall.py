@@ -85,10 +85,10 @@ def proposal_recall(
         raise ValueError(f'overlaps are {list(ious)}, but must be above 0 and at most 1')
     best: list[list[np.ndarray]] = [[] for _ in nums]
     images = proposals = 0
-    for objects, found in pairs:
+    for objects, boxes in pairs:
         images += 1
-        proposals += len(found)
-        overlaps = bbox_overlaps(objects.reshape(-1, 4), found[: max(nums)].reshape(-1, 4))
+        proposals += len(boxes)
+        overlaps = bbox_overlaps(objects.reshape(-1, 4), boxes[: max(nums)].reshape(-1, 4))
         for rows, num in zip(best, nums):
             rows.append(_pair(overlaps[:, :num]))
     overlap = np.stack([np.concatenate([np.zeros(0), *rows]) for rows in best])

@@ -80,20 +80,20 @@ def read_paper(
     if not path.is_file():
         raise FileNotFoundError(f'--paper {path} does not exist')
     try:
-        found = yaml.safe_load(path.read_text())
+        numbers = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ValueError(f'--paper {path} is no YAML file: {error}') from error
-    numbers = isinstance(found, dict) and all(
+    is_valid = isinstance(numbers, dict) and all(
         isinstance(by, dict) and all(isinstance(v, (int, float)) for v in by.values())
-        for by in found.values()
+        for by in numbers.values()
     )
-    if not numbers:
+    if not is_valid:
         raise ValueError(f'--paper {path} must have lines RUN: {{NAME: VALUE}}, values as numbers')
-    for run, by in found.items():
+    for run, by in numbers.items():
         for name, among in ((run, groups), *((metric, metrics) for metric in by)):
             if name not in among:
                 raise ValueError(f'--paper {path} has {name!r}; there are {", ".join(among)}')
-    return found
+    return numbers
 
 
 def markdown(
@@ -193,8 +193,8 @@ def as_csv(groups: Groups) -> str:
     for name, runs in groups.items():
         for run in runs:
             numbers = [run.metrics.get(metric, '') for metric in names]
-            own = [name, run.seed, run.percent, run.minutes, run.seconds]
-            writer.writerow([*('' if v is None else v for v in own), *numbers, run.folder])
+            cells = [name, run.seed, run.percent, run.minutes, run.seconds]
+            writer.writerow([*('' if v is None else v for v in cells), *numbers, run.folder])
     return out.getvalue()
 
 
@@ -230,15 +230,15 @@ def metafile(
                 continue
             task, label, _ = display(metric)
             values = values_of(runs, metric)
-            found = tasks.setdefault(task, {})
-            found[label] = round(statistics.mean(values), 2)
+            metrics = tasks.setdefault(task, {})
+            metrics[label] = round(statistics.mean(values), 2)
             if len(values) > 1:
-                found[f'{label} deviation'] = round(statistics.stdev(values), 2)
+                metrics[f'{label} deviation'] = round(statistics.stdev(values), 2)
         for label, number in ((paper or {}).get(name) or {}).items():
             next(iter(tasks.values()))[f'{label} (paper)'] = number
         entry['Results'] = [
-            {'Task': task, 'Dataset': runs[0].dataset, 'Metrics': found}
-            for task, found in tasks.items()
+            {'Task': task, 'Dataset': runs[0].dataset, 'Metrics': metrics}
+            for task, metrics in tasks.items()
         ]
         models.append(entry)
     names = dict.fromkeys(model['In Collection'] for model in models)

@@ -146,9 +146,9 @@ def drawer_of(
         return pixel_pair_drawer(cfg, args)
     if region_pair(sample) is not None:
         return region_pair_drawer(is_rgb)
-    found = 'one image' if isinstance(inputs, torch.Tensor) else f'{len(inputs)} images'
+    count = 'one image' if isinstance(inputs, torch.Tensor) else f'{len(inputs)} images'
     raise ValueError(
-        f'{args.config}: train_dataloader.dataset.pipeline gives {found} without regions that two '
+        f'{args.config}: train_dataloader.dataset.pipeline gives {count} without regions that two '
         'views show; drawn are a detection and a momentum view (PixCon), or two views with '
         'regions (Siamese DETR, PLRC)'
     )

@@ -63,14 +63,14 @@ def draw_pair(
     visualizer: DetLocalVisualizer,
     path: str,
     truth: InstanceData,
-    found: InstanceData,
+    detections: InstanceData,
     groups: DetectionGroups,
     name: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Annotations and detections of an image, those of one group framed."""
     image = mmcv.imread(path, channel_order='rgb')
     pictures = []
-    for key, instances in (('gt', truth), ('pred', found)):
+    for key, instances in (('gt', truth), ('pred', detections)):
         sample = DetDataSample(**{f'{key}_instances': instances})
         visualizer.add_datasample(
             name, image, sample, draw_gt=key == 'gt', draw_pred=key == 'pred', pred_score_thr=0
@@ -78,7 +78,7 @@ def draw_pair(
         pictures.append(visualizer.get_image())
     flags = getattr(groups, name)
     framed = 0 if name == 'missed' else 1
-    pictures[framed] = emphasise(pictures[framed], (truth, found)[framed].bboxes[flags])
+    pictures[framed] = emphasise(pictures[framed], (truth, detections)[framed].bboxes[flags])
     return pictures[0], pictures[1]
 
 
@@ -98,12 +98,17 @@ def main() -> None:
     for i in track_progress(range(count), 'detecting', count):
         info = dataset.get_data_info(i)
         truth = annotations_of(info)
-        found = inference_detector(model, info['img_path']).pred_instances.cpu()
-        found = found[found.scores >= args.score]
+        detections = inference_detector(model, info['img_path']).pred_instances.cpu()
+        detections = detections[detections.scores >= args.score]
         groups = group_detections(
-            found.bboxes, found.labels, found.scores, truth.bboxes, truth.labels, args.iou
+            detections.bboxes,
+            detections.labels,
+            detections.scores,
+            truth.bboxes,
+            truth.labels,
+            args.iou,
         )
-        results.append((info['img_path'], truth, found, groups))
+        results.append((info['img_path'], truth, detections, groups))
     counts = {name: sum(int(getattr(r[-1], name).sum()) for r in results) for name in GROUPS}
     print(', '.join(f'{name}: {number}' for name, number in counts.items()))
     visualizer = DetLocalVisualizer(name='detection_groups')

@@ -67,8 +67,8 @@ def main() -> None:
         if args.images is not None and args.images < 1:
             raise ValueError(f'--images {args.images} must be at least 1')
         pairs = Pairs(Proposals(args.proposals), args.annotations, args.images)
-        found = proposal_recall(pairs, args.nums)
-        if len(pairs.without) == found.images:
+        recall = proposal_recall(pairs, args.nums)
+        if len(pairs.without) == recall.images:
             raise ValueError(
                 f'{args.proposals} has no proposals of {pairs.without[0]} nor any other image of '
                 f'{args.annotations}: they are of other images'
@@ -81,7 +81,7 @@ def main() -> None:
             f'{pairs.without[0]}; their objects count as not found',
             file=sys.stderr,
         )
-    print(found.table())
+    print(recall.table())
 
 
 if __name__ == '__main__':

@@ -123,7 +123,7 @@ def differences(inputs: Inputs, grad_output: Tensor, dtype: torch.dtype) -> dict
     rounded = value.to(dtype)
     grad = grad_output.to(dtype)
     torch.cuda.set_sync_debug_mode('error')
-    found = run(by_kernels, (rounded, *inputs[1:]), grad)
+    actual = run(by_kernels, (rounded, *inputs[1:]), grad)
     torch.cuda.set_sync_debug_mode('default')
     exact = rounded.float(), spatial, starts, locations, weights
     expected = run(by_pytorch, exact, grad.float())
@@ -132,11 +132,11 @@ def differences(inputs: Inputs, grad_output: Tensor, dtype: torch.dtype) -> dict
     cells = locations * spatial.flip(1)[:, None] - 0.5
     apart = ((cells - cells.round()).abs() > 1e-3).all(-1, keepdim=True)
     shares = {}
-    for name, ours, theirs in zip(('output', 'value', 'location', 'weight'), found, expected):
-        error = (ours.float() - theirs).abs()
+    for name, result, reference in zip(('output', 'value', 'location', 'weight'), actual, expected):
+        error = (result.float() - reference).abs()
         if name == 'location':
             error = error * apart
-        shares[name] = (error.max() / theirs.abs().max()).item()
+        shares[name] = (error.max() / reference.abs().max()).item()
     return shares
 
 

@@ -149,7 +149,7 @@ def main() -> None:
     medians = {name: statistics.median(values) for name, values in times.items()}
     rows = []
     for name in [*pipelines, 'floor']:
-        ratios = [stock / own for stock, own in zip(times['stock MoCo v2'], times[name])]
+        ratios = [stock / pipeline for stock, pipeline in zip(times['stock MoCo v2'], times[name])]
         rows.append(
             [
                 f'{name} of MoCo v2' if name == 'floor' else name,

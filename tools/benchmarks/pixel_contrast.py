@@ -7,7 +7,8 @@ r"""Time and memory of PixCon's losses beside a dense version, and of a whole st
 
 Losses: one image, C = 256, forward and backward, geometry included; each row in
 a process of its own. 'all' is every level, strides 8 to 64, of an 800 x 1216
-image, summed. The dense version holds cells x cells and lets autograd work.
+image, summed. The dense version holds cells x cells and lets autograd work. It computes
+each loss on its own: for L_NCE + L_Cos, masks and similarities are computed twice.
 Below stands the exponent with which memory grows with cells.
 
 Step: PixCon from a shipped config, Deformable DETR R50's if none is named, beside
@@ -78,7 +79,7 @@ def plain(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -
     return loss
 
 
-def ours(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
+def shipped(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
     """The shipped losses, one image (C, h, w)."""
     loss = query.new_zeros(())
     if cos:
@@ -96,7 +97,7 @@ def measure_loss(args: tuple[str, str, str, str, int]) -> tuple[float, float, fl
     keys = [torch.randn_like(query) for query in queries]
     for query in queries:
         query.requires_grad_()
-    run = {'dense': plain, 'ours': ours}[name]
+    run = {'dense': plain, 'ours': shipped}[name]
     flags = dict(nce='L_NCE' in terms, cos='L_Cos' in terms)
 
     values = []

@@ -121,16 +121,16 @@ def main() -> None:
     args = parse_args()
     # Lists of initialized parameters would bury the table.
     logging.disable(logging.INFO)
-    named: dict[str, str | Path] = {path.stem: path for path in args.configs}
-    steps = {name: make(config, args) for name, config in named.items()}
+    configs: dict[str, str | Path] = {path.stem: path for path in args.configs}
+    steps = {name: make(config, args) for name, config in configs.items()}
     regions = {isinstance(step.model, RegionPretext) for step in steps.values()}
     if len(regions) > 1:
         raise SystemExit('compare contrast and detection transformers in two runs, not in one')
     reference = next((name for name, step in steps.items() if isinstance(step.model, UPDETR)), '')
     if regions == {False}:
-        reference, named[STOCK] = STOCK, STOCK_MOCO
+        reference, configs[STOCK] = STOCK, STOCK_MOCO
         steps[STOCK] = make(STOCK_MOCO, args)
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for turn in range(args.rounds + 1):
         for name, one in steps.items():
             print(f'turn {turn}/{args.rounds}, {name} ...        ', end='\r', flush=True)
@@ -139,13 +139,13 @@ def main() -> None:
             pair = [timed(function, one.model, args) for function in order]
             pair = pair if turn % 2 else pair[::-1]
             if turn > 0:  # the first warms up
-                found[name].append((pair[0], pair[1]))
+                times[name].append((pair[0], pair[1]))
     rows = []
-    for name, pairs in found.items():
+    for name, pairs in times.items():
         ratios = [step / floor for step, floor in pairs]
         multiple = '-'
         if reference:
-            turns = zip(pairs, found[reference])
+            turns = zip(pairs, times[reference])
             multiple = f'{statistics.median(step / other for (step, _), (other, _) in turns):.3f}'
         rows.append(
             [
@@ -165,15 +165,15 @@ def main() -> None:
     header = ['method', 'step s', 'floor s', 'step / floor', 'turn by turn', f'step / {other}']
     print(format_table(header, rows))
     if args.memory:
-        print_memory(named, reference, other, args)
+        print_memory(configs, reference, other, args)
 
 
 def print_memory(
-    named: dict[str, str | Path], reference: str, other: str, args: argparse.Namespace
+    configs: dict[str, str | Path], reference: str, other: str, args: argparse.Namespace
 ) -> None:
     """Print the most memory that step and floor of each hold, each in a fresh process."""
     peaks = {}
-    for name, config in named.items():
+    for name, config in configs.items():
         with multiprocessing.get_context('spawn').Pool(1, logging.disable, (logging.INFO,)) as pool:
             step = pool.apply(peak_of, ('step', config, args))
         with multiprocessing.get_context('spawn').Pool(1, logging.disable, (logging.INFO,)) as pool:

@@ -97,9 +97,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Find the proposals; returns 0, 1 on an error, 130 when interrupted."""
     args = parse_args()
-    given = {name: value for name in METHODS_OF if (value := getattr(args, name)) is not None}
+    options = {name: value for name in METHODS_OF if (value := getattr(args, name)) is not None}
     try:
-        settings = ProposalSettings(args.method, args.max_boxes, **given)
+        settings = ProposalSettings(args.method, args.max_boxes, **options)
         dataset = UnlabelledDataset(
             # Relative to where the command is given, not to the images.
             ann_file=os.path.abspath(args.ann_file) if args.ann_file else '',

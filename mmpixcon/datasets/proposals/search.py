@@ -124,9 +124,9 @@ def find_proposals(
     finder = settings.finder()
     _prepare_parts(folder, record, overwrite, merge)
     tasks = [(folder / f'{i:08d}.npy', path, name) for i, (name, path) in enumerate(paths.items())]
-    mine = tasks[shard[0] - 1 :: shard[1]] if shard else tasks
+    shard_tasks = tasks[shard[0] - 1 :: shard[1]] if shard else tasks
     present = {path.name for path in folder.iterdir()}
-    todo = [] if merge else [task for task in mine if task[0].name not in present]
+    todo = [] if merge else [task for task in shard_tasks if task[0].name not in present]
     written = _work_off(todo, settings, finder, min(workers, len(todo)))
     for _ in track_progress(written, settings.method, len(todo), stream or sys.stdout):
         pass
@@ -138,8 +138,8 @@ def find_proposals(
             f'{missing[0][2].decode()}. Run each --shard again, which skips what is done, or the '
             'same command without --merge to find them here'
         )
-    boxes, unreadable = _pack(None if shard else out, folder, mine, record)
-    return ProposalCounts(len(tasks), boxes, unreadable, len(mine) - len(todo), len(missing))
+    boxes, unreadable = _pack(None if shard else out, folder, shard_tasks, record)
+    return ProposalCounts(len(tasks), boxes, unreadable, len(shard_tasks) - len(todo), len(missing))
 
 
 def _list_images(dataset: UnlabelledDataset) -> dict[bytes, str]:

@@ -51,8 +51,8 @@ class Proposals:
             and self._offsets[-1] == len(self._boxes)
         )
         if not fits:
-            found = {k: f'{v.dtype} {v.shape}' for k, v in arrays.items()}
-            raise ValueError(f'{self.folder}: the arrays are no proposals, {found}. {REMEDY}')
+            layout = {k: f'{v.dtype} {v.shape}' for k, v in arrays.items()}
+            raise ValueError(f'{self.folder}: the arrays are no proposals, {layout}. {REMEDY}')
 
     def __reduce__(self) -> tuple:
         """Other processes map the files again instead of getting a copy."""

@@ -285,8 +285,8 @@ def _draw_object(rng: np.random.Generator, config: SceneConfig, name: str, on: _
             step,
             squeeze,
         )
-        seen = np.count_nonzero(what.mask)
-        if seen == 0 or seen < config.min_visible * what.full or on.covers_too_much(what):
+        visible = np.count_nonzero(what.mask)
+        if visible == 0 or visible < config.min_visible * what.full or on.covers_too_much(what):
             continue
         if beside and attempt < _TRIES // 2 and on.covers_any(what):
             continue
@@ -339,9 +339,9 @@ def render_scene(config: SceneConfig, index: int) -> Scene:
     in_front = int(rng.integers(0, marks // 2 + 1))
     for _ in range(marks - in_front):
         _draw_mark(rng, config, drawing)
-    wanted = int(rng.integers(config.objects[0], config.objects[1] + 1))
+    num_objects = int(rng.integers(config.objects[0], config.objects[1] + 1))
     labels = []
-    for label in rng.integers(0, len(config.classes), wanted):
+    for label in rng.integers(0, len(config.classes), num_objects):
         if _draw_object(rng, config, config.classes[label], drawing):
             labels.append(label)
     for _ in range(in_front):

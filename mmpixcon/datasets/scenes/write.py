@@ -194,11 +194,11 @@ def _clear(out: Path) -> None:
     for path in _annotations(out).values():
         path.unlink(missing_ok=True)
     (out / RECORD).unlink(missing_ok=True)
-    ours = re.compile(r'\d{6}\.jpg(\.\d+\.part)?')
+    image_name = re.compile(r'\d{6}\.jpg(\.\d+\.part)?')
     for subset in FIRST_INDEX:
         if (out / subset).is_dir():
             for path in (out / subset).iterdir():
-                if ours.fullmatch(path.name):
+                if image_name.fullmatch(path.name):
                     path.unlink()
 
 
@@ -207,14 +207,14 @@ def _prepare(out: Path, record: dict, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if (out / RECORD).exists():
         try:
-            found = json.loads((out / RECORD).read_text())
+            previous = json.loads((out / RECORD).read_text())
         except ValueError:
-            found = None
-        if found == record and not overwrite:
+            previous = None
+        if previous == record and not overwrite:
             return
         if not overwrite:
             raise FileExistsError(
-                f'{out} holds other scenes ({_difference(found, record)}): '
+                f'{out} holds other scenes ({_difference(previous, record)}): '
                 'give another folder with --out, or --overwrite to replace them'
             )
         _clear(out)
@@ -226,16 +226,16 @@ def _prepare(out: Path, record: dict, overwrite: bool) -> None:
     _write_json(out / RECORD, record)
 
 
-def _difference(found: Any, wanted: dict) -> str:
-    if not isinstance(found, dict) or set(found) != set(wanted):
+def _difference(previous: Any, record: dict) -> str:
+    if not isinstance(previous, dict) or set(previous) != set(record):
         return f'{RECORD} is not readable'
-    flat_found, flat_wanted = (
-        {'renderer': r['renderer'], **r['config'], **r['images']} for r in (found, wanted)
+    flat_previous, flat_record = (
+        {'renderer': r['renderer'], **r['config'], **r['images']} for r in (previous, record)
     )
     return ', '.join(
-        f'{key} {flat_found.get(key)}, not {value}'
-        for key, value in flat_wanted.items()
-        if flat_found.get(key) != value
+        f'{key} {flat_previous.get(key)}, not {value}'
+        for key, value in flat_record.items()
+        if flat_previous.get(key) != value
     )
 
 

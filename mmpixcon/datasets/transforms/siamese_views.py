@@ -126,8 +126,8 @@ class IoUConstrainedViews(BaseTransform):
         move = self._inwards()
         first_start = np.ceil(start + move[0] * (second_start - start) - 1e-9)
         second_end = np.floor(end - move[1] * (end - first_end) + 1e-9)
-        found = np.array([[*first_start, *first_end], [*second_start, *second_end]])
-        return found.astype(int), (bottom - top, right - left)
+        corners = np.array([[*first_start, *first_end], [*second_start, *second_end]])
+        return corners.astype(int), (bottom - top, right - left)
 
     def transform(self, results: dict) -> dict:
         """Make the views.
@@ -207,12 +207,12 @@ class SharedProposals(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Choose the proposals."""
         overlap = shared_rectangle(results['homography_matrix'], results['img_shape'])
-        found = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
-        found = clip_boxes(found, overlap)
-        sides = found[:, 2:] - found[:, :2]
+        regions = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
+        regions = clip_boxes(regions, overlap)
+        sides = regions[:, 2:] - regions[:, :2]
         least = self.min_area * np.prod(overlap[2:] - overlap[:2])
         keep = (sides > 0).all(1) & (sides.prod(1) >= least)
-        boxes = np.concatenate([overlap[None], found[keep][: self.num - 1]])
+        boxes = np.concatenate([overlap[None], regions[keep][: self.num - 1]])
         if len(boxes) < self.num:
             moves = draw_moves(self.num - len(boxes), self.jitter)
             # Copies of the proposals; of the overlap only where there are none.

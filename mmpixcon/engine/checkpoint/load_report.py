@@ -48,8 +48,8 @@ class LoadReport:
         Tensors that the model fills by itself don't count. A model without
         tensors has everything loaded.
         """
-        wanted = len(self.loaded) + len(self.missing) + len(self.mismatched)
-        return len(self.loaded) / wanted if wanted else 1.0
+        total = len(self.loaded) + len(self.missing) + len(self.mismatched)
+        return len(self.loaded) / total if total else 1.0
 
     def table(self) -> str:
         """Format the counts as a short table, a row for each top module."""
@@ -155,10 +155,10 @@ def report_loading(
     report = compare_state_dicts(
         model.state_dict(), checkpoint, getattr(model, 'expected_missing_prefixes', ())
     )
-    wanted = len(report.loaded) + len(report.missing) + len(report.mismatched)
+    total = len(report.loaded) + len(report.missing) + len(report.mismatched)
     part = f' (its part "{prefix}")' if prefix else ''
     summary = (
-        f'{len(report.loaded)} of {wanted} tensors of {type(model).__name__} '
+        f'{len(report.loaded)} of {total} tensors of {type(model).__name__} '
         f'({report.share:.0%}) found in {path}{part}'
     )
     if report.share < min_loaded:

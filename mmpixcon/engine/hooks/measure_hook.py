@@ -47,12 +47,12 @@ class MeasureHook(Hook):
         """Measure and log."""
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             return
-        found = {f'objects/{self.name}_{k}': v for k, v in self.measure(runner).items()}
-        for name, value in found.items():
+        scalars = {f'objects/{self.name}_{k}': v for k, v in self.measure(runner).items()}
+        for name, value in scalars.items():
             runner.message_hub.update_scalar(f'val/{name}', value)
             runner.logger.info(f'{name}: {value:.4f}')
         # One record, as of an evaluation.
-        runner.visualizer.add_scalars(found, step=runner.epoch + 1)
+        runner.visualizer.add_scalars(scalars, step=runner.epoch + 1)
 
     def measure(self, runner: Runner) -> dict[str, float]:
         """Measure.
@@ -74,17 +74,17 @@ class MeasureHook(Hook):
     ) -> Iterator[tuple[Tensor, tuple[int, int], list[DetDataSample]]]:
         """See :func:`annotated_maps`; the model evaluates meanwhile."""
         model = unwrap(runner.model)
-        own = model.data_preprocessor
+        preprocessor = model.data_preprocessor
         was_training = model.training
         model.eval()
         try:
             yield from annotated_maps(
                 model.backbone,
                 loader,
-                own.mean.flatten().tolist(),
-                own.std.flatten().tolist(),
-                own._channel_conversion or packs_rgb(runner.cfg),
-                own.device,
+                preprocessor.mean.flatten().tolist(),
+                preprocessor.std.flatten().tolist(),
+                preprocessor._channel_conversion or packs_rgb(runner.cfg),
+                preprocessor.device,
             )
         finally:
             model.train(was_training)

@@ -72,11 +72,11 @@ class ObjectKNNHook(MeasureHook):
                 f'custom_hooks: ObjectKNNHook: memory has classes {classes["memory"]}, query '
                 f'{classes["query"]}; set the same metainfo'
             )
-        found = {}
+        embeddings = {}
         for name, loader in loaders.items():
             parts = [box_features(*batch) for batch in self.maps(runner, loader)]
-            found[name] = self.gather(name, loader, parts, 'boxes')
-        (memory, labels), (queries, truth) = found['memory'], found['query']
+            embeddings[name] = self.gather(name, loader, parts, 'boxes')
+        (memory, labels), (queries, truth) = embeddings['memory'], embeddings['query']
         scores = knn_scores(
             queries, memory, labels, len(classes['memory']), self.k, self.temperature
         )
