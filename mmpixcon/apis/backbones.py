@@ -81,9 +81,9 @@ def load_backbone(
         KeyError: The config has no backbone.
         RuntimeError: The checkpoint has not the backbone's weights.
     """
-    for what, path in (('config', config), ('checkpoint', checkpoint)):
+    for kind, path in (('config', config), ('checkpoint', checkpoint)):
         if not Path(path).is_file():
-            raise FileNotFoundError(f'{what} {path} does not exist')
+            raise FileNotFoundError(f'{kind} {path} does not exist')
     cfg = Config.fromfile(config)
     merge_options(cfg, options or {})
     init_default_scope(cfg.get('default_scope', 'mmdet'))

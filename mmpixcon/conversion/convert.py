@@ -28,13 +28,13 @@ class Target:
     """A layout that is written.
 
     Attributes:
-        what (str): Who reads it.
+        reader (str): project that reads it, and how.
         frame (dict, optional): The file around the tensors, see :func:`write_checkpoint`.
         backbone_only (bool): Whether it has a bare backbone rather than a detector.
         suffixes (tuple[str, ...]): What files may end with.
     """
 
-    what: str
+    reader: str
     frame: dict | None = None
     backbone_only: bool = True
     suffixes: tuple[str, ...] = _TORCH

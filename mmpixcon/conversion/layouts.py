@@ -33,13 +33,13 @@ class Source:
     """A layout that checkpoints come in.
 
     Attributes:
-        what (str): Who writes it, for messages.
+        writer (str): project that writes it, for messages.
         fits (Callable): Whether weights have its names.
         read (Callable): Renames them as mmdet has them, ``backbone.`` included. Takes whether
             only the backbone is wanted, and whether the momentum encoder's.
     """
 
-    what: str
+    writer: str
     fits: Callable[[Weights], bool]
     read: Callable[[Weights, bool, bool], None]
 
@@ -67,9 +67,9 @@ def find_source(weights: Weights, path: str, name: str | None = None) -> str:
     if name is not None:
         guess = f'; it looks like {" or ".join(fitting)}' if fitting else ''
         raise ValueError(
-            f'{path} is not in the layout {name} ({SOURCES[name].what}): {description}{guess}'
+            f'{path} is not in the layout {name} ({SOURCES[name].writer}): {description}{guess}'
         )
-    known = '\n'.join(f'  {key}: {source.what}' for key, source in SOURCES.items())
+    known = '\n'.join(f'  {key}: {source.writer}' for key, source in SOURCES.items())
     raise ValueError(f'{path} fits no layout: {description}. Layouts:\n{known}')
 
 

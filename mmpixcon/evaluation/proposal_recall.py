@@ -49,10 +49,9 @@ class ProposalRecall:
             for num, average, first in zip(self.nums, self.average(), self.recalls[:, 0])
         ]
         table = format_table(['proposals', span, f'recall {self.ious[0]:g}'], rows)
-        each = self.proposals / max(self.images, 1)
-        return (
-            f'{table}\n{self.images} images, {self.objects} objects, {each:.1f} proposals an image'
-        )
+        mean = self.proposals / max(self.images, 1)
+        counts = f'{self.images} images, {self.objects} objects, {mean:.1f} proposals an image'
+        return f'{table}\n{counts}'
 
 
 def proposal_recall(

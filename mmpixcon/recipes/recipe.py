@@ -331,8 +331,8 @@ def _known(name: str, among: Mapping[str, Any], where: str) -> None:
     if name not in among:
         lowered = {key.lower(): key for key in among}
         near = get_close_matches(name.lower(), lowered, 1)
-        there = f'there is {", ".join(map(repr, among))}'
-        hint = f'did you mean {lowered[near[0]]!r}?' if near else there
+        choices = f'there is {", ".join(map(repr, among))}'
+        hint = f'did you mean {lowered[near[0]]!r}?' if near else choices
         raise ValueError(f'{where} {name!r}, which the recipe does not have; {hint}')
 
 

@@ -192,9 +192,9 @@ def _cost(
             needed.add((name, seed))
             sources = recipe.stages[name].sources
             waiting += [(source, recipe.stages[source].seed_of(seed)) for source in sources]
-    if any(one not in minutes for one in needed):
+    if any(source not in minutes for source in needed):
         return None
-    return sum(minutes[one] for one in needed)
+    return sum(minutes[source] for source in needed)
 
 
 def _course(runs: Sequence[FinishedRun], metric: str) -> tuple[np.ndarray, np.ndarray] | None:

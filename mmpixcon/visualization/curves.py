@@ -86,8 +86,8 @@ def read_evaluations(work_dir: str | Path, metric: str, unit: str) -> dict[int, 
         else:
             values[place['epoch' if unit == 'epoch' else 'step']] = record[metric]
     if not values:
-        there = f'there are {", ".join(sorted(names))}' if names else 'it was not evaluated yet'
-        raise ValueError(f'{work_dir} has no {metric}; {there}')
+        hint = f'there are {", ".join(sorted(names))}' if names else 'it was not evaluated yet'
+        raise ValueError(f'{work_dir} has no {metric}; {hint}')
     return dict(sorted(values.items()))
 
 

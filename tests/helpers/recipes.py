@@ -24,6 +24,6 @@ def execution(path, changed='refuse', **options):
 
 def execute(path, changed='refuse', **options):
     out = io.StringIO()
-    one = execution(path, changed, **options)
-    one.execute(Board(len(one.runs), out))
+    run = execution(path, changed, **options)
+    run.execute(Board(len(run.runs), out))
     return out.getvalue()

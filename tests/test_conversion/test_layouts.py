@@ -175,10 +175,10 @@ def test_what_is_no_known_layout(names: tuple, named: str | None, message: str) 
 
 def test_renaming_reads_both_ways() -> None:
     table = Renaming([('a.#.b#.*', 'x#y.#.*'), ('plain', 'other')])
-    assert table.there('a.3.b10.w.q') == 'x3y.10.w.q'
-    assert table.here('x3y.10.w.q') == 'a.3.b10.w.q'
-    assert table.there('plain') == 'other' and table.here('plain') is None
-    assert table.there('a.3.bw.w') is None
+    assert table.translate('a.3.b10.w.q') == 'x3y.10.w.q'
+    assert table.translate_back('x3y.10.w.q') == 'a.3.b10.w.q'
+    assert table.translate('plain') == 'other' and table.translate_back('plain') is None
+    assert table.translate('a.3.bw.w') is None
 
 
 def test_two_tensors_of_one_name_are_refused() -> None:

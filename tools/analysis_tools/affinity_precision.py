@@ -68,7 +68,7 @@ def loader_config(args: argparse.Namespace) -> dict:
             type='mmdet.CocoDataset',
             ann_file=str(args.annotations),
             data_prefix=dict(img=str(args.images)),
-            metainfo=dict(classes=tuple(one['name'] for one in content['categories'])),
+            metainfo=dict(classes=tuple(category['name'] for category in content['categories'])),
             test_mode=True,
             indices=min(args.num, len(content['images'])),
             pipeline=[

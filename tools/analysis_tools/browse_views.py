@@ -99,9 +99,9 @@ def region_pair(sample: dict) -> tuple[list[torch.Tensor], list[np.ndarray], np.
     inputs, packed = sample['inputs'], sample['data_samples']
     if isinstance(inputs, dict) and len(inputs) == 2:
         # Regions are each view's ground truth, in its own pixels.
-        if not all('homography_matrix' in one for one in packed.values()):
+        if not all('homography_matrix' in view for view in packed.values()):
             return None
-        matrices = [one.homography_matrix for one in packed.values()]
+        matrices = [view.homography_matrix for view in packed.values()]
         boxes = next(iter(packed.values())).gt_instances.bboxes.numpy()
         corners = region_corners(boxes, np.linalg.inv(matrices[0]))
         return [*inputs.values()], matrices, np.hstack([corners.min(1), corners.max(1)])

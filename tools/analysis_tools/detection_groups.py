@@ -52,10 +52,12 @@ def parse_args() -> argparse.Namespace:
 
 def annotations_of(info: dict) -> InstanceData:
     """Boxes and classes of an image, without those to ignore."""
-    kept = [one for one in info['instances'] if not one['ignore_flag']]
+    kept = [instance for instance in info['instances'] if not instance['ignore_flag']]
     return InstanceData(
-        bboxes=torch.tensor([one['bbox'] for one in kept], dtype=torch.float32).view(-1, 4),
-        labels=torch.tensor([one['bbox_label'] for one in kept], dtype=torch.long),
+        bboxes=torch.tensor([instance['bbox'] for instance in kept], dtype=torch.float32).view(
+            -1, 4
+        ),
+        labels=torch.tensor([instance['bbox_label'] for instance in kept], dtype=torch.long),
     )
 
 

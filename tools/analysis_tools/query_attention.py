@@ -47,9 +47,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('images', nargs='+', help='photos or folders of them')
     add_model_argument(parser)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument('--queries', type=int, nargs='+', help='numbers of queries')
-    which.add_argument('--annotations', type=Path, help='COCO file with objects of the photos')
+    selection = parser.add_mutually_exclusive_group()
+    selection.add_argument('--queries', type=int, nargs='+', help='numbers of queries')
+    selection.add_argument('--annotations', type=Path, help='COCO file with objects of the photos')
     parser.add_argument('--count', type=int, default=3, help='queries to choose')
     parser.add_argument('--layer', type=int, default=-1, help='of the decoder')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/query_attention.png'))
@@ -98,12 +98,14 @@ def rows_of(
     objects = None if truth is None else torch.from_numpy(truth)
     chosen, queries = choose(on_file, objects, args)
     first = next(iter(photos))
-    shown = np.zeros((0, 4)) if truth is None else truth * scales[first].numpy()
+    drawn_objects = np.zeros((0, 4)) if truth is None else truth * scales[first].numpy()
     white = [(255, 255, 255)]
-    columns = [[draw_boxes(photos[first].image, shown, [''] * len(shown), white)]]
+    columns = [[draw_boxes(photos[first].image, drawn_objects, [''] * len(drawn_objects), white)]]
     for i in range(len(next(iter(queries.values())))):
-        here = shown[chosen[i]][None] if chosen else shown[:0]
-        columns[0].append(draw_boxes(photos[first].image, here, [''], COLORS[i % len(COLORS) :]))
+        drawn_object = drawn_objects[chosen[i]][None] if chosen else drawn_objects[:0]
+        columns[0].append(
+            draw_boxes(photos[first].image, drawn_object, [''], COLORS[i % len(COLORS) :])
+        )
     for name, photo in photos.items():
         attention, indices = attentions[name], queries[name]
         boxes = attention.boxes[0, indices].cpu()

@@ -132,11 +132,11 @@ def main() -> None:
         steps[STOCK] = make(STOCK_MOCO, args)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for turn in range(args.rounds + 1):
-        for name, one in steps.items():
+        for name, measured in steps.items():
             print(f'turn {turn}/{args.rounds}, {name} ...        ', end='\r', flush=True)
             # In turns, so that neither is always the one with warm caches.
-            order = (one.step, one.floor) if turn % 2 else (one.floor, one.step)
-            pair = [timed(function, one.model, args) for function in order]
+            order = (measured.step, measured.floor) if turn % 2 else (measured.floor, measured.step)
+            pair = [timed(function, measured.model, args) for function in order]
             pair = pair if turn % 2 else pair[::-1]
             if turn > 0:  # the first warms up
                 times[name].append((pair[0], pair[1]))
@@ -196,9 +196,9 @@ def peak_of(part: str, config: str | Path, args: argparse.Namespace) -> float:
     """MB that a step or a floor holds at most, model, gradients and banks included."""
     torch.zeros(1, device=args.device)
     before = start_of_peak(args.device)
-    one = make(config, args)
+    measured = make(config, args)
     for _ in range(2):
-        timed(getattr(one, part), one.model, args)
+        timed(getattr(measured, part), measured.model, args)
     return (peak_memory(args.device) - before) / 1e6
 
 

@@ -77,9 +77,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--workers', type=int, default=_cores(), help='processes (default: the cores, %(default)s)'
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument('--shard', type=_shard, metavar='i/n', help='do the i-th of n shares only')
-    which.add_argument('--merge', action='store_true', help='pack what the shards have done')
+    selection = parser.add_mutually_exclusive_group()
+    selection.add_argument(
+        '--shard', type=_shard, metavar='i/n', help='do the i-th of n shares only'
+    )
+    selection.add_argument('--merge', action='store_true', help='pack what the shards have done')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace other proposals that --out holds'
     )

@@ -147,9 +147,9 @@ def filled(
     for place, column in zip(range(-len(columns), 0), columns):
         if column is None:
             continue
-        shown = [show(models[name], source, *column) for name in names]
-        if any(shown):
-            cells[place] = ', '.join(number or '-' for number in shown)
+        texts = [show(models[name], source, *column) for name in names]
+        if any(texts):
+            cells[place] = ', '.join(number or '-' for number in texts)
         elif any(map(str.isdigit, cells[place])):
             cells[place] = ''
     return re.sub(' +', ' ', f'| {" | ".join(cells)} |')

@@ -159,13 +159,13 @@ def _list_images(dataset: UnlabelledDataset) -> dict[bytes, str]:
 def _difference(folder: Path, record: dict[str, Any]) -> str:
     """Name the settings of a folder that differ from these; '' if none does."""
     try:
-        there = dict(json.loads((folder / RECORD).read_text()))
+        previous = dict(json.loads((folder / RECORD).read_text()))
     except (OSError, ValueError, TypeError):
         return f'it has no readable {RECORD}'
     return ', '.join(
-        f'{key} is {there.get(key)} there, {value} here'
+        f'{key} is {previous.get(key)} there, {value} here'
         for key, value in record.items()
-        if there.get(key) != value
+        if previous.get(key) != value
     )
 
 
@@ -259,15 +259,14 @@ def _write_part(task: Task, finder: Finder, seed: int) -> None:
     """Find the boxes of an image and write them, or the reason why there are none."""
     part, path, name = task
     image, reason = read_image(path)
-    boxes = None
+    array = np.array((reason or '').encode())
     if image is not None:
         try:
             # By name, so that an image's boxes do not depend on the others.
-            boxes = finder(image, zlib.crc32(name, seed) & 0x7FFFFFFF)
+            array = finder(image, zlib.crc32(name, seed) & 0x7FFFFFFF)
         except cv2.error as error:
-            reason = f'no boxes can be found in it: {error}'.strip()
+            array = np.array(f'no boxes can be found in it: {error}'.strip().encode())
     file = BytesIO()
-    array = boxes if reason is None else np.array(reason.encode())
     np.save(file, array, allow_pickle=False)
     replace_file(part, file.getvalue())
 

@@ -98,17 +98,17 @@ def write_proposals(folder: str | Path, names: Iterable[str], boxes: Iterable[np
             boxes have another shape or are not finite.
     """
     encoded = [PurePath(name).as_posix().encode() for name in names]
-    rows = [np.asarray(one, dtype=np.float32).reshape(-1, 4) for one in boxes]
+    rows = [np.asarray(row, dtype=np.float32).reshape(-1, 4) for row in boxes]
     if len(encoded) != len(rows) or len(set(encoded)) != len(encoded):
         raise ValueError(
             f'proposals of {len(rows)} images for {len(encoded)} names, {len(set(encoded))} of '
             'them different'
         )
-    for name, one in zip(encoded, rows):
-        if not np.isfinite(one).all():
+    for name, row in zip(encoded, rows):
+        if not np.isfinite(row).all():
             raise ValueError(f'proposals of {name.decode()} are not finite')
     order = sorted(range(len(encoded)), key=encoded.__getitem__)
-    counts = np.array([len(one) for one in rows], np.int64)[order]
+    counts = np.array([len(row) for row in rows], np.int64)[order]
     write_sorted(folder, [encoded[i] for i in order], counts, (rows[i] for i in order))
 
 

@@ -244,8 +244,8 @@ def _read_back(out: Path, record: dict) -> dict[str, SubsetSummary] | None:
     subsets = {}
     for subset, path in _annotations(out).items():
         count = record['images'][subset]
-        there = all(_image_path(out, subset, number).exists() for number in range(count))
-        if not (path.exists() and there):
+        are_written = all(_image_path(out, subset, number).exists() for number in range(count))
+        if not (path.exists() and are_written):
             return None
         subsets[subset] = _summarise(json.loads(path.read_text()), kept=count)
     return subsets

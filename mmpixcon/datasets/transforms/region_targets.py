@@ -196,7 +196,7 @@ class PackRegions(PackDetInputs):
         packed: dict[str, dict] = dict(inputs={}, data_samples={})
         for i, image in enumerate(results['img']):
             boxes = HorizontalBoxes(view_boxes(results, i))
-            one = dict(
+            view_results = dict(
                 results,
                 img=image,
                 img_shape=tuple(results['img_shape'][i]),
@@ -206,7 +206,7 @@ class PackRegions(PackDetInputs):
                 gt_ignore_flags=np.zeros(len(boxes), bool),
             )
             crops = results['region_crops'][i] if 'region_crops' in results else None
-            for key, value in self._pack(one, crops).items():
+            for key, value in self._pack(view_results, crops).items():
                 packed[key][f'view{i + 1}'] = value
         return packed
 

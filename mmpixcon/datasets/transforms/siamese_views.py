@@ -138,9 +138,9 @@ class IoUConstrainedViews(BaseTransform):
         image = results['img']
         rectangles, size = self.rectangles(*image.shape[:2])
         swapped, flipped = self._coins()
-        made = []
+        views = []
         for left, top, right, bottom in rectangles[::-1] if swapped else rectangles:
-            one = results.copy()
+            view_results = results.copy()
             crop = image[top:bottom, left:right]
             x, y = size[1] / (right - left), size[0] / (bottom - top)
             matrix = np.array([[x, 0, -left * x], [0, y, -top * y], [0, 0, 1.0]])
@@ -148,17 +148,17 @@ class IoUConstrainedViews(BaseTransform):
             if flipped:
                 view = cv2.flip(view, 1)
                 matrix = np.array([[-1, 0, size[1]], [0, 1, 0], [0, 0, 1.0]]) @ matrix
-            one.update(img=view, img_shape=size)
-            record_homography(one, matrix)
-            one = self.transforms(one)
-            if one['img'].shape[:2] != size:
+            view_results.update(img=view, img_shape=size)
+            record_homography(view_results, matrix)
+            view_results = self.transforms(view_results)
+            if view_results['img'].shape[:2] != size:
                 raise ValueError(
                     f'IoUConstrainedViews, transforms: must keep the size of a view, {size}, got '
-                    f'{one["img"].shape[:2]}'
+                    f'{view_results["img"].shape[:2]}'
                 )
-            made.append(one)
+            views.append(view_results)
         for key in VIEW_KEYS:
-            results[key] = [one[key] for one in made]
+            results[key] = [view_results[key] for view_results in views]
         return results
 
     def __repr__(self) -> str:

@@ -90,7 +90,7 @@ class MeasureHook(Hook):
             model.train(was_training)
 
     def gather(
-        self, name: str, loader: Any, parts: Sequence[tuple[Tensor, ...]], what: str
+        self, name: str, loader: Any, parts: Sequence[tuple[Tensor, ...]], content: str
     ) -> list[Tensor]:
         """Rows of all batches and of all processes, which share out the images.
 
@@ -98,7 +98,7 @@ class MeasureHook(Hook):
             name (str): Of the loader.
             loader (DataLoader): The loader.
             parts (Sequence[tuple[Tensor, ...]]): rows of each batch.
-            what (str): What the rows are, for the message.
+            content (str): name of the rows, for the message.
 
         Returns:
             list[Tensor]: As many as in a part.
@@ -111,5 +111,5 @@ class MeasureHook(Hook):
             raise ValueError(f'{where} has no image to measure')
         rows = [gather_rows(torch.cat(column))[0] for column in zip(*parts)]
         if not len(rows[0]):
-            raise ValueError(f'{where} has no {what}')
+            raise ValueError(f'{where} has no {content}')
         return rows

@@ -95,6 +95,11 @@ def box_features(
     scale = maps.shape[3] / input_shape[1]
     align = RoIAlign(7, spatial_scale=scale, sampling_ratio=2)
     instances = [sample.gt_instances for sample in samples]
-    rois = [F.pad(one.bboxes.float(), (1, 0), value=i) for i, one in enumerate(instances)]
+    rois = [
+        F.pad(image_instances.bboxes.float(), (1, 0), value=i)
+        for i, image_instances in enumerate(instances)
+    ]
     pooled = align(maps.float(), torch.cat(rois)).mean((2, 3))
-    return F.normalize(pooled, dim=1), torch.cat([one.labels for one in instances])
+    return F.normalize(pooled, dim=1), torch.cat(
+        [image_instances.labels for image_instances in instances]
+    )
