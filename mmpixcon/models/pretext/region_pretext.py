@@ -113,7 +113,7 @@ class RegionPretext(DetectorWrapper):
         backbone.eval()
         maps = backbone(like.new_zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
         backbone.train(training)
-        return tuple(one.shape[1] for one in maps), PROBE_SIZE // maps[-1].shape[3]
+        return tuple(feature_map.shape[1] for feature_map in maps), PROBE_SIZE // maps[-1].shape[3]
 
     def build_head(self, head: dict) -> Any:
         """Build a head from its config; ``in_channels`` and ``embed_dims`` are filled in.
@@ -122,8 +122,8 @@ class RegionPretext(DetectorWrapper):
             ValueError: The config gives other channels than the detector has.
         """
         head = ConfigDict(copy.deepcopy(head))
-        found = dict(in_channels=self.map_channels[-1], embed_dims=self.embed_dims)
-        for key, value in found.items():
+        channels = dict(in_channels=self.map_channels[-1], embed_dims=self.embed_dims)
+        for key, value in channels.items():
             if head.setdefault(key, value) != value:
                 raise ValueError(
                     f'model.head.{key} = {head[key]}, but {type(self.detector).__name__} has '
@@ -131,7 +131,7 @@ class RegionPretext(DetectorWrapper):
                 )
         return MODELS.build(head)
 
-    def check_regions(self, samples: SampleList, wanted: int) -> None:
+    def check_regions(self, samples: SampleList, num_regions: int) -> None:
         """Refuse samples of another number of regions.
 
         Raises:
@@ -139,11 +139,11 @@ class RegionPretext(DetectorWrapper):
         """
         for sample in samples:
             count = len(sample.gt_instances)
-            if count != wanted:
+            if count != num_regions:
                 raise ValueError(
                     f'{sample.get("img_path", "an image")} has {count} regions, model.num_regions '
-                    f'is {wanted}: give the transform of the train_pipeline that makes them '
-                    f'num={wanted}'
+                    f'is {num_regions}: give the transform of the train_pipeline that makes them '
+                    f'num={num_regions}'
                 )
 
     def backbone_maps(self, images: Tensor) -> tuple[Tensor, ...]:
