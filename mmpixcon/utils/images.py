@@ -21,12 +21,18 @@ def read_image(
     Returns:
         tuple[np.ndarray | None, str | None]: BGR pixels, (h, w, 3) uint8, and None; or None and the
         reason why it cannot be read.
+
+    Raises:
+        MemoryError: There is not enough memory.
     """
     try:
         content = get(path, backend_args)
         if not content:
             return None, 'the file is empty'
         image = mmcv.imfrombytes(content)
+    except MemoryError:
+        # Says nothing about the file.
+        raise
     # Backends and decoders have errors of their own.
     except Exception as error:
         return None, getattr(error, 'strerror', None) or f'{type(error).__name__}: {error}'.strip()
