@@ -57,11 +57,11 @@ def run_tool(name: str, arguments: list[str], log: Path) -> None:
 
 def draw_detections(execution: Execution, stage: str, out: Path) -> Path:
     """Ground truth left, detections right, of a few validation images."""
-    one = execution.recipe.stages[stage]
+    run_stage = execution.recipe.stages[stage]
     folder = execution.folder((stage, execution.runs[0][1]))
-    options = {**one.options, 'test_dataloader.dataset.indices': DRAWN}
+    options = {**run_stage.options, 'test_dataloader.dataset.indices': DRAWN}
     checkpoint = (folder / 'last_checkpoint').read_text().strip()
-    arguments = [str(one.config), checkpoint, '--data-root', execution.recipe.data['scenes']]
+    arguments = [str(run_stage.config), checkpoint, '--data-root', execution.recipe.data['scenes']]
     arguments += ['--work-dir', str(out / 'test'), '--show-dir', 'detections', '--cfg-options']
     arguments += [f'{key}={as_option(value)}' for key, value in options.items()]
     run_tool('test.py', arguments, out / 'test.log')

@@ -19,6 +19,7 @@ from mmpixcon.datasets.data_files import packs_rgb
 from mmpixcon.datasets.unlabelled import SUFFIXES
 from mmpixcon.engine.checkpoint.pretrained_init import ReportingPretrainedInit
 from mmpixcon.registry import MODELS
+from mmpixcon.utils.images import read_image
 
 from .config import merge_options
 
@@ -80,9 +81,9 @@ def load_backbone(
         KeyError: The config has no backbone.
         RuntimeError: The checkpoint has not the backbone's weights.
     """
-    for what, path in (('config', config), ('checkpoint', checkpoint)):
+    for kind, path in (('config', config), ('checkpoint', checkpoint)):
         if not Path(path).is_file():
-            raise FileNotFoundError(f'{what} {path} does not exist')
+            raise FileNotFoundError(f'{kind} {path} does not exist')
     cfg = Config.fromfile(config)
     merge_options(cfg, options or {})
     init_default_scope(cfg.get('default_scope', 'mmdet'))
@@ -105,26 +106,35 @@ def load_backbone(
     return LoadedBackbone(backbone, mean.float(), std.float(), bool(takes_rgb))
 
 
-def read_square(path: str | Path, size: int) -> np.ndarray:
-    """Read a photo and resize it to a square.
+def read_photo(path: str | Path) -> np.ndarray:
+    """Read a photo.
 
     Args:
-        path (str | Path): Image file.
-        size (int): Pixels a side.
+        path (str | Path): image file.
+
+    Returns:
+        np.ndarray: BGR, uint8, (h, w, 3).
+
+    Raises:
+        ValueError: It cannot be read; the message says why.
+    """
+    image, reason = read_image(path)
+    if image is None:
+        raise ValueError(f'{path} cannot be read as an image: {reason}')
+    return image
+
+
+def read_square(path: str | Path, size: int) -> np.ndarray:
+    """Read a photo as :func:`read_photo` does, and resize it to a square.
+
+    Args:
+        path (str | Path): image file.
+        size (int): pixels a side.
 
     Returns:
         np.ndarray: BGR, uint8, (size, size, 3).
-
-    Raises:
-        ValueError: It cannot be read.
     """
-    try:
-        image = mmcv.imread(str(path))
-    except (OSError, FileNotFoundError):
-        image = None
-    if image is None:
-        raise ValueError(f'{path} cannot be read as an image')
-    return mmcv.imresize(image, (size, size), interpolation='area')
+    return mmcv.imresize(read_photo(path), (size, size), interpolation='area')
 
 
 def find_images(paths: list[str | Path], limit: int | None = None) -> list[Path]:
@@ -140,12 +150,12 @@ def find_images(paths: list[str | Path], limit: int | None = None) -> list[Path]
     Raises:
         FileNotFoundError: A path is missing, or there are none.
     """
-    found: list[Path] = []
+    images: list[Path] = []
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f'{path} does not exist')
         inside = sorted(path.rglob('*')) if path.is_dir() else [path]
-        found += [p for p in inside if p.suffix.lower() in SUFFIXES]
-    if not found:
+        images += [p for p in inside if p.suffix.lower() in SUFFIXES]
+    if not images:
         raise FileNotFoundError(f'no images in {", ".join(map(str, paths))}')
-    return found[:limit]
+    return images[:limit]

@@ -58,9 +58,9 @@ def place_of_key(cfg: Config, key: str) -> str:
         if isinstance(node, (list, tuple)) and not part.isdigit():
             types = [_type_name(element) for element in node]
             if types.count(part) != 1:
-                there = 'several' if part in types else 'none'
+                quantity = 'several' if part in types else 'none'
                 raise KeyError(
-                    f'--cfg-options {key}: {".".join(path)} is a list with {there} of type '
+                    f'--cfg-options {key}: {".".join(path)} is a list with {quantity} of type '
                     f'{part}; it has {", ".join(f"{i}: {name}" for i, name in enumerate(types))}. '
                     'Name an element by a type that is there once, or by its place: '
                     f'{".".join([*path, "0"])}'

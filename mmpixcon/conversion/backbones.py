@@ -17,7 +17,7 @@ from torch import Tensor
 from mmpixcon.engine.checkpoint.load_report import compare_state_dicts
 from mmpixcon.registry import MODELS
 
-from .weights import Renaming, Weights, tops
+from .weights import Renaming, Weights, top_modules
 
 # Depths of which the tests have seen outputs.
 RESNETS = tuple(f'resnet{depth}' for depth in (18, 34, 50, 101))
@@ -35,9 +35,9 @@ CLASSIFIER = 'the classifier, no part of a backbone'
 RESNET_DETECTRON2 = Renaming(
     [('bn1.*', 'stem.conv1.norm.*'), ('conv1.*', 'stem.conv1.*')]
     + [
-        (f'layer{stage}.#.{here}.*', f'res{stage + 1}.#.{there}.*')
+        (f'layer{stage}.#.{mmdet}.*', f'res{stage + 1}.#.{other}.*')
         for stage in (1, 2, 3, 4)
-        for here, there in (
+        for mmdet, other in (
             ('bn#', 'conv#.norm'),
             ('conv#', 'conv#'),
             ('downsample.1', 'shortcut.norm'),
@@ -52,8 +52,8 @@ SWIN_TIMM = Renaming(
         ('patch_embed.norm.*', 'patch_embed.norm.*'),
     ]
     + [
-        (f'stages.#.blocks.#.{here}.*', f'layers.#.blocks.#.{there}.*')
-        for here, there in (
+        (f'stages.#.blocks.#.{mmdet}.*', f'layers.#.blocks.#.{other}.*')
+        for mmdet, other in (
             ('norm#', 'norm#'),
             ('attn.w_msa', 'attn'),
             ('ffn.layers.0.0', 'mlp.fc1'),
@@ -125,7 +125,8 @@ def _identify_resnet(tensors: Mapping[str, Tensor]) -> Backbone:
             config = dict(type='mmdet.ResNet', depth=depth, base_channels=width)
             return Backbone(name, config, bottleneck)
     raise ValueError(
-        f'it has no backbone that is converted ({", ".join(BACKBONES)}): found {tops(tensors)}'
+        f'it has no backbone that is converted ({", ".join(BACKBONES)}): found '
+        + top_modules(tensors)
         + (f', with {counts} blocks in the stages of a ResNet' if counts else '')
     )
 
@@ -169,13 +170,13 @@ def _count(names: Iterable[str], pattern: str) -> tuple[int, ...]:
 
 def resnet_to_detectron2(weights: Weights) -> None:
     """Rename a bare ResNet as detectron2 has it."""
-    weights.rename_as('a ResNet', RESNET_DETECTRON2.there)
+    weights.rename_as('a ResNet', RESNET_DETECTRON2.translate)
 
 
 def resnet_from_detectron2(weights: Weights) -> None:
     """Rename a bare ResNet of detectron2 as mmdet has it."""
     weights.leave_out(lambda name: name.startswith(('linear.', 'stem.fc.')), CLASSIFIER)
-    weights.rename_as('a ResNet', RESNET_DETECTRON2.here)
+    weights.rename_as('a ResNet', RESNET_DETECTRON2.translate_back)
 
 
 def swin_to_timm(weights: Weights) -> None:
@@ -186,7 +187,7 @@ def swin_to_timm(weights: Weights) -> None:
         'timm has no norm after a stage but the last',
     )
     weights.change(_merges, _unfolded_to_gathered)
-    weights.rename_as('a Swin transformer', SWIN_TIMM.there)
+    weights.rename_as('a Swin transformer', SWIN_TIMM.translate)
 
 
 def swin_from_timm(weights: Weights) -> None:
@@ -203,7 +204,7 @@ def swin_from_timm(weights: Weights) -> None:
     weights.leave_out(lambda name: name.startswith('head.'), CLASSIFIER)
     computed = ('relative_position_index', 'attn_mask')
     weights.leave_out(lambda name: name.endswith(computed), 'mmdet computes it')
-    weights.rename_as('a Swin transformer', SWIN_TIMM.here)
+    weights.rename_as('a Swin transformer', SWIN_TIMM.translate_back)
     weights.change(_merges, _gathered_to_unfolded)
     for name, table in list(weights.tensors.items()):
         if name.endswith('relative_position_bias_table'):

@@ -12,12 +12,13 @@ from mmengine.registry import init_default_scope
 
 from mmpixcon.engine.checkpoint.load_report import LoadReport, compare_state_dicts, count_table
 from mmpixcon.registry import MODELS
+from mmpixcon.utils.files import replace_file
 
 from .backbones import Backbone, identify, resnet_to_detectron2, swin_to_timm
 from .detr import VARIANTS, keep_coco_rows, write_official
 from .files import check_output, read_checkpoint, report_path, write_checkpoint
 from .layouts import BODY, SOURCES, find_source
-from .weights import Weights, some
+from .weights import Weights, first_names
 
 _TORCH = ('.pth', '.pt', '.safetensors')
 
@@ -27,13 +28,13 @@ class Target:
     """A layout that is written.
 
     Attributes:
-        what (str): Who reads it.
+        reader (str): project that reads it, and how.
         frame (dict, optional): The file around the tensors, see :func:`write_checkpoint`.
         backbone_only (bool): Whether it has a bare backbone rather than a detector.
         suffixes (tuple[str, ...]): What files may end with.
     """
 
-    what: str
+    reader: str
     frame: dict | None = None
     backbone_only: bool = True
     suffixes: tuple[str, ...] = _TORCH
@@ -92,7 +93,7 @@ class Conversion:
             f'{self.checkpoint}: {self.source}, {self.backbone} -> {self.out}: {self.target}',
             count_table({'converted': converted, 'left out': left_out}),
         ]
-        lines += [f'left out, {reason}: {some(names)}' for reason, names in reasons.items()]
+        lines += [f'left out, {reason}: {first_names(names)}' for reason, names in reasons.items()]
         lines += [f'note: {note}' for note in self.weights.notes]
         if self.fit is not None:
             lines += ['what the model of the config takes:', self.fit.table()]
@@ -168,9 +169,9 @@ def convert(
         raise ValueError(f'--momentum takes a bare backbone, and --to {target} has a detector')
     tensors, text = read_checkpoint(checkpoint, trust)
     weights = Weights(tensors)
-    found = find_source(weights, str(checkpoint), source)
+    layout = find_source(weights, str(checkpoint), source)
     try:
-        SOURCES[found].read(weights, written.backbone_only, momentum)
+        SOURCES[layout].read(weights, written.backbone_only, momentum)
         body = identify(
             {name[len(BODY) :]: v for name, v in weights.tensors.items() if name.startswith(BODY)}
         )
@@ -184,11 +185,11 @@ def convert(
         elif target in VARIANTS:
             write_official(weights, target)
     except ValueError as error:
-        raise ValueError(f'{checkpoint}, {found}, to {target}: {error}') from error
+        raise ValueError(f'{checkpoint}, {layout}, to {target}: {error}') from error
     fit = _compare(config, weights) if config is not None else None
     write_checkpoint(out, weights.tensors, written.frame)
-    done = Conversion(str(checkpoint), found, body.name, target, str(out), weights, fit)
-    report_path(out).write_text(json.dumps(done.as_dict(), indent=1) + '\n', encoding='utf-8')
+    done = Conversion(str(checkpoint), layout, body.name, target, str(out), weights, fit)
+    replace_file(report_path(out), (json.dumps(done.as_dict(), indent=1) + '\n').encode())
     return done
 
 

@@ -84,7 +84,7 @@ def read_official(weights: Weights, pretext: bool) -> None:
         if re.fullmatch(r'input_proj\.\d+\.0\.weight', name)
     ]
     table = _renaming(variant, kernels.count(1), len(kernels))
-    weights.rename_as(f'a {variant}', table.here)
+    weights.rename_as(f'a {variant}', table.translate_back)
     if variant == 'deformable-detr':
         _settle_neck_bias(weights)
 
@@ -100,9 +100,9 @@ def write_official(weights: Weights, variant: str) -> None:
         ValueError: The detector is another one.
     """
     names = weights.tensors
-    found = mmdet_variant(names)
-    if found != variant:
-        raise ValueError(f'it is {f"a {found}" if found else "none of these"}, not a {variant}')
+    actual = mmdet_variant(names)
+    if actual != variant:
+        raise ValueError(f'it is {f"a {actual}" if actual else "none of these"}, not a {variant}')
     convs = _count(names, r'neck\.convs\.(\d+)\.conv\.weight')
     levels = convs + _count(names, r'neck\.extra_convs\.(\d+)\.conv\.weight')
     if variant == 'deformable-detr':
@@ -111,7 +111,7 @@ def write_official(weights: Weights, variant: str) -> None:
             if bias not in names:
                 weights.add(bias, names[name].new_zeros(len(names[name])))
     table = _renaming(variant, convs, levels)
-    weights.rename_as(f'a {variant}', table.there)
+    weights.rename_as(f'a {variant}', table.translate)
     if variant == 'deformable-detr':
         _add_aliases(weights)
 
@@ -185,9 +185,9 @@ def _renaming(variant: str, convs: int, levels: int) -> Renaming:
     """
     pairs = [('backbone.*', 'backbone.0.body.*')]
     pairs += [
-        (f'{part}.layers.#.ffn.layers.{here}.*', f'transformer.{part}.layers.#.{there}.*')
+        (f'{part}.layers.#.ffn.layers.{mmdet}.*', f'transformer.{part}.layers.#.{official}.*')
         for part in ('encoder', 'decoder')
-        for here, there in (('0.0', 'linear1'), ('1', 'linear2'))
+        for mmdet, official in (('0.0', 'linear1'), ('1', 'linear2'))
     ]
     # mmdet numbers norms as they are computed. Deformable DETR's decoder computes norm2 first.
     order = (2, 1, 3) if variant == 'deformable-detr' else (1, 2, 3)
@@ -214,8 +214,8 @@ def _renaming(variant: str, convs: int, levels: int) -> Renaming:
     else:
         parts = ('qcontent', 'qpos', 'kcontent', 'kpos', 'v', 'qpos_sine')
         attentions = [
-            (f'{here}_attn.{part}_proj', f'{there}_{part}_proj')
-            for here, there in (('self', 'sa'), ('cross', 'ca'))
+            (f'{mmdet}_attn.{part}_proj', f'{official}_{part}_proj')
+            for mmdet, official in (('self', 'sa'), ('cross', 'ca'))
             for part in parts
         ]
         attentions += [(f'{a}_attn.out_proj', f'{a}_attn.out_proj') for a in ('self', 'cross')]
@@ -223,7 +223,9 @@ def _renaming(variant: str, convs: int, levels: int) -> Renaming:
             (f'decoder.{mlp}.*', f'transformer.decoder.{mlp}.*')
             for mlp in ('query_scale', 'ref_point_head')
         ]
-    pairs += [(f'{layer[0]}.{here}.*', f'{layer[1]}.{there}.*') for here, there in attentions]
+    pairs += [
+        (f'{layer[0]}.{mmdet}.*', f'{layer[1]}.{official}.*') for mmdet, official in attentions
+    ]
     return Renaming(pairs)
 
 
@@ -247,8 +249,8 @@ def _deformable_pairs(convs: int, levels: int) -> list[tuple[str, str]]:
     for level in range(levels):
         neck = f'convs.{level}' if level < convs else f'extra_convs.{level - convs}'
         pairs += [
-            (f'neck.{neck}.{here}.*', f'input_proj.{level}.{there}.*')
-            for here, there in (('conv', 0), ('gn', 1))
+            (f'neck.{neck}.{mmdet}.*', f'input_proj.{level}.{official}.*')
+            for mmdet, official in (('conv', 0), ('gn', 1))
         ]
     return pairs
 

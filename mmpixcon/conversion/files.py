@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from mmpixcon.utils.files import replacing
 
 SUFFIXES = ('.pth', '.pt', '.safetensors', '.pkl')
 # Where libraries keep the tensors.
@@ -139,8 +140,7 @@ def write_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], frame: dic
     path = Path(path)
     # Whole storages would be written for parts, and shared ones are refused by safetensors.
     content = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    try:
+    with replacing(path) as part:
         if path.suffix == '.safetensors':
             # Not save_file: it makes files that only their owner may read.
             part.write_bytes(_safetensors().save(content, metadata={'format': 'pt'}))
@@ -150,9 +150,6 @@ def write_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], frame: dic
                 pickle.dump(_framed(arrays, frame), file)
         else:
             torch.save(_framed(content, frame), part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _framed(content: dict, frame: dict | None) -> dict:

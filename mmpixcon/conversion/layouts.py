@@ -10,7 +10,7 @@ from mmpixcon.models.detectors.wrapper import DetectorWrapper
 
 from .backbones import CLASSIFIER, resnet_from_detectron2, swin_from_timm
 from .detr import official_variant, read_official, siamese_to_official
-from .weights import Weights, tops
+from .weights import Weights, top_modules
 
 BODY = 'backbone.'
 NOT_BACKBONE = 'not of the backbone'
@@ -33,13 +33,13 @@ class Source:
     """A layout that checkpoints come in.
 
     Attributes:
-        what (str): Who writes it, for messages.
+        writer (str): project that writes it, for messages.
         fits (Callable): Whether weights have its names.
         read (Callable): Renames them as mmdet has them, ``backbone.`` included. Takes whether
             only the backbone is wanted, and whether the momentum encoder's.
     """
 
-    what: str
+    writer: str
     fits: Callable[[Weights], bool]
     read: Callable[[Weights, bool, bool], None]
 
@@ -63,17 +63,17 @@ def find_source(weights: Weights, path: str, name: str | None = None) -> str:
         return fitting[0]
     if name in fitting:
         return name
-    found = f'it begins with {tops(weights.tensors)}'
+    description = f'it begins with {top_modules(weights.tensors)}'
     if name is not None:
         guess = f'; it looks like {" or ".join(fitting)}' if fitting else ''
         raise ValueError(
-            f'{path} is not in the layout {name} ({SOURCES[name].what}): {found}{guess}'
+            f'{path} is not in the layout {name} ({SOURCES[name].writer}): {description}{guess}'
         )
-    known = '\n'.join(f'  {key}: {source.what}' for key, source in SOURCES.items())
-    raise ValueError(f'{path} fits no layout: {found}. Layouts:\n{known}')
+    known = '\n'.join(f'  {key}: {source.writer}' for key, source in SOURCES.items())
+    raise ValueError(f'{path} fits no layout: {description}. Layouts:\n{known}')
 
 
-def own_prefixes() -> tuple[str, ...]:
+def method_prefixes() -> tuple[str, ...]:
     """What this project's wrappers put their own entries under."""
 
     def walk(kind: type[DetectorWrapper]) -> Iterator[str]:
@@ -95,8 +95,8 @@ def _read_mmdet(weights: Weights, backbone_only: bool, momentum: bool) -> None:
         # The last stage of a C4 detector is in its head.
         head = 'roi_head.shared_head.layer4.'
         weights.rename(lambda name: name.replace(head, f'{BODY}layer4.'))
-    own = own_prefixes()
-    weights.leave_out(lambda name: name.startswith(own), METHOD)
+    prefixes = method_prefixes()
+    weights.leave_out(lambda name: name.startswith(prefixes), METHOD)
     if not weights.has(*_DETECTOR_PARTS):
         weights.leave_out(lambda name: not name.startswith(BODY), METHOD)
     if backbone_only:
@@ -107,7 +107,7 @@ def _take_momentum(weights: Weights) -> None:
     """Keep the momentum encoder's backbone only."""
     if not any(_MOMENTUM.match(name) for name in weights.tensors):
         raise ValueError(
-            f'--momentum: it has no momentum encoder; found {tops(weights.tensors, 2)}'
+            f'--momentum: it has no momentum encoder; found {top_modules(weights.tensors, 2)}'
         )
     weights.leave_out(lambda name: not _MOMENTUM.match(name), NOT_MOMENTUM)
     weights.rename(lambda name: BODY + _MOMENTUM.sub('', name, count=1))
@@ -186,8 +186,8 @@ def _is_resnet(weights: Weights) -> bool:
 
 
 def _detectron2_prefix(weights: Weights) -> str | None:
-    found = (p for p in _DETECTRON2_PREFIXES if f'{p}stem.conv1.weight' in weights.tensors)
-    return next(found, None)
+    prefixes = (p for p in _DETECTRON2_PREFIXES if f'{p}stem.conv1.weight' in weights.tensors)
+    return next(prefixes, None)
 
 
 def _is_detector(weights: Weights, variant: str | None = None) -> bool:

@@ -12,23 +12,23 @@ class Renaming:
     """Names of the same tensors in two layouts, read in either direction.
 
     Args:
-        pairs (Iterable[tuple[str, str]]): A name here and there. ``#`` stands for a number,
-            ``*`` for the rest of a name, in the same order in both. The first pair that fits
-            a name counts.
+        pairs (Iterable[tuple[str, str]]): names in the first and in the second layout. ``#``
+            stands for a number, ``*`` for the rest of a name, in the same order in both. The first
+            pair that fits a name counts.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         pairs = tuple(pairs)
-        self._there = [(_pattern(here), there) for here, there in pairs]
-        self._here = [(_pattern(there), here) for here, there in pairs]
+        self._forward = [(_pattern(first), second) for first, second in pairs]
+        self._backward = [(_pattern(second), first) for first, second in pairs]
 
-    def there(self, name: str) -> str | None:
-        """The name there of a name here, None if no pair fits."""
-        return _translate(self._there, name)
+    def translate(self, name: str) -> str | None:
+        """Name in the second layout of one in the first; None if no pair fits."""
+        return _translate(self._forward, name)
 
-    def here(self, name: str) -> str | None:
-        """The name here of a name there, None if no pair fits."""
-        return _translate(self._here, name)
+    def translate_back(self, name: str) -> str | None:
+        """Name in the first layout of one in the second; None if no pair fits."""
+        return _translate(self._backward, name)
 
 
 def _pattern(name: str) -> re.Pattern:
@@ -94,11 +94,11 @@ class Weights:
             tensors[new], origins[new] = tensor, self.origins[name]
         self.tensors, self.origins = tensors, origins
 
-    def rename_as(self, what: str, new_name: Callable[[str], str | None]) -> None:
+    def rename_as(self, module: str, new_name: Callable[[str], str | None]) -> None:
         """Give every tensor a new name by a table that has all of a module.
 
         Args:
-            what (str): The module, for the message.
+            module (str): name of the module, for the message.
             new_name (Callable): One of a :class:`Renaming`.
 
         Raises:
@@ -107,7 +107,7 @@ class Weights:
         names = {name: new_name(name) for name in self.tensors}
         unknown = [name for name, new in names.items() if new is None]
         if unknown:
-            raise ValueError(f'it has tensors that {what} has not: {some(unknown)}')
+            raise ValueError(f'it has tensors that {module} has not: {first_names(unknown)}')
         self.rename(lambda name: names[name] or name)
 
     def change(self, chosen: Callable[[str], bool], change: Callable[[Tensor], Tensor]) -> None:
@@ -121,13 +121,13 @@ class Weights:
         self.tensors[name], self.origins[name] = tensor, origin
 
 
-def tops(names: Iterable[str], depth: int = 1) -> str:
+def top_modules(names: Iterable[str], depth: int = 1) -> str:
     """The modules that names begin with, for messages."""
-    found = sorted({'.'.join(name.split('.')[:depth]) for name in names})
-    return ', '.join(found[:12]) + (', ...' if len(found) > 12 else '')
+    modules = sorted({'.'.join(name.split('.')[:depth]) for name in names})
+    return ', '.join(modules[:12]) + (', ...' if len(modules) > 12 else '')
 
 
-def some(names: Iterable[str]) -> str:
+def first_names(names: Iterable[str]) -> str:
     """The first names, for messages."""
     names = list(names)
     return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')

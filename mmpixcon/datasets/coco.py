@@ -92,5 +92,5 @@ def check_classes(
 
 def _listed(names: Sequence[str], limit: int = 20) -> str:
     """Write names in one line."""
-    shown = ', '.join(repr(name) for name in names[:limit])
-    return (shown + (f', ... ({len(names)} in all)' if len(names) > limit else '')) or 'none'
+    text = ', '.join(repr(name) for name in names[:limit])
+    return (text + (f', ... ({len(names)} in all)' if len(names) > limit else '')) or 'none'

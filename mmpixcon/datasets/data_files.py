@@ -65,10 +65,10 @@ def set_data_root(cfg: Config, root: str) -> None:
     # The longest root first: one may lie in another.
     ordered = sorted((old for old in old_roots if old), key=len, reverse=True)
     for stage in STAGES:
-        named = [(metric, 'ann_file') for _, metric in _iter_metrics(cfg, stage)]
+        holders = [(metric, 'ann_file') for _, metric in _iter_metrics(cfg, stage)]
         for _, dataset in iter_datasets(cfg, stage):
-            named += [(source, 'path') for source in _iter_proposals(dataset.get('pipeline'))]
-        for holder, key in named:
+            holders += [(source, 'path') for source in _iter_proposals(dataset.get('pipeline'))]
+        for holder, key in holders:
             path = holder.get(key)
             old = next((old for old in ordered if path and _is_below(path, old)), None)
             if old is not None:

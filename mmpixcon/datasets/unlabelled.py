@@ -123,10 +123,10 @@ class UnlabelledDataset(SkipUnreadable, BaseDataset):
                 'UnlabelledDataset: nothing says where the images are. Set data_root, data_prefix '
                 'or ann_file (for example train_dataloader.dataset.data_root).'
             )
-        found = list_dir_or_file(
+        files = list_dir_or_file(
             self.folder, list_dir=False, recursive=True, backend_args=self.backend_args
         )
-        return sorted(name for name in found if name.lower().endswith(self.suffixes))
+        return sorted(name for name in files if name.lower().endswith(self.suffixes))
 
     def _names_in_coco(self) -> list[str]:
         """File names in COCO annotations, in the order of the file."""

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import mmcv
 import torch
-from mmengine.fileio import exists, get
+from mmengine.fileio import exists
 from mmengine.logging import print_log
 
 from mmpixcon.datasets.data_files import MISSING_DATA_REMEDY
+from mmpixcon.utils.images import read_image
 
 
 class UnreadableImageError(RuntimeError):
@@ -97,7 +97,7 @@ class SkipUnreadable:
             return super().prepare_data(idx)  # type: ignore[misc]
         except Exception as error:
             path = self.get_data_info(idx)['img_path']
-            reason = self._why_unreadable(path)
+            _, reason = read_image(path, self.backend_args)
             if reason is None:
                 raise
             message = f'cannot read image {path} ({reason})'
@@ -108,20 +108,6 @@ class SkipUnreadable:
                 ) from error
             self._note_bad(idx, message)
             return None
-
-    def _why_unreadable(self, path: str) -> str | None:
-        """Say why an image file cannot be decoded; None if it can."""
-        try:
-            content = get(path, self.backend_args)
-        except Exception as error:
-            return f'{type(error).__name__}: {error}'
-        if not content:
-            return 'the file is empty'
-        try:
-            image = mmcv.imfrombytes(content)
-        except Exception as error:
-            return f'{type(error).__name__}: {error}'
-        return 'the content is no image' if image is None else None
 
     def _note_bad(self, idx: int, message: str) -> None:
         """Count an unreadable image; complain beyond the allowed share."""

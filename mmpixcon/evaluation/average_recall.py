@@ -60,10 +60,10 @@ class CocoRecallMetric(CocoMetric):
         Returns:
             dict[str, float]: ``bbox_mAP``, ..., ``bbox_AR@1``, ``bbox_AR@10``, ``bbox_AR@100``.
         """
-        found = dict(super().compute_metrics(results))
+        metrics = dict(super().compute_metrics(results))
         # All out before one comes in: AR@100 is both a wrong name and a right one.
-        recalls = [found.pop(f'bbox_{name}', None) for name in self.NAMES]
+        recalls = [metrics.pop(f'bbox_{name}', None) for name in self.NAMES]
         for number, recall in zip(self.proposal_nums, recalls):
             if recall is not None:
-                found[f'bbox_AR@{number}'] = recall
-        return found
+                metrics[f'bbox_AR@{number}'] = recall
+        return metrics

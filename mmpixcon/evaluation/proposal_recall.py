@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from mmdet.evaluation import bbox_overlaps
 
+from mmpixcon.utils.tables import format_table
+
 IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
 
@@ -42,12 +44,14 @@ class ProposalRecall:
     def table(self) -> str:
         """The recalls as text, one line for each number of proposals."""
         span = f'AR {self.ious[0]:g}:{self.ious[-1]:g}'
-        lines = [f'{"proposals":>9}{span:>13}' + f'{f"recall {self.ious[0]:g}":>13}']
-        for num, average, first in zip(self.nums, self.average(), self.recalls[:, 0]):
-            lines.append(f'{num:>9}{average:>13.3f}{first:>13.3f}')
-        each = self.proposals / max(self.images, 1)
-        lines.append(f'{self.images} images, {self.objects} objects, {each:.1f} proposals an image')
-        return '\n'.join(lines)
+        rows = [
+            (num, f'{average:.3f}', f'{first:.3f}')
+            for num, average, first in zip(self.nums, self.average(), self.recalls[:, 0])
+        ]
+        table = format_table(['proposals', span, f'recall {self.ious[0]:g}'], rows)
+        mean = self.proposals / max(self.images, 1)
+        counts = f'{self.images} images, {self.objects} objects, {mean:.1f} proposals an image'
+        return f'{table}\n{counts}'
 
 
 def proposal_recall(
@@ -80,10 +84,10 @@ def proposal_recall(
         raise ValueError(f'overlaps are {list(ious)}, but must be above 0 and at most 1')
     best: list[list[np.ndarray]] = [[] for _ in nums]
     images = proposals = 0
-    for objects, found in pairs:
+    for objects, boxes in pairs:
         images += 1
-        proposals += len(found)
-        overlaps = bbox_overlaps(objects.reshape(-1, 4), found[: max(nums)].reshape(-1, 4))
+        proposals += len(boxes)
+        overlaps = bbox_overlaps(objects.reshape(-1, 4), boxes[: max(nums)].reshape(-1, 4))
         for rows, num in zip(best, nums):
             rows.append(_pair(overlaps[:, :num]))
     overlap = np.stack([np.concatenate([np.zeros(0), *rows]) for rows in best])

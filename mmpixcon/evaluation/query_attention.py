@@ -97,7 +97,7 @@ def _cross_attention(detector: nn.Module, layer: int) -> nn.Module:
     if not isinstance(attention, known):
         raise ValueError(
             f'{name}: the cross-attention of its decoder is {type(attention).__name__}, not one '
-            f'of {", ".join(one.__name__ for one in known)}'
+            f'of {", ".join(kind.__name__ for kind in known)}'
         )
     return attention
 
@@ -188,7 +188,6 @@ def queries_of_objects(
     Returns:
         tuple: Indices of the objects, the best first; for each model those of the queries.
     """
-    overlaps = [bbox_overlaps(one, objects).max(0) for one in boxes]
-    means = torch.stack([found[0] for found in overlaps]).mean(0)
-    chosen = means.topk(min(count, len(objects)))[1]
-    return chosen.tolist(), [found[1][chosen].tolist() for found in overlaps]
+    overlaps, queries = zip(*(bbox_overlaps(predictions, objects).max(0) for predictions in boxes))
+    chosen = torch.stack(overlaps).mean(0).topk(min(count, len(objects)))[1]
+    return chosen.tolist(), [indices[chosen].tolist() for indices in queries]

@@ -66,7 +66,7 @@ class Execution:
     ) -> None:
         self.recipe, self.work_dir = recipe, Path(work_dir)
         self.launch, self.changed = launch, changed
-        self._wanted = set(recipe.stages) if only is None else recipe.needed_for(only)
+        self._stages = set(recipe.stages) if only is None else recipe.needed_for(only)
         folders: dict[str, str] = {}
         for name in recipe.stages:
             other = folders.setdefault(slug(name), name)
@@ -81,7 +81,7 @@ class Execution:
     @property
     def runs(self) -> list[Run]:
         """list[Run]: Stages with their seeds; seeds outside, so that whole rows come early."""
-        stages = {n: s for n, s in self.recipe.stages.items() if n in self._wanted}
+        stages = {n: s for n, s in self.recipe.stages.items() if n in self._stages}
         seeds = dict.fromkeys(seed for stage in stages.values() for seed in stage.seeds)
         return [(n, seed) for seed in seeds for n, stage in stages.items() if seed in stage.seeds]
 
@@ -99,12 +99,12 @@ class Execution:
         if run not in self._settings:
             stage = self.recipe.stages[run[0]]
             cfg = self._config(stage)
-            found = flat({k: v for k, v in cfg.to_dict().items() if k in READ})
-            found |= {k: flat(v)[''] for k, v in self._pixels(stage).items()}
-            found |= dict(run=stage.run, percent=stage.percent, data=self._root(stage))
+            settings = flat({k: v for k, v in cfg.to_dict().items() if k in READ})
+            settings |= {k: flat(v)[''] for k, v in self._pixels(stage).items()}
+            settings |= dict(run=stage.run, percent=stage.percent, data=self._root(stage))
             for name, source in self.sources(run).items():
-                found[f'starts from {name}'] = self.state(source).digest
-            self._settings[run] = found
+                settings[f'starts from {name}'] = self.state(source).digest
+            self._settings[run] = settings
         return self._settings[run]
 
     def state(self, run: Run) -> RunState:
@@ -118,7 +118,7 @@ class Execution:
         Raises:
             ChangedError: A folder holds a run of other settings, and ``changed`` is 'refuse'.
         """
-        found = {}
+        states = {}
         for run in self.runs:
             state = read_state(self.folder(run))
             if state is not None and state.digest != self.state(run).digest:
@@ -131,23 +131,23 @@ class Execution:
                     )
                 if self.changed == 'rerun':
                     state = None
-            found[run] = state
-        return found
+            states[run] = state
+        return states
 
     def others(self) -> list[Run]:
         """Runs of stages that were not chosen, if they have other settings than the recipe's.
 
         Their results are not those of the recipe; with ``changed='keep'`` they count.
         """
-        found = []
+        runs = []
         for name, stage in self.recipe.stages.items():
-            if name in self._wanted or self.changed == 'keep':
+            if name in self._stages or self.changed == 'keep':
                 continue
             for run in ((name, seed) for seed in stage.seeds):
                 state = read_state(self.folder(run))
                 if state is not None and state.digest != self.state(run).digest:
-                    found.append(run)
-        return found
+                    runs.append(run)
+        return runs
 
     def execute(self, board: Board) -> None:
         """Do what isn't done.
@@ -253,11 +253,11 @@ class Execution:
             # A method around a detector has the detector's.
             place = 'model.detector' if 'detector' in model else 'model'
             of[name] = model.get('detector', model).get('data_preprocessor') or {}
-        source, own = of[stage.normalize_as], of[stage.name]
+        source, target = of[stage.normalize_as], of[stage.name]
         return {
             f'{place}.data_preprocessor.{key}': list(source[key])
             for key in ('mean', 'std')
-            if key in source and list(source[key]) != list(own.get(key, ()))
+            if key in source and list(source[key]) != list(target.get(key, ()))
         }
 
     def _subset(self, stage: Stage, percent: float) -> dict[str, str]:

@@ -80,7 +80,7 @@ def collect(folders: Iterable[str | Path]) -> list[FinishedRun]:
         FileNotFoundError: A folder does not exist.
         ValueError: There is no evaluated run.
     """
-    found: dict[Path, FinishedRun] = {}
+    runs: dict[Path, FinishedRun] = {}
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise FileNotFoundError(f'work folder {folder} does not exist')
@@ -91,13 +91,13 @@ def collect(folders: Iterable[str | Path]) -> list[FinishedRun]:
         for place in places:
             run = _read(place)
             if run is not None and '.changed' not in place.name:
-                found[place.resolve()] = run
-    if not found:
+                runs[place.resolve()] = run
+    if not runs:
         raise ValueError(
             f'no evaluated run in {", ".join(map(str, folders))}: a work folder has '
             'TIME/vis_data/scalars.json with metrics in it'
         )
-    return sorted(found.values(), key=lambda run: (run.name, run.seed or 0))
+    return sorted(runs.values(), key=lambda run: (run.name, run.seed or 0))
 
 
 def _read(folder: Path) -> FinishedRun | None:
@@ -140,11 +140,11 @@ def read_metrics(folder: Path) -> dict[str, float]:
     tests = (path for path in folder.glob('*/*.json') if path.stem == path.parent.name)
     for path in sorted(tests):
         records += [json.loads(line) for line in path.read_text().splitlines()]
-    found = [
+    records = [
         {k: v for k, v in record.items() if ('/' in k or k in BARE) and isinstance(v, (int, float))}
         for record in records
     ]
-    return next((record for record in reversed(found) if record), {})
+    return next((record for record in reversed(records) if record), {})
 
 
 def _scalars(folder: Path) -> list[dict]:

@@ -99,12 +99,12 @@ class Launch:
             port = str(free.getsockname()[1])
         names = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
         # Who limits one of them means both: a second thread that only waits halves two such runs.
-        said = next((os.environ[name] for name in names if name in os.environ), threads)
-        own = {name: os.environ.get(name, said) for name in names}
+        limit = next((os.environ[name] for name in names if name in os.environ), threads)
+        limits = {name: os.environ.get(name, limit) for name in names}
         path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get('PYTHONPATH')])])
         # Scripts start `python`: this one.
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
-        return os.environ | own | dict(PORT=port, PYTHONPATH=path, PATH=search)
+        return os.environ | limits | dict(PORT=port, PYTHONPATH=path, PATH=search)
 
 
 def tools_folder() -> Path:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from mmpixcon.utils.tables import markdown_table
+
 from .finished import FinishedRun
 from .metrics import display
 from .papers import read_models
@@ -78,20 +80,20 @@ def read_paper(
     if not path.is_file():
         raise FileNotFoundError(f'--paper {path} does not exist')
     try:
-        found = yaml.safe_load(path.read_text())
+        numbers = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ValueError(f'--paper {path} is no YAML file: {error}') from error
-    numbers = isinstance(found, dict) and all(
+    is_valid = isinstance(numbers, dict) and all(
         isinstance(by, dict) and all(isinstance(v, (int, float)) for v in by.values())
-        for by in found.values()
+        for by in numbers.values()
     )
-    if not numbers:
+    if not is_valid:
         raise ValueError(f'--paper {path} must have lines RUN: {{NAME: VALUE}}, values as numbers')
-    for run, by in found.items():
+    for run, by in numbers.items():
         for name, among in ((run, groups), *((metric, metrics) for metric in by)):
             if name not in among:
                 raise ValueError(f'--paper {path} has {name!r}; there are {", ".join(among)}')
-    return found
+    return numbers
 
 
 def markdown(
@@ -119,18 +121,18 @@ def markdown(
         raise ValueError(f'no run is named {baseline!r}; there are {", ".join(groups)}')
     first = next(iter(metrics.items()))
     columns = [*metrics, *([f'{first[0]} to {baseline}'] if baseline else []), 'seeds']
-    lines = [_row(['run', *columns]), _row(['---'] * (len(columns) + 1))]
+    rows = []
     for name, runs in groups.items():
         cells = [mean_and_deviation(values_of(runs, metric)) for metric in metrics.values()]
         if baseline:
             means = [statistics.mean(values_of(r, first[1])) for r in (runs, groups[baseline])]
             cells.append(f'{means[0] - means[1]:+.1f}')
-        lines.append(_row([name, *cells, str(len(runs))]))
+        rows.append([name, *cells, len(runs)])
         numbers = (paper or {}).get(name)
         if numbers:
             cells = [f'{numbers[m]:.1f}' if m in numbers else '' for m in metrics]
-            lines.append(_row([f'{name} (paper)', *cells, *([''] if baseline else []), '']))
-    return '\n'.join(lines)
+            rows.append([f'{name} (paper)', *cells, *([''] if baseline else []), ''])
+    return markdown_table(['run', *columns], rows)
 
 
 def compared(table: Table, groups: Groups) -> str:
@@ -151,7 +153,7 @@ def compared(table: Table, groups: Groups) -> str:
     for column in table.columns:
         names = [*table.metrics, f'{first} to first']
         heads += [f'{column} {name}'.strip() for name in names]
-    lines = [f'**{table.title}**', '', _row(heads), _row(['---'] * len(heads))]
+    rows = []
     base = next(iter(table.rows.values()))
     for row, stages in table.rows.items():
         cells = []
@@ -168,7 +170,7 @@ def compared(table: Table, groups: Groups) -> str:
             cells.append(f'{means[0] - means[1]:+.1f}' if other else '')
         if not any(cells):
             continue
-        lines.append(_row([row, *cells]))
+        rows.append([row, *cells])
         numbers = table.paper.get(row)
         if numbers:
             cells = [
@@ -176,8 +178,8 @@ def compared(table: Table, groups: Groups) -> str:
                 for column in table.columns
                 for name in (*table.metrics, 'difference')
             ]
-            lines.append(_row([f'{row} (paper)', *cells]))
-    return '\n'.join(lines)
+            rows.append([f'{row} (paper)', *cells])
+    return f'**{table.title}**\n\n{markdown_table(heads, rows)}'
 
 
 def as_csv(groups: Groups) -> str:
@@ -191,8 +193,8 @@ def as_csv(groups: Groups) -> str:
     for name, runs in groups.items():
         for run in runs:
             numbers = [run.metrics.get(metric, '') for metric in names]
-            own = [name, run.seed, run.percent, run.minutes, run.seconds]
-            writer.writerow([*('' if v is None else v for v in own), *numbers, run.folder])
+            cells = [name, run.seed, run.percent, run.minutes, run.seconds]
+            writer.writerow([*('' if v is None else v for v in cells), *numbers, run.folder])
     return out.getvalue()
 
 
@@ -228,15 +230,15 @@ def metafile(
                 continue
             task, label, _ = display(metric)
             values = values_of(runs, metric)
-            found = tasks.setdefault(task, {})
-            found[label] = round(statistics.mean(values), 2)
+            metrics = tasks.setdefault(task, {})
+            metrics[label] = round(statistics.mean(values), 2)
             if len(values) > 1:
-                found[f'{label} deviation'] = round(statistics.stdev(values), 2)
+                metrics[f'{label} deviation'] = round(statistics.stdev(values), 2)
         for label, number in ((paper or {}).get(name) or {}).items():
             next(iter(tasks.values()))[f'{label} (paper)'] = number
         entry['Results'] = [
-            {'Task': task, 'Dataset': runs[0].dataset, 'Metrics': found}
-            for task, found in tasks.items()
+            {'Task': task, 'Dataset': runs[0].dataset, 'Metrics': metrics}
+            for task, metrics in tasks.items()
         ]
         models.append(entry)
     names = dict.fromkeys(model['In Collection'] for model in models)
@@ -261,10 +263,6 @@ def _metadata(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         'Minutes': round(statistics.mean(minutes), 1) if minutes else None,
         'Seeds': len(runs),
     }
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f'| {" | ".join(cells)} |'
 
 
 def known_collections() -> dict[str, str]:

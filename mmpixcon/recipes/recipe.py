@@ -152,10 +152,10 @@ class Recipe:
         waiting: list[str] = []
         for name in names:
             # A name may have the characters of a pattern.
-            found = [s for s in self.stages if s == name or fnmatchcase(s, name)]
-            if not found:
+            matches = [s for s in self.stages if s == name or fnmatchcase(s, name)]
+            if not matches:
                 _known(name, self.stages, f'{self.path}: --only has')
-            waiting += found
+            waiting += matches
         while waiting:
             stage = waiting.pop()
             if stage not in needed:
@@ -205,20 +205,22 @@ def read_recipe(
     """
     path = find_recipe(path)
     cfg = read_config(path, may_import=True)
-    found = {key: cfg[key] for key in RECIPE_KEYS if key in cfg}
-    if not found.get('stages'):
+    content = {key: cfg[key] for key in RECIPE_KEYS if key in cfg}
+    if not content.get('stages'):
         raise ValueError(f'{path}: a recipe has stages, dict(NAME=dict(config=...), ...)')
-    roots = {**found.get('data', {}), **(data or {})}
-    wanted = tuple(seeds or found.get('seeds') or (0,))
-    shared = _dotted(found.get('options', {}))
+    roots = {**content.get('data', {}), **(data or {})}
+    default_seeds = tuple(seeds or content.get('seeds') or (0,))
+    shared = _dotted(content.get('options', {}))
     stages = {
-        name: _stage(name, dict(values), path, wanted, (shared, options or {}), roots, bool(seeds))
-        for name, values in found['stages'].items()
+        name: _stage(
+            name, dict(values), path, default_seeds, (shared, options or {}), roots, bool(seeds)
+        )
+        for name, values in content['stages'].items()
     }
     graph = {}
     for name, stage in stages.items():
-        named = [*stage.sources, *([stage.normalize_as] if stage.normalize_as else [])]
-        for source in named:
+        sources = [*stage.sources, *([stage.normalize_as] if stage.normalize_as else [])]
+        for source in sources:
             _known(source, stages, f'{path}: stages.{name} builds on')
         graph[name] = stage.sources
     try:
@@ -234,7 +236,9 @@ def read_recipe(
     for name in order:
         depth[name] = max((depth[source] + 1 for source in graph[name]), default=0)
     order = sorted(stages, key=lambda name: (depth[name], position[name]))
-    tables = tuple(_table(i, dict(t), path, stages) for i, t in enumerate(found.get('tables', ())))
+    tables = tuple(
+        _table(i, dict(t), path, stages) for i, t in enumerate(content.get('tables', ()))
+    )
     return Recipe(path, {name: stages[name] for name in order}, tables, roots)
 
 
@@ -270,10 +274,10 @@ def _stage(
     data = values.get('data')
     if data is not None:
         _known(data, roots, f'{where}.data is')
-    own = tuple(values.get('seeds', seeds))
+    stage_seeds = tuple(values.get('seeds', seeds))
     if chosen:
-        own = tuple(seed for seed in own if seed in seeds) or own[:1]
-    if not own:
+        stage_seeds = tuple(seed for seed in stage_seeds if seed in seeds) or stage_seeds[:1]
+    if not stage_seeds:
         raise ValueError(f'{where}.seeds is empty; leave it out for those of the recipe')
     return Stage(
         name=name,
@@ -284,7 +288,7 @@ def _stage(
         checkpoint=checkpoint,
         options={**options[0], **_dotted(values.get('options', {})), **options[1]},
         percent=percent,
-        seeds=own,
+        seeds=stage_seeds,
         data=data,
         normalize_as=values.get('normalize_as'),
     )
@@ -327,8 +331,8 @@ def _known(name: str, among: Mapping[str, Any], where: str) -> None:
     if name not in among:
         lowered = {key.lower(): key for key in among}
         near = get_close_matches(name.lower(), lowered, 1)
-        there = f'there is {", ".join(map(repr, among))}'
-        hint = f'did you mean {lowered[near[0]]!r}?' if near else there
+        choices = f'there is {", ".join(map(repr, among))}'
+        hint = f'did you mean {lowered[near[0]]!r}?' if near else choices
         raise ValueError(f'{where} {name!r}, which the recipe does not have; {hint}')
 
 

@@ -64,8 +64,8 @@ def report(
     """
     minutes = _minutes(recipe, work_dir)
     minutes = {run: spent for run, spent in minutes.items() if run not in without}
-    named = ', '.join(f'{name}, seed {seed}' for name, seed in without)
-    notes = [f'Left out, being of other settings: {named}.'] if named else []
+    left_out = ', '.join(f'{name}, seed {seed}' for name, seed in without)
+    notes = [f'Left out, being of other settings: {left_out}.'] if left_out else []
     tables = [t for t in recipe.tables if any(stage in t.stages for stage, _ in minutes)]
     if not tables:
         return '\n\n'.join(['No stage of the tables is finished yet.', *notes]), []
@@ -171,13 +171,13 @@ def _pretraining(recipe: Recipe, work_dir: Path, finished: Sequence[tuple[str, i
 
 def _minutes(recipe: Recipe, work_dir: Path) -> dict[tuple[str, int], float]:
     """Minutes of every finished run of a recipe, by stage and seed."""
-    found = {}
+    minutes = {}
     for name, stage in recipe.stages.items():
         for seed in stage.seeds:
             state = read_state(run_folder(work_dir, name, seed))
             if state is not None and state.finished:
-                found[name, seed] = state.minutes
-    return found
+                minutes[name, seed] = state.minutes
+    return minutes
 
 
 def _cost(
@@ -192,24 +192,24 @@ def _cost(
             needed.add((name, seed))
             sources = recipe.stages[name].sources
             waiting += [(source, recipe.stages[source].seed_of(seed)) for source in sources]
-    if any(one not in minutes for one in needed):
+    if any(source not in minutes for source in needed):
         return None
-    return sum(minutes[one] for one in needed)
+    return sum(minutes[source] for source in needed)
 
 
 def _course(runs: Sequence[FinishedRun], metric: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Places and values of evaluations that all runs have; None where there is one only."""
-    found = []
+    courses = []
     for run in runs:
         try:
-            found.append(read_evaluations(run.folder, metric, 'iteration'))
+            courses.append(read_evaluations(run.folder, metric, 'iteration'))
         except (FileNotFoundError, ValueError):
             return None
     factor = display(metric)[2]
-    places = [p for p in found[0] if all(p in course for course in found)]
+    places = [p for p in courses[0] if all(p in course for course in courses)]
     if len(places) < 2:
         return None
-    values = np.array([[factor * course[p] for p in places] for course in found])
+    values = np.array([[factor * course[p] for p in places] for course in courses])
     return np.array(places), values
 
 

@@ -143,7 +143,7 @@ def flat(value: Any, prefix: str = '') -> dict[str, Any]:
         parts = enumerate(value)
     else:
         return {prefix: json.loads(json.dumps(value, default=str))}
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, part in parts:
-        found.update(flat(part, f'{prefix}.{key}' if prefix else str(key)))
-    return found
+        values.update(flat(part, f'{prefix}.{key}' if prefix else str(key)))
+    return values

@@ -1,1 +1,1 @@
-"""Files."""
+"""Files, images, progress and tables: what every other folder may use."""

@@ -46,12 +46,12 @@ def build_app(affinities: PhotoAffinities, samples: Sequence[str | Path] = ()) -
     def click(path: str, event: gr.SelectData) -> list[gr.Image]:
         """Draw the maps of a pixel."""
         try:
-            found = affinities.at(path, tuple(event.index))
+            affinity = affinities.at(path, tuple(event.index))
         except ValueError:
             gr.Warning(NO_IMAGE)
             return no_maps()
-        pictures = [found.marked, *found.pictures.values()]
-        captions = ['the point', *found.captions.values()]
+        pictures = [affinity.marked, *affinity.pictures.values()]
+        captions = ['the point', *affinity.captions.values()]
         return [
             gr.Image(picture[..., ::-1], label=caption)
             for picture, caption in zip(pictures, captions)

@@ -86,8 +86,8 @@ def read_evaluations(work_dir: str | Path, metric: str, unit: str) -> dict[int, 
         else:
             values[place['epoch' if unit == 'epoch' else 'step']] = record[metric]
     if not values:
-        there = f'there are {", ".join(sorted(names))}' if names else 'it was not evaluated yet'
-        raise ValueError(f'{work_dir} has no {metric}; {there}')
+        hint = f'there are {", ".join(sorted(names))}' if names else 'it was not evaluated yet'
+        raise ValueError(f'{work_dir} has no {metric}; {hint}')
     return dict(sorted(values.items()))
 
 
@@ -105,17 +105,17 @@ def draw_curves(
     Returns:
         Figure: To be saved with ``savefig``.
     """
-    found: dict[str, dict[str, Any]] = {title: {} for title in names}
+    panel_curves: dict[str, dict[str, Any]] = {title: {} for title in names}
     for label, work_dir in runs.items():
         logged = read_scalars(work_dir)
         for title, scalars in names.items():
             if records := [r for r in logged if any(name in r for name in scalars)]:
-                found[title][label] = records
-    found = {title: by_label for title, by_label in found.items() if by_label}
-    figure = Figure(figsize=(5 * max(len(found), 1), 4), layout='constrained')
+                panel_curves[title][label] = records
+    panel_curves = {title: by_label for title, by_label in panel_curves.items() if by_label}
+    figure = Figure(figsize=(5 * max(len(panel_curves), 1), 4), layout='constrained')
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, max(len(found), 1), squeeze=False)[0]
-    for axes, (title, by_label) in zip(panels, found.items()):
+    panels = figure.subplots(1, max(len(panel_curves), 1), squeeze=False)[0]
+    for axes, (title, by_label) in zip(panels, panel_curves.items()):
         scalars = names[title]
         for label, records in by_label.items():
             values = np.array([sum(r.get(name, 0.0) for name in scalars) for r in records])

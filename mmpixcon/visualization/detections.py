@@ -45,7 +45,7 @@ def draw_quadrants(
     Returns:
         Figure: To be saved with ``savefig``.
     """
-    rows = max(max(len(found) for found in pairs.values()), 1)
+    rows = max(max(len(group) for group in pairs.values()), 1)
     figure = Figure(figsize=(13, 2 * (2.3 * rows + 0.4)), layout='constrained')
     FigureCanvasAgg(figure)
     for row, names in zip(np.asarray(figure.subfigures(2, 2)), QUADRANTS):

@@ -12,7 +12,7 @@ import mmcv
 import numpy as np
 from torch import Tensor
 
-from mmpixcon.apis.backbones import LoadedBackbone, read_square
+from mmpixcon.apis.backbones import LoadedBackbone, read_photo
 from mmpixcon.visualization.feature_maps import affinity_map, color_affinity, mark_point
 
 
@@ -93,9 +93,9 @@ class PhotoAffinities:
         return self._photos[key]
 
     def _read(self, path: str | Path) -> Photo:
-        square = read_square(path, self.size)
-        picture = mmcv.imread(str(path))
+        picture = read_photo(path)
         shape = picture.shape[:2]
+        square = mmcv.imresize(picture, (self.size, self.size), interpolation='area')
         picture = mmcv.imrescale(picture, (self.size, self.size), interpolation='area')
         features = {
             name: backbone.maps(square[None])[self.level][0]

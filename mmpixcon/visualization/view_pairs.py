@@ -27,15 +27,15 @@ def positives_of(pairs: PixelPairs) -> dict[int, list[int]]:
         dict[int, list[int]]: Cells of the key's map for each anchor, both
         counted row by row.
     """
-    found = {}
+    positives = {}
     width = pairs.key.map_shape[1]
     for block in pairs.blocks():
         for anchor, mask in zip(block.anchors.tolist(), block.positive.cpu()):
             rows, cols = mask.nonzero().unbind(1)
             cells = (rows + block.rows.start) * width + cols + block.cols.start
             if len(cells):
-                found[anchor] = cells.tolist()
-    return found
+                positives[anchor] = cells.tolist()
+    return positives
 
 
 def view_panels(
@@ -111,8 +111,8 @@ def draw_view_pair(
         f'{pairs.threshold:.1f} px, {len(anchors)} anchors ({share:.0%} of cells), '
         f'{np.mean(counts) if counts else 0:.1f} positives each'
     )
-    picked = _spread_out(pairs, anchors, num_lines)
-    for anchor, color in zip(picked, ANCHOR_COLORS):
+    joined = _spread_out(pairs, anchors, num_lines)
+    for anchor, color in zip(joined, ANCHOR_COLORS):
         _draw_cell(query_axes, pairs.query, anchor, color)
         for cell in positives[anchor]:
             _draw_cell(key_axes, pairs.key, cell, color)

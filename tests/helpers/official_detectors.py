@@ -108,8 +108,8 @@ class DETR(nn.Module):
         x, states = torch.zeros_like(query), []
         for layer in self.transformer.decoder.layers:
             x = layer.norm1(x + attend(layer.self_attn, x + query, x + query, x))
-            found = attend(layer.multihead_attn, x + query, memory + pos, memory)
-            x = feed(layer, layer.norm2(x + found), layer.norm3)
+            attended = attend(layer.multihead_attn, x + query, memory + pos, memory)
+            x = feed(layer, layer.norm2(x + attended), layer.norm3)
             states.append(x)
         return states, x.new_zeros(2)
 
@@ -135,8 +135,8 @@ def heads(x: Tensor) -> Tensor:
 
 def mix(attention: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention between what is split into heads already."""
-    found = F.scaled_dot_product_attention(query, key, heads(value))
-    return attention.out_proj(found.transpose(1, 2).flatten(2))
+    mixed = F.scaled_dot_product_attention(query, key, heads(value))
+    return attention.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
 class ConditionalDETR(DETR):
@@ -173,15 +173,15 @@ class ConditionalDETR(DETR):
             scaled = place if i == 0 else place * decoder.query_scale(x)
             q = p.sa_qcontent_proj(x) + p.sa_qpos_proj(query)
             k = p.sa_kcontent_proj(x) + p.sa_kpos_proj(query)
-            found = mix(p.self_attn, heads(q), heads(k), p.sa_v_proj(x))
-            x = p.norm1(x + found)
+            attended = mix(p.self_attn, heads(q), heads(k), p.sa_v_proj(x))
+            x = p.norm1(x + attended)
             q, k, kpos = p.ca_qcontent_proj(x), p.ca_kcontent_proj(memory), p.ca_kpos_proj(pos)
             if i == 0:
                 q, k = q + p.ca_qpos_proj(query), k + kpos
             q = torch.cat([heads(q), heads(p.ca_qpos_sine_proj(scaled))], -1)
             k = torch.cat([heads(k), heads(kpos)], -1)
-            found = mix(p.cross_attn, q, k, p.ca_v_proj(memory))
-            x = feed(p, p.norm2(x + found), p.norm3)
+            attended = mix(p.cross_attn, q, k, p.ca_v_proj(memory))
+            x = feed(p, p.norm2(x + attended), p.norm3)
             states.append(x)
         return states, reference
 
@@ -238,16 +238,16 @@ class DeformableDETR(nn.Module):
         pos, cells = torch.cat(pos, 1), torch.cat([centers(x) for x in maps])
         cells = cells.expand(len(images), -1, -1)
         for layer in part.encoder.layers:
-            found = layer.self_attn(memory + pos, cells, memory, shapes)
-            memory = feed(layer, layer.norm1(memory + found), layer.norm2)
+            attended = layer.self_attn(memory + pos, cells, memory, shapes)
+            memory = feed(layer, layer.norm1(memory + attended), layer.norm2)
         query, x = self.query_embed.weight.expand(len(images), -1, -1).split(WIDTH, 2)
         reference = part.reference_points(query)
         scores, boxes = [], []
         for i, layer in enumerate(part.decoder.layers):
             # The norms are numbered by when they are made, not by when they are used.
             x = layer.norm2(x + attend(layer.self_attn, x + query, x + query, x))
-            found = layer.cross_attn(x + query, reference.sigmoid(), memory, shapes)
-            x = feed(layer, layer.norm1(x + found), layer.norm3)
+            attended = layer.cross_attn(x + query, reference.sigmoid(), memory, shapes)
+            x = feed(layer, layer.norm1(x + attended), layer.norm3)
             scores.append(self.class_embed[i](x))
             box = self.bbox_embed[i](x)
             boxes.append(torch.cat([box[..., :2] + reference, box[..., 2:]], -1).sigmoid())

@@ -73,15 +73,15 @@ def plrc(**options):
 
 def samples(batch=4, apart=(), n=2, size=32):
     """Square views of images of 64 x 48: the left and the right two thirds, mirrored."""
-    found = []
+    batch_samples = []
     for i in range(batch):
         first = np.diag([size / 42, size / 48, 1.0])
         start = 22 if i not in apart else 2000
         second = np.array([[-size / 42, 0, size * (1 + start / 42)], [0, size / 48, 0], [0, 0, 1]])
         meta = GridRegions(n)(dict(ori_shape=(48, 64)))
         views = dict(homography_matrix=[first, second], img_shape=[(size, size)] * 2)
-        found.append(SelfSupDataSample(metainfo=meta | views))
-    return found
+        batch_samples.append(SelfSupDataSample(metainfo=meta | views))
+    return batch_samples
 
 
 STAGES = [8, 16, 32, 64]

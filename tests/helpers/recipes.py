@@ -13,9 +13,9 @@ from mmpixcon.recipes.launch import Board, Launch
 def calls():
     """Runs since the last call, in order."""
     path = Path('calls')
-    found = path.read_text().split() if path.exists() else []
+    lines = path.read_text().split() if path.exists() else []
     path.unlink(missing_ok=True)
-    return found
+    return lines
 
 
 def execution(path, changed='refuse', **options):
@@ -24,6 +24,6 @@ def execution(path, changed='refuse', **options):
 
 def execute(path, changed='refuse', **options):
     out = io.StringIO()
-    one = execution(path, changed, **options)
-    one.execute(Board(len(one.runs), out))
+    run = execution(path, changed, **options)
+    run.execute(Board(len(run.runs), out))
     return out.getvalue()

@@ -32,10 +32,10 @@ SIZE = (64, 96)
 def detector(variant: str, num_queries: int = 20) -> ConfigDict:
     """Config of a small stock detector, as the shipped ones have it."""
     cfg = Config.fromfile(CONFIGS / 'pixcon' / f'{VARIANTS[variant]}_r18_1xb8-12e_scenes.py')
-    found = cfg.model.detector
-    found.update(num_queries=num_queries, test_cfg=dict(max_per_img=num_queries))
-    found.encoder.num_layers = 1
-    return found
+    model = cfg.model.detector
+    model.update(num_queries=num_queries, test_cfg=dict(max_per_img=num_queries))
+    model.encoder.num_layers = 1
+    return model
 
 
 def pretext(method: str, variant: str | ConfigDict = 'Conditional DETR', **options: object):
@@ -56,7 +56,7 @@ def pretext(method: str, variant: str | ConfigDict = 'Conditional DETR', **optio
 def samples(counts=(4, 4), seed=0, crops=16, sizes=(SIZE, (64, 80))) -> list[DetDataSample]:
     """Samples with random regions and crops of them."""
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    batch_samples = []
     for count, (height, width) in zip(counts, sizes):
         corner = torch.rand(count, 2, generator=generator) * 30
         side = torch.rand(count, 2, generator=generator) * 25 + 8
@@ -72,8 +72,8 @@ def samples(counts=(4, 4), seed=0, crops=16, sizes=(SIZE, (64, 80))) -> list[Det
             sample.crops = torch.randint(
                 256, (count, 3, crops, crops), generator=generator, dtype=torch.uint8
             )
-        found.append(sample)
-    return found
+        batch_samples.append(sample)
+    return batch_samples
 
 
 def inputs(method: str, counts=(4, 4), seed=0, **options):

@@ -15,11 +15,11 @@ class TinyModel(BaseModel):
         super().__init__()
         self.body = nn.Sequential(nn.Linear(2, width), nn.GroupNorm(1, width), nn.Dropout(0.5))
         self.head = nn.Linear(width, 1)
-        self.seen: list[list[int]] = []
+        self.indices: list[list[int]] = []
 
     def forward(self, inputs: Tensor, index: Tensor, mode: str = 'tensor') -> Any:
         """Loss in training, nothing that is evaluated otherwise."""
         if mode == 'loss':
-            self.seen.append(index.tolist())
+            self.indices.append(index.tolist())
             return {'loss': self.head(self.body(inputs / 10)).square().mean()}
         return [index]

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmpixcon.conversion import SOURCES, convert
-from mmpixcon.conversion.layouts import METHOD, find_source, own_prefixes
+from mmpixcon.conversion.layouts import METHOD, find_source, method_prefixes
 from mmpixcon.conversion.weights import Renaming, Weights
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS
@@ -123,7 +123,7 @@ def test_every_method(name: str, tmp_path: Path) -> None:
     # As a whole: of a detector what mmdet knows, of pretraining the backbone.
     done = convert(tmp_path / 'c.pth', 'mmdet', tmp_path / 'whole.pth')
     whole = torch.load(done.out, weights_only=True)['state_dict']
-    own = own_prefixes()
+    own = method_prefixes()
     if hasattr(model, 'detector'):
         assert whole.keys() == {k for k in state if not k.startswith(own)}
         assert not set(whole) - set(model.detector.state_dict())
@@ -132,8 +132,8 @@ def test_every_method(name: str, tmp_path: Path) -> None:
     assert set(done.weights.left_out.values()) <= {METHOD}
 
 
-def test_own_prefixes() -> None:
-    assert {'pixcon.', 'frozen.', 'siamese_detr.', 'updetr.', 'detreg.'} <= set(own_prefixes())
+def test_method_prefixes() -> None:
+    assert {'pixcon.', 'frozen.', 'siamese_detr.', 'updetr.', 'detreg.'} <= set(method_prefixes())
 
 
 def test_the_last_stage_of_c4_is_in_the_head(bare: dict[str, Tensor], tmp_path: Path) -> None:
@@ -175,10 +175,10 @@ def test_what_is_no_known_layout(names: tuple, named: str | None, message: str) 
 
 def test_renaming_reads_both_ways() -> None:
     table = Renaming([('a.#.b#.*', 'x#y.#.*'), ('plain', 'other')])
-    assert table.there('a.3.b10.w.q') == 'x3y.10.w.q'
-    assert table.here('x3y.10.w.q') == 'a.3.b10.w.q'
-    assert table.there('plain') == 'other' and table.here('plain') is None
-    assert table.there('a.3.bw.w') is None
+    assert table.translate('a.3.b10.w.q') == 'x3y.10.w.q'
+    assert table.translate_back('x3y.10.w.q') == 'a.3.b10.w.q'
+    assert table.translate('plain') == 'other' and table.translate_back('plain') is None
+    assert table.translate('a.3.bw.w') is None
 
 
 def test_two_tensors_of_one_name_are_refused() -> None:

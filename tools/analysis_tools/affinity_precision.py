@@ -25,7 +25,8 @@ from mmengine.runner import Runner
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import LoadedBackbone, load_backbone
 from mmpixcon.evaluation import annotated_maps, image_affinity_precision
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.progress import track_progress
+from mmpixcon.utils.tables import markdown_row, markdown_table
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,7 +68,7 @@ def loader_config(args: argparse.Namespace) -> dict:
             type='mmdet.CocoDataset',
             ann_file=str(args.annotations),
             data_prefix=dict(img=str(args.images)),
-            metainfo=dict(classes=tuple(one['name'] for one in content['categories'])),
+            metainfo=dict(classes=tuple(category['name'] for category in content['categories'])),
             test_mode=True,
             indices=min(args.num, len(content['images'])),
             pipeline=[
@@ -96,13 +97,12 @@ def measure(
         loaded.bgr_to_rgb,
         args.device,
     )
-    progress = Progress(name, len(loader), sys.stderr)
-    found = []
-    for done, (maps, input_shape, samples) in enumerate(batches, 1):
-        settings = dict(num_points=args.points, resolution=args.resolution)
-        found.append(image_affinity_precision(maps[0], input_shape, samples[0], **settings))
-        progress.show(done)
-    precision, chance = (torch.cat(values) for values in zip(*found))
+    settings = dict(num_points=args.points, resolution=args.resolution)
+    images = [
+        image_affinity_precision(maps[0], input_shape, samples[0], **settings)
+        for maps, input_shape, samples in track_progress(batches, name, len(loader))
+    ]
+    precision, chance = (torch.cat(values) for values in zip(*images))
     if not len(precision):
         sys.exit(f'affinity_precision.py: {args.annotations} has no object of two points or more')
     return precision.mean().item(), chance.mean().item(), len(precision)
@@ -112,12 +112,14 @@ def main() -> None:
     """Measure and print."""
     args = parse_args()
     config = loader_config(args)
-    print('| checkpoint | precision | chance | points |\n|---|---|---|---|')
+    print(markdown_table(['checkpoint', 'precision', 'chance', 'points'], []))
     for checkpoint in args.checkpoints:
         loaded = load_backbone(args.config, checkpoint, args.cfg_options)
         loader = Runner.build_dataloader(copy.deepcopy(config))
         precision, chance, points = measure(loaded, loader, Path(checkpoint).stem, args)
-        print(f'| {checkpoint} | {precision:.4f} | {chance:.4f} | {points} |', flush=True)
+        row = [checkpoint, f'{precision:.4f}', f'{chance:.4f}', points]
+        # Each as it is measured, since the next takes a while.
+        print(markdown_row(row), flush=True)
 
 
 if __name__ == '__main__':

@@ -21,7 +21,6 @@ import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
-from mmengine.utils import track_iter_progress
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.apis.config import merge_options
@@ -29,6 +28,7 @@ from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.models.detectors.pixel_contrast import DETECTION, MOMENTUM
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.registry import DATASETS, MODELS
+from mmpixcon.utils.progress import track_progress
 from mmpixcon.visualization import draw_shared_regions, draw_view_pair, region_corners
 
 
@@ -99,9 +99,9 @@ def region_pair(sample: dict) -> tuple[list[torch.Tensor], list[np.ndarray], np.
     inputs, packed = sample['inputs'], sample['data_samples']
     if isinstance(inputs, dict) and len(inputs) == 2:
         # Regions are each view's ground truth, in its own pixels.
-        if not all('homography_matrix' in one for one in packed.values()):
+        if not all('homography_matrix' in view for view in packed.values()):
             return None
-        matrices = [one.homography_matrix for one in packed.values()]
+        matrices = [view.homography_matrix for view in packed.values()]
         boxes = next(iter(packed.values())).gt_instances.bboxes.numpy()
         corners = region_corners(boxes, np.linalg.inv(matrices[0]))
         return [*inputs.values()], matrices, np.hstack([corners.min(1), corners.max(1)])
@@ -146,9 +146,9 @@ def drawer_of(
         return pixel_pair_drawer(cfg, args)
     if region_pair(sample) is not None:
         return region_pair_drawer(is_rgb)
-    found = 'one image' if isinstance(inputs, torch.Tensor) else f'{len(inputs)} images'
+    count = 'one image' if isinstance(inputs, torch.Tensor) else f'{len(inputs)} images'
     raise ValueError(
-        f'{args.config}: train_dataloader.dataset.pipeline gives {found} without regions that two '
+        f'{args.config}: train_dataloader.dataset.pipeline gives {count} without regions that two '
         'views show; drawn are a detection and a momentum view (PixCon), or two views with '
         'regions (Siamese DETR, PLRC)'
     )
@@ -172,13 +172,13 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     written = []
     draw = None
-    stop = min(args.start + args.num, len(dataset))
-    for index in track_iter_progress(range(args.start, stop)):
+    indices = range(args.start, min(args.start + args.num, len(dataset)))
+    for index in track_progress(indices, 'drawing', len(indices)):
         sample = dataset[index]
         draw = draw or drawer_of(sample, cfg, args, is_rgb)
         written.append(out / f'{Path(path_of(sample)).stem}.png')
         draw(sample).savefig(written[-1], dpi=80)
-    print('\n' + '\n'.join(str(path) for path in written))
+    print(*written, sep='\n')
 
 
 if __name__ == '__main__':

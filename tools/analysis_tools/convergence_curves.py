@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 
 import mmpixcon  # noqa: F401  (makes the pinned set importable)
+from mmpixcon.utils.tables import markdown_table
 from mmpixcon.visualization.curves import draw_convergence, read_evaluations
 
 
-def named_folders(text: str) -> tuple[str, list[str]]:
+def parse_run(text: str) -> tuple[str, list[str]]:
     """Read NAME=WORK_DIR,WORK_DIR."""
     name, _, rest = text.partition('=')
     folders = [folder for folder in rest.split(',') if folder]
@@ -33,9 +34,7 @@ def named_folders(text: str) -> tuple[str, list[str]]:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument(
-        'runs', nargs='+', type=named_folders, metavar='NAME=WORK_DIR[,WORK_DIR...]'
-    )
+    parser.add_argument('runs', nargs='+', type=parse_run, metavar='NAME=WORK_DIR[,WORK_DIR...]')
     parser.add_argument('--metric', default='coco/bbox_mAP', help='as it is named in the log')
     parser.add_argument('--x', choices=['epoch', 'iteration'], default='epoch')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/convergence_curves.png'))
@@ -64,10 +63,11 @@ def table(curves: dict[str, tuple[np.ndarray, np.ndarray]], unit: str) -> str:
         }
         for name, (places, values) in curves.items()
     }
-    rows = [[unit, *cells], ['---'] * (1 + len(cells))]
-    for place in sorted(set().union(*cells.values())):
-        rows.append([str(place), *(column.get(place, '') for column in cells.values())])
-    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+    rows = [
+        [place, *(column.get(place, '') for column in cells.values())]
+        for place in sorted(set().union(*cells.values()))
+    ]
+    return markdown_table([unit, *cells], rows)
 
 
 def main() -> None:

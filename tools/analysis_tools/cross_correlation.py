@@ -66,9 +66,9 @@ def main() -> None:
     views: list[list[torch.Tensor]] = [[], []]
     for data in DataLoader(chosen, batch_size=16, collate_fn=default_collate):
         inputs = model.data_preprocessor(data)[0]
-        for found, view in zip(views, inputs):
-            found.append(model.neck(model.backbone(view))[0])
-    first, second = (torch.cat(found).float() for found in views)
+        for embeddings, view in zip(views, inputs):
+            embeddings.append(model.neck(model.backbone(view))[0])
+    first, second = (torch.cat(embeddings).float() for embeddings in views)
     matrix = cross_correlation(first, second)
     deviation = first.std(0, correction=0)
     numbers = correlation_statistics(matrix) | dict(

@@ -13,7 +13,6 @@ over all images are printed.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import mmcv
@@ -30,7 +29,7 @@ from mmpixcon.apis.runner import check_checkpoint
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.evaluation.detection_groups import DetectionGroups, group_detections
 from mmpixcon.registry import DATASETS
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.progress import track_progress
 from mmpixcon.visualization.detections import QUADRANTS, draw_quadrants, emphasise
 
 GROUPS = [name for row in QUADRANTS for name in row]
@@ -53,10 +52,12 @@ def parse_args() -> argparse.Namespace:
 
 def annotations_of(info: dict) -> InstanceData:
     """Boxes and classes of an image, without those to ignore."""
-    kept = [one for one in info['instances'] if not one['ignore_flag']]
+    kept = [instance for instance in info['instances'] if not instance['ignore_flag']]
     return InstanceData(
-        bboxes=torch.tensor([one['bbox'] for one in kept], dtype=torch.float32).view(-1, 4),
-        labels=torch.tensor([one['bbox_label'] for one in kept], dtype=torch.long),
+        bboxes=torch.tensor([instance['bbox'] for instance in kept], dtype=torch.float32).view(
+            -1, 4
+        ),
+        labels=torch.tensor([instance['bbox_label'] for instance in kept], dtype=torch.long),
     )
 
 
@@ -64,14 +65,14 @@ def draw_pair(
     visualizer: DetLocalVisualizer,
     path: str,
     truth: InstanceData,
-    found: InstanceData,
+    detections: InstanceData,
     groups: DetectionGroups,
     name: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Annotations and detections of an image, those of one group framed."""
     image = mmcv.imread(path, channel_order='rgb')
     pictures = []
-    for key, instances in (('gt', truth), ('pred', found)):
+    for key, instances in (('gt', truth), ('pred', detections)):
         sample = DetDataSample(**{f'{key}_instances': instances})
         visualizer.add_datasample(
             name, image, sample, draw_gt=key == 'gt', draw_pred=key == 'pred', pred_score_thr=0
@@ -79,7 +80,7 @@ def draw_pair(
         pictures.append(visualizer.get_image())
     flags = getattr(groups, name)
     framed = 0 if name == 'missed' else 1
-    pictures[framed] = emphasise(pictures[framed], (truth, found)[framed].bboxes[flags])
+    pictures[framed] = emphasise(pictures[framed], (truth, detections)[framed].bboxes[flags])
     return pictures[0], pictures[1]
 
 
@@ -95,18 +96,21 @@ def main() -> None:
     model = init_detector(cfg, args.checkpoint, device=args.device, cfg_options={})
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     count = min(args.images, len(dataset))
-    progress = Progress('detecting', count, sys.stderr)
     results = []
-    for i in range(count):
+    for i in track_progress(range(count), 'detecting', count):
         info = dataset.get_data_info(i)
         truth = annotations_of(info)
-        found = inference_detector(model, info['img_path']).pred_instances.cpu()
-        found = found[found.scores >= args.score]
+        detections = inference_detector(model, info['img_path']).pred_instances.cpu()
+        detections = detections[detections.scores >= args.score]
         groups = group_detections(
-            found.bboxes, found.labels, found.scores, truth.bboxes, truth.labels, args.iou
+            detections.bboxes,
+            detections.labels,
+            detections.scores,
+            truth.bboxes,
+            truth.labels,
+            args.iou,
         )
-        results.append((info['img_path'], truth, found, groups))
-        progress.show(i + 1)
+        results.append((info['img_path'], truth, detections, groups))
     counts = {name: sum(int(getattr(r[-1], name).sum()) for r in results) for name in GROUPS}
     print(', '.join(f'{name}: {number}' for name, number in counts.items()))
     visualizer = DetLocalVisualizer(name='detection_groups')

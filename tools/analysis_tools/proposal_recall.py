@@ -21,7 +21,7 @@ import mmpixcon  # noqa: F401  (makes the pinned set importable)
 from mmpixcon.datasets.preparation.coco_boxes import read_coco_boxes
 from mmpixcon.datasets.proposals.store import Proposals
 from mmpixcon.evaluation.proposal_recall import proposal_recall
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.progress import track_progress
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,14 +52,12 @@ class Pairs:
         self.without: list[str] = []
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        progress = Progress('matching', len(self.boxes), sys.stderr)
-        for done, (name, boxes) in enumerate(self.boxes.items(), 1):
-            found = self.proposals.find(name)
-            if found is None:
+        for name, boxes in track_progress(self.boxes.items(), 'matching', len(self.boxes)):
+            proposals = self.proposals.find(name)
+            if proposals is None:
                 self.without.append(name)
-                found = np.zeros((0, 4), np.float32)
-            yield boxes, found
-            progress.show(done)
+                proposals = np.zeros((0, 4), np.float32)
+            yield boxes, proposals
 
 
 def main() -> None:
@@ -69,8 +67,8 @@ def main() -> None:
         if args.images is not None and args.images < 1:
             raise ValueError(f'--images {args.images} must be at least 1')
         pairs = Pairs(Proposals(args.proposals), args.annotations, args.images)
-        found = proposal_recall(pairs, args.nums)
-        if len(pairs.without) == found.images:
+        recall = proposal_recall(pairs, args.nums)
+        if len(pairs.without) == recall.images:
             raise ValueError(
                 f'{args.proposals} has no proposals of {pairs.without[0]} nor any other image of '
                 f'{args.annotations}: they are of other images'
@@ -83,7 +81,7 @@ def main() -> None:
             f'{pairs.without[0]}; their objects count as not found',
             file=sys.stderr,
         )
-    print(found.table())
+    print(recall.table())
 
 
 if __name__ == '__main__':

@@ -47,9 +47,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('images', nargs='+', help='photos or folders of them')
     add_model_argument(parser)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument('--queries', type=int, nargs='+', help='numbers of queries')
-    which.add_argument('--annotations', type=Path, help='COCO file with objects of the photos')
+    selection = parser.add_mutually_exclusive_group()
+    selection.add_argument('--queries', type=int, nargs='+', help='numbers of queries')
+    selection.add_argument('--annotations', type=Path, help='COCO file with objects of the photos')
     parser.add_argument('--count', type=int, default=3, help='queries to choose')
     parser.add_argument('--layer', type=int, default=-1, help='of the decoder')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/query_attention.png'))
@@ -62,26 +62,29 @@ def parse_args() -> argparse.Namespace:
 
 
 def choose(
-    found: dict[str, QueryAttention], objects: torch.Tensor | None, args: argparse.Namespace
+    attentions: dict[str, QueryAttention], objects: torch.Tensor | None, args: argparse.Namespace
 ) -> tuple[list[int], dict[str, list[int]]]:
     """Numbers of the objects, if queries are chosen by them, and of each model's queries."""
     if args.queries:
-        for name, one in found.items():
-            if not 0 <= min(args.queries) <= max(args.queries) < one.scores.shape[1]:
+        for name, attention in attentions.items():
+            if not 0 <= min(args.queries) <= max(args.queries) < attention.scores.shape[1]:
                 sys.exit(f'query_attention: --queries: {name} has queries 0 to '
-                         f'{one.scores.shape[1] - 1}')  # fmt: skip
-        return [], {name: args.queries for name in found}
+                         f'{attention.scores.shape[1] - 1}')  # fmt: skip
+        return [], {name: args.queries for name in attentions}
     if objects is None or not len(objects):
-        return [], {name: best_queries(one.scores[0], args.count) for name, one in found.items()}
-    boxes = [one.boxes[0].cpu() for one in found.values()]
+        return [], {
+            name: best_queries(attention.scores[0], args.count)
+            for name, attention in attentions.items()
+        }
+    boxes = [attention.boxes[0].cpu() for attention in attentions.values()]
     chosen, queries = queries_of_objects(boxes, objects, args.count)
-    return chosen, dict(zip(found, queries))
+    return chosen, dict(zip(attentions, queries))
 
 
 def rows_of(
     path: Path,
     photos: dict[str, DetectorInput],
-    found: dict[str, QueryAttention],
+    attentions: dict[str, QueryAttention],
     truth: np.ndarray | None,
     args: argparse.Namespace,
 ) -> list[list[np.ndarray]]:
@@ -89,32 +92,34 @@ def rows_of(
     # All models on the pixels of the file; each is drawn on its own input.
     scales = {name: torch.tensor([*photo.scale] * 2) for name, photo in photos.items()}
     on_file = {
-        name: QueryAttention(one.boxes.cpu() / scales[name], one.scores, None, None)
-        for name, one in found.items()
+        name: QueryAttention(attention.boxes.cpu() / scales[name], attention.scores, None, None)
+        for name, attention in attentions.items()
     }
     objects = None if truth is None else torch.from_numpy(truth)
     chosen, queries = choose(on_file, objects, args)
     first = next(iter(photos))
-    shown = np.zeros((0, 4)) if truth is None else truth * scales[first].numpy()
+    drawn_objects = np.zeros((0, 4)) if truth is None else truth * scales[first].numpy()
     white = [(255, 255, 255)]
-    columns = [[draw_boxes(photos[first].image, shown, [''] * len(shown), white)]]
+    columns = [[draw_boxes(photos[first].image, drawn_objects, [''] * len(drawn_objects), white)]]
     for i in range(len(next(iter(queries.values())))):
-        here = shown[chosen[i]][None] if chosen else shown[:0]
-        columns[0].append(draw_boxes(photos[first].image, here, [''], COLORS[i % len(COLORS) :]))
+        drawn_object = drawn_objects[chosen[i]][None] if chosen else drawn_objects[:0]
+        columns[0].append(
+            draw_boxes(photos[first].image, drawn_object, [''], COLORS[i % len(COLORS) :])
+        )
     for name, photo in photos.items():
-        one, picked = found[name], queries[name]
-        boxes = one.boxes[0, picked].cpu()
-        names = [str(query) for query in picked]
+        attention, indices = attentions[name], queries[name]
+        boxes = attention.boxes[0, indices].cpu()
+        names = [str(query) for query in indices]
         column = [draw_boxes(photo.image, boxes, names)]
-        for i, query in enumerate(picked):
-            if one.weights is None:
-                picture = draw_points(photo.image, one.points[0, query])
+        for i, query in enumerate(indices):
+            if attention.weights is None:
+                picture = draw_points(photo.image, attention.points[0, query])
             else:
                 size = tuple(photo.inputs.shape[2:])
-                picture = draw_weights(photo.image, one.weights[0, query].cpu(), size)
+                picture = draw_weights(photo.image, attention.weights[0, query].cpu(), size)
             color = COLORS[i % len(COLORS) :]
             column.append(draw_boxes(picture, boxes[i][None], names[i : i + 1], color))
-            text = f'{path.name} {name}: query {query}, score {one.scores[0, query]:.3f}'
+            text = f'{path.name} {name}: query {query}, score {attention.scores[0, query]:.3f}'
             if chosen:
                 iou = bbox_overlaps(on_file[name].boxes[0, [query]], objects[[chosen[i]]])
                 text += f', IoU {iou.item():.3f} with object {chosen[i]}'
@@ -138,11 +143,11 @@ def main() -> None:
     rows = []
     for path in paths:
         photos = {name: loaded.read(path) for name, loaded in models.items()}
-        found = {
+        attentions = {
             name: query_attention(models[name].detector, photo.inputs, photo.samples, args.layer)
             for name, photo in photos.items()
         }
-        rows += rows_of(path, photos, found, truths[path], args)
+        rows += rows_of(path, photos, attentions, truths[path], args)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     draw_grid(rows, ['image', *models]).savefig(args.out, dpi=150)
     print(args.out)

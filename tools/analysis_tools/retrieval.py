@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import find_images, load_backbone, read_square
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.progress import track_progress
 from mmpixcon.visualization.feature_maps import draw_grid
 
 
@@ -48,12 +48,10 @@ def main() -> None:
             'give more, or --neighbours'
         )
     backbone = load_backbone(args.config, args.checkpoint)
-    progress = Progress('features', len(paths), sys.stderr)
     rows = []
-    for done, path in enumerate(paths, 1):
+    for path in track_progress(paths, 'features', len(paths)):
         pooled = backbone.maps(read_square(path, args.size)[None])[-1].mean((2, 3))
         rows.append(F.normalize(pooled, dim=1))
-        progress.show(done)
     features = torch.cat(rows)
     queries = random.Random(args.seed).sample(range(len(paths)), min(args.queries, len(paths)))
     similarity = features[queries] @ features.T

@@ -47,13 +47,13 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     args.launch = launch_of(parser, args)
     try:
-        args.configs = named_configs(args.configs)
+        args.configs = parse_configs(args.configs)
     except ValueError as error:
         parser.error(str(error))
     return args
 
 
-def named_configs(entries: Sequence[str]) -> dict[str, str]:
+def parse_configs(entries: Sequence[str]) -> dict[str, str]:
     """Read ``NAME=CONFIG`` of a command line.
 
     Raises:

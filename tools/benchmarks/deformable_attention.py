@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import peak_memory, print_table, start_of_peak
+from measuring import peak_memory, start_of_peak
+from mmpixcon.utils.tables import format_table
 from mmpixcon_ops import deformable_attention, operators
 
 SHAPES = ((100, 152), (50, 76), (25, 38), (13, 19))
@@ -122,7 +123,7 @@ def differences(inputs: Inputs, grad_output: Tensor, dtype: torch.dtype) -> dict
     rounded = value.to(dtype)
     grad = grad_output.to(dtype)
     torch.cuda.set_sync_debug_mode('error')
-    found = run(by_kernels, (rounded, *inputs[1:]), grad)
+    actual = run(by_kernels, (rounded, *inputs[1:]), grad)
     torch.cuda.set_sync_debug_mode('default')
     exact = rounded.float(), spatial, starts, locations, weights
     expected = run(by_pytorch, exact, grad.float())
@@ -131,11 +132,11 @@ def differences(inputs: Inputs, grad_output: Tensor, dtype: torch.dtype) -> dict
     cells = locations * spatial.flip(1)[:, None] - 0.5
     apart = ((cells - cells.round()).abs() > 1e-3).all(-1, keepdim=True)
     shares = {}
-    for name, ours, theirs in zip(('output', 'value', 'location', 'weight'), found, expected):
-        error = (ours.float() - theirs).abs()
+    for name, result, reference in zip(('output', 'value', 'location', 'weight'), actual, expected):
+        error = (result.float() - reference).abs()
         if name == 'location':
             error = error * apart
-        shares[name] = (error.max() / theirs.abs().max()).item()
+        shares[name] = (error.max() / reference.abs().max()).item()
     return shares
 
 
@@ -213,7 +214,7 @@ def main() -> None:
     )
     header = ['type', 'locations', 'Triton ms', 'PyTorch ms', 'compiled ms', 'PyTorch / Triton']
     header += ['compiled / Triton', 'Triton MB', 'PyTorch MB', 'compiled MB']
-    print_table(header, rows)
+    print(format_table(header, rows))
     print('output and gradients of the kernels agree with PyTorch')
 
 

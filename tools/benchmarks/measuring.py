@@ -51,10 +51,3 @@ def peak_memory(device: str) -> int:
         return torch.cuda.max_memory_allocated()
     status = Path('/proc/self/status').read_text()
     return int(status.split('VmHWM:')[1].split()[0]) * 1024
-
-
-def print_table(header: list[str], rows: list[list[str]]) -> None:
-    """Print aligned columns."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, ['-' * width for width in widths], *rows]:
-        print('  '.join(cell.rjust(width) for cell, width in zip(row, widths)), flush=True)

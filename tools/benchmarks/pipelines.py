@@ -35,6 +35,7 @@ from mmpixcon.datasets.transforms import (
 )
 from mmpixcon.datasets.unlabelled import UnlabelledDataset
 from mmpixcon.registry import TRANSFORMS
+from mmpixcon.utils.tables import format_table
 
 ROOT = Path(__file__).resolve().parents[2]
 VIEWS = ROOT / 'configs' / '_base_' / 'views'
@@ -122,14 +123,6 @@ def measure(work: Callable[[str], object], paths: list[str]) -> float:
     return (time.process_time() - start) / len(paths) * 1e3
 
 
-def table(header: list[str], rows: list[list[str]]) -> None:
-    """Print aligned columns, the first to the left."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, ['-' * width for width in widths], *rows]:
-        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]
-        print('  '.join(cells), flush=True)
-
-
 def main() -> None:
     """Measure in turns and print."""
     args = parse_args()
@@ -156,7 +149,7 @@ def main() -> None:
     medians = {name: statistics.median(values) for name, values in times.items()}
     rows = []
     for name in [*pipelines, 'floor']:
-        ratios = [stock / own for stock, own in zip(times['stock MoCo v2'], times[name])]
+        ratios = [stock / pipeline for stock, pipeline in zip(times['stock MoCo v2'], times[name])]
         rows.append(
             [
                 f'{name} of MoCo v2' if name == 'floor' else name,
@@ -167,7 +160,8 @@ def main() -> None:
                 f'{medians[name] / medians["floor"]:.2f}',
             ]
         )
-    table(['pipeline', 'ms', 'images/s', 'to stock', 'turn by turn', 'time to floor'], rows)
+    header = ['pipeline', 'ms', 'images/s', 'to stock', 'turn by turn', 'time to floor']
+    print(format_table(header, rows))
     listed = (f'{share:g} x {name} {medians[name]:.3f}' for name, (share, _) in parts.items())
     print(f'floor, ms: {", ".join(listed)}')
 

@@ -7,7 +7,8 @@ r"""Time and memory of PixCon's losses beside a dense version, and of a whole st
 
 Losses: one image, C = 256, forward and backward, geometry included; each row in
 a process of its own. 'all' is every level, strides 8 to 64, of an 800 x 1216
-image, summed. The dense version holds cells x cells and lets autograd work.
+image, summed. The dense version holds cells x cells and lets autograd work. It computes
+each loss on its own: for L_NCE + L_Cos, masks and similarities are computed twice.
 Below stands the exponent with which memory grows with cells.
 
 Step: PixCon from a shipped config, Deformable DETR R50's if none is named, beside
@@ -30,10 +31,11 @@ import torch
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import measure, print_table
+from measuring import measure
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 from mmpixcon.models.losses.reference import pixel_cosine, pixel_nce
+from mmpixcon.utils.tables import format_table
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'pixcon' / 'pixcon_deformable-detr_r50_4xb3-50e_coco.py'
@@ -77,7 +79,7 @@ def plain(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -
     return loss
 
 
-def ours(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
+def shipped(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
     """The shipped losses, one image (C, h, w)."""
     loss = query.new_zeros(())
     if cos:
@@ -95,7 +97,7 @@ def measure_loss(args: tuple[str, str, str, str, int]) -> tuple[float, float, fl
     keys = [torch.randn_like(query) for query in queries]
     for query in queries:
         query.requires_grad_()
-    run = {'dense': plain, 'ours': ours}[name]
+    run = {'dense': plain, 'ours': shipped}[name]
     flags = dict(nce='L_NCE' in terms, cos='L_Cos' in terms)
 
     values = []
@@ -154,7 +156,7 @@ def benchmark_losses(args: argparse.Namespace) -> None:
                 ]
             )
     header = ['cells', 'losses', 'dense s', 'ours s', 'ratio', 'dense MB', 'ours MB', 'ratio']
-    print_table(header, rows)
+    print(format_table(header, rows))
     for terms, by_cells in memory.items():
         if len(by_cells) > 1:
             print(f'our memory grows with cells to the power {growth(by_cells):.2f} ({terms})')
@@ -242,7 +244,7 @@ def benchmark_step(args: argparse.Namespace) -> None:
         f'{args.config.stem}, {args.batch} x {args.size[0]} x {args.size[1]}, {args.device}, '
         f'median of {args.rounds}'
     )
-    print_table(['step', 'seconds', 'to floor'], rows)
+    print(format_table(['step', 'seconds', 'to floor'], rows))
     print(
         f'pixcon / floor, turn by turn: median {statistics.median(ratios):.3f}, '
         f'{min(ratios):.3f} to {max(ratios):.3f}'

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import measure, print_table
+from measuring import measure
 from mmpixcon.models.losses import PointAffinityLoss, PointRegionContrastLoss
+from mmpixcon.utils.tables import format_table
 
 REGIONS, POINTS, CHANNELS = 16, 16, 128
 TERMS = ('L_c', 'L_a', 'L_c + L_a')
@@ -40,16 +41,16 @@ def dense(points: Tensor, keys: Tensor, positive: Tensor, terms: str) -> Tensor:
     log_p = (points.flatten(0, 1) @ pool.T / 0.1).log_softmax(1)
     loss = points.new_zeros(())
     if 'L_c' in terms:
-        own = log_p.unflatten(0, (-1, count)).unflatten(2, (-1, count))
-        own = own.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
-        loss = loss - ((own * positive).sum((1, 2)) / positive.sum((1, 2))).mean()
+        same_image = log_p.unflatten(0, (-1, count)).unflatten(2, (-1, count))
+        same_image = same_image.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+        loss = loss - ((same_image * positive).sum((1, 2)) / positive.sum((1, 2))).mean()
     if 'L_a' in terms:
         teacher = (pool @ pool.T / 0.07).softmax(1)
         loss = loss - (teacher * log_p).sum(1).mean()
     return loss
 
 
-def ours(points: Tensor, keys: Tensor, positive: Tensor, terms: str) -> Tensor:
+def shipped(points: Tensor, keys: Tensor, positive: Tensor, terms: str) -> Tensor:
     """The shipped losses."""
     pool = keys.flatten(0, 1)[None]
     valid = torch.ones(pool.shape[:2], dtype=torch.bool, device=pool.device)
@@ -71,7 +72,7 @@ def measure_loss(args: tuple[str, str, int, str, int]) -> tuple[float, float, fl
     points.requires_grad_()
     region = torch.randint(REGIONS, (batch, REGIONS), device=device).repeat_interleave(POINTS, 1)
     positive = region[:, :, None] == region[:, None, :]
-    run = dict(dense=dense, ours=ours)[name]
+    run = {'dense': dense, 'ours': shipped}[name]
     values = []
 
     def step(images: slice = slice(None)) -> None:
@@ -92,19 +93,19 @@ def main() -> None:
     context = multiprocessing.get_context('spawn')
     for batch in args.batch:
         for terms in TERMS:
-            found = {}
+            measured = {}
             for name in ('dense', 'ours'):
                 print(f'{batch} images, {terms}, {name} ...', end='\r', flush=True)
                 with context.Pool(1) as pool:
                     job = (name, terms, batch, args.device, args.rounds)
-                    found[name] = pool.apply(measure_loss, [job])
-            (dense_s, dense_mb, dense_value), (our_s, our_mb, our_value) = found.values()
+                    measured[name] = pool.apply(measure_loss, [job])
+            (dense_s, dense_mb, dense_value), (our_s, our_mb, our_value) = measured.values()
             assert abs(dense_value - our_value) < 1e-4 * abs(dense_value), (batch, terms)
             seconds = [f'{dense_s:.3f}', f'{our_s:.3f}', f'{dense_s / our_s:.1f}']
             memory = [f'{dense_mb:,.0f}', f'{our_mb:,.0f}', f'{dense_mb / our_mb:.0f}']
             rows.append([str(batch), terms, *seconds, *memory])
     header = ['images', 'losses', 'dense s', 'ours s', 'ratio', 'dense MB', 'ours MB', 'ratio']
-    print_table(header, rows)
+    print(format_table(header, rows))
 
 
 if __name__ == '__main__':

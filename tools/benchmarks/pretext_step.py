@@ -37,10 +37,11 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from measuring import peak_memory, print_table, start_of_peak
+from measuring import peak_memory, start_of_peak
 from mmpixcon.models.pretext import UPDETR
 from mmpixcon.models.pretext.region_pretext import RegionPretext
 from mmpixcon.registry import MODELS
+from mmpixcon.utils.tables import format_table
 from step_floors import Step, contrast_step, region_step
 
 STOCK = 'mmselfsup MoCo v2'
@@ -120,31 +121,31 @@ def main() -> None:
     args = parse_args()
     # Lists of initialized parameters would bury the table.
     logging.disable(logging.INFO)
-    named: dict[str, str | Path] = {path.stem: path for path in args.configs}
-    steps = {name: make(config, args) for name, config in named.items()}
+    configs: dict[str, str | Path] = {path.stem: path for path in args.configs}
+    steps = {name: make(config, args) for name, config in configs.items()}
     regions = {isinstance(step.model, RegionPretext) for step in steps.values()}
     if len(regions) > 1:
         raise SystemExit('compare contrast and detection transformers in two runs, not in one')
     reference = next((name for name, step in steps.items() if isinstance(step.model, UPDETR)), '')
     if regions == {False}:
-        reference, named[STOCK] = STOCK, STOCK_MOCO
+        reference, configs[STOCK] = STOCK, STOCK_MOCO
         steps[STOCK] = make(STOCK_MOCO, args)
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for turn in range(args.rounds + 1):
-        for name, one in steps.items():
+        for name, measured in steps.items():
             print(f'turn {turn}/{args.rounds}, {name} ...        ', end='\r', flush=True)
             # In turns, so that neither is always the one with warm caches.
-            order = (one.step, one.floor) if turn % 2 else (one.floor, one.step)
-            pair = [timed(function, one.model, args) for function in order]
+            order = (measured.step, measured.floor) if turn % 2 else (measured.floor, measured.step)
+            pair = [timed(function, measured.model, args) for function in order]
             pair = pair if turn % 2 else pair[::-1]
             if turn > 0:  # the first warms up
-                found[name].append((pair[0], pair[1]))
+                times[name].append((pair[0], pair[1]))
     rows = []
-    for name, pairs in found.items():
+    for name, pairs in times.items():
         ratios = [step / floor for step, floor in pairs]
         multiple = '-'
         if reference:
-            turns = zip(pairs, found[reference])
+            turns = zip(pairs, times[reference])
             multiple = f'{statistics.median(step / other for (step, _), (other, _) in turns):.3f}'
         rows.append(
             [
@@ -162,17 +163,17 @@ def main() -> None:
     )
     other = 'UP-DETR' if regions == {True} else 'stock MoCo'
     header = ['method', 'step s', 'floor s', 'step / floor', 'turn by turn', f'step / {other}']
-    print_table(header, rows)
+    print(format_table(header, rows))
     if args.memory:
-        print_memory(named, reference, other, args)
+        print_memory(configs, reference, other, args)
 
 
 def print_memory(
-    named: dict[str, str | Path], reference: str, other: str, args: argparse.Namespace
+    configs: dict[str, str | Path], reference: str, other: str, args: argparse.Namespace
 ) -> None:
     """Print the most memory that step and floor of each hold, each in a fresh process."""
     peaks = {}
-    for name, config in named.items():
+    for name, config in configs.items():
         with multiprocessing.get_context('spawn').Pool(1, logging.disable, (logging.INFO,)) as pool:
             step = pool.apply(peak_of, ('step', config, args))
         with multiprocessing.get_context('spawn').Pool(1, logging.disable, (logging.INFO,)) as pool:
@@ -187,16 +188,17 @@ def print_memory(
         ]
         for name, (step, floor) in peaks.items()
     ]
-    print_table(['method', 'peak MB', 'of the floor', 'ratio', f'peak / {other}'], rows)
+    header = ['method', 'peak MB', 'of the floor', 'ratio', f'peak / {other}']
+    print(format_table(header, rows))
 
 
 def peak_of(part: str, config: str | Path, args: argparse.Namespace) -> float:
     """MB that a step or a floor holds at most, model, gradients and banks included."""
     torch.zeros(1, device=args.device)
     before = start_of_peak(args.device)
-    one = make(config, args)
+    measured = make(config, args)
     for _ in range(2):
-        timed(getattr(one, part), one.model, args)
+        timed(getattr(measured, part), measured.model, args)
     return (peak_memory(args.device) - before) / 1e6
 
 

@@ -26,10 +26,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import rich.progress
 from PIL import Image
 
 from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.progress import show_progress, track_progress
+from mmpixcon.utils.tables import format_table
 
 CLASSES = (
     *('pedestrian', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle'),
@@ -96,7 +97,11 @@ def read_list(path: Path) -> Iterator[tuple[str, Any]]:
         raise ValueError(
             "ijson is not installed, which reads the large lists of BDD100K: pip install 'ijson>=3'"
         ) from error
-    with rich.progress.open(path, 'rb', description=f'Reading {path.name}') as file:
+    megabytes = math.ceil(path.stat().st_size / 1e6)
+    with (
+        path.open('rb') as file,
+        show_progress(f'reading {path.name}', megabytes, unit='MB') as show,
+    ):
         if file.read(3) != b'\xef\xbb\xbf':
             file.seek(0)
         start = file.tell()
@@ -107,6 +112,7 @@ def read_list(path: Path) -> Iterator[tuple[str, Any]]:
         try:
             for number, frame in enumerate(ijson.items(file, 'item', use_float=True), 1):
                 yield f'{path}, frame {number}', frame
+                show(math.ceil(file.tell() / 1e6))
         except (ijson.JSONError, UnicodeDecodeError) as error:
             raise ValueError(
                 f'{path} is not JSON ({str(error).splitlines()[0]}): is the download complete? '
@@ -121,7 +127,7 @@ def read_folder(folder: Path) -> Iterator[tuple[str, Any]]:
         inner = ', '.join(sorted(path.name for path in folder.iterdir() if path.is_dir()))
         hint = f' It has the folders {inner}: give one of them.' if inner else ''
         raise ValueError(f'{folder} holds no .json file.{hint} {WHAT_TO_GIVE}')
-    for path in rich.progress.track(paths, description=f'Reading {folder.name}'):
+    for path in track_progress(paths, f'reading {folder.name}', len(paths), unit='files'):
         try:
             content = json.loads(path.read_text(encoding='utf-8-sig'))
         except ValueError as error:
@@ -322,9 +328,10 @@ def main() -> int:
     except KeyboardInterrupt:
         print('\nInterrupted; nothing was written.', file=sys.stderr)
         return 130
-    order = ('images', 'images without a box', *CLASSES)
-    for name in (*order, *sorted(counts.keys() - {*order})):
-        print(f'{name:<28}{counts[name]:>9}')
+    order = ('images without a box', *CLASSES)
+    rest = sorted(counts.keys() - {'images', *order})
+    rows = [(name, counts[name]) for name in (*order, *rest)]
+    print(format_table(['images', counts['images']], rows))
     unknown = [name for name in counts if 'unknown' in name]
     if unknown:
         print(f'bdd100k_to_coco: warning: {", ".join(sorted(unknown))}', file=sys.stderr)

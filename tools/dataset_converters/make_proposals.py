@@ -77,9 +77,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--workers', type=int, default=_cores(), help='processes (default: the cores, %(default)s)'
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument('--shard', type=_shard, metavar='i/n', help='do the i-th of n shares only')
-    which.add_argument('--merge', action='store_true', help='pack what the shards have done')
+    selection = parser.add_mutually_exclusive_group()
+    selection.add_argument(
+        '--shard', type=_shard, metavar='i/n', help='do the i-th of n shares only'
+    )
+    selection.add_argument('--merge', action='store_true', help='pack what the shards have done')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace other proposals that --out holds'
     )
@@ -97,9 +99,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Find the proposals; returns 0, 1 on an error, 130 when interrupted."""
     args = parse_args()
-    given = {name: value for name in METHODS_OF if (value := getattr(args, name)) is not None}
+    options = {name: value for name in METHODS_OF if (value := getattr(args, name)) is not None}
     try:
-        settings = ProposalSettings(args.method, args.max_boxes, **given)
+        settings = ProposalSettings(args.method, args.max_boxes, **options)
         dataset = UnlabelledDataset(
             # Relative to where the command is given, not to the images.
             ann_file=os.path.abspath(args.ann_file) if args.ann_file else '',

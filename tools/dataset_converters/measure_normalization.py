@@ -17,7 +17,6 @@ import sys
 import mmpixcon  # noqa: F401  (makes the pinned set importable)
 from mmpixcon.datasets.preparation.normalization import measure
 from mmpixcon.datasets.unlabelled import UnlabelledDataset
-from mmpixcon.utils.files import Progress
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,16 +38,16 @@ def main() -> None:
             data_prefix=dict(img_path=args.folder),
         )
         paths = [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
-        progress = Progress('measuring', len(paths), sys.stderr)
-        found = measure(paths, args.workers, progress)
+        statistics = measure(paths, args.workers)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'error: {error}')
-    for path in found.unreadable:
+    for path in statistics.unreadable:
         print(f'cannot be read, left out: {path}', file=sys.stderr)
-    print(f'# {found.images} images, {found.pixels} pixels, {len(found.unreadable)} unreadable')
-    for name, values in (('mean', found.mean), ('std', found.std)):
+    unreadable = len(statistics.unreadable)
+    print(f'# {statistics.images} images, {statistics.pixels} pixels, {unreadable} unreadable')
+    for name, values in (('mean', statistics.mean), ('std', statistics.std)):
         print(f'# {name} of 0 to 1: {", ".join(f"{v / 255:.4f}" for v in values)}')
-    print(found.config_line())
+    print(statistics.config_line())
 
 
 if __name__ == '__main__':

@@ -44,8 +44,8 @@ def main() -> None:
     parser.add_argument('folder', nargs='?', type=Path, default=CONFIGS, help='folder of configs')
     parser.add_argument('--list', action='store_true', help='list positional references')
     folder, listed = vars(parser.parse_args()).values()
-    every = sorted(folder.rglob('*.py'))
-    runnable = [path for path in every if not {'_base_', 'recipes'} & {*path.parts}]
+    paths = sorted(folder.rglob('*.py'))
+    runnable = [path for path in paths if not {'_base_', 'recipes'} & {*path.parts}]
     counts: dict[str, list[int]] = {'files read': [], 'keys that no run reads': [], 'in a dump': []}
     small: list[int] = []
     skipped = 0
@@ -64,9 +64,9 @@ def main() -> None:
         counts['keys that no run reads'].append(len(unread))
         drop_unread(cfg)
         counts['in a dump'].append(len({*cfg} - RUNNER_KEYS - INFORMATION_KEYS))
-    hits = [hit for path in every for hit in positions(path)]
-    lines = sum(len(path.read_text().splitlines()) for path in every)
-    print(f'{len(runnable)} configs ({skipped} skipped), {len(every)} files, {lines} lines')
+    hits = [hit for path in paths for hit in positions(path)]
+    lines = sum(len(path.read_text().splitlines()) for path in paths)
+    print(f'{len(runnable)} configs ({skipped} skipped), {len(paths)} files, {lines} lines')
     counts['files read, small configs'] = small
     for name, values in counts.items():
         print(f'{name:<28} median {median(values):g}, max {max(values)}')

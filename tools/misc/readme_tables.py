@@ -75,13 +75,13 @@ def read_numbers(configs: Path) -> dict[str, Numbers]:
     return models
 
 
-def columns_of(said: str) -> tuple[str, list[tuple[str, str] | None]]:
+def columns_of(comment: str) -> tuple[str, list[tuple[str, str] | None]]:
     """Read the comment of a table: whose numbers, and data set and metric of each column.
 
     Raises:
         ValueError: It has another form.
     """
-    source, *groups = (part.strip() for part in said.split(';'))
+    source, *groups = (part.strip() for part in comment.split(';'))
     if source != 'ours' and not source.startswith('paper '):
         raise ValueError(f"{source!r} must be 'ours' or 'paper NAME'")
     columns: list[tuple[str, str] | None] = []
@@ -147,9 +147,9 @@ def filled(
     for place, column in zip(range(-len(columns), 0), columns):
         if column is None:
             continue
-        shown = [show(models[name], source, *column) for name in names]
-        if any(shown):
-            cells[place] = ', '.join(number or '-' for number in shown)
+        texts = [show(models[name], source, *column) for name in names]
+        if any(texts):
+            cells[place] = ', '.join(number or '-' for number in texts)
         elif any(map(str.isdigit, cells[place])):
             cells[place] = ''
     return re.sub(' +', ' ', f'| {" | ".join(cells)} |')

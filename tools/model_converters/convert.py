@@ -21,8 +21,8 @@ from mmpixcon.conversion.backbones import BACKBONES
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    layouts = ['layouts of --to:', *(f'  {k}: {t.what}' for k, t in TARGETS.items())]
-    layouts += ['layouts of --source:', *(f'  {k}: {s.what}' for k, s in SOURCES.items())]
+    layouts = ['layouts of --to:', *(f'  {k}: {t.reader}' for k, t in TARGETS.items())]
+    layouts += ['layouts of --source:', *(f'  {k}: {s.writer}' for k, s in SOURCES.items())]
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n')[0],
         epilog='\n'.join(layouts),

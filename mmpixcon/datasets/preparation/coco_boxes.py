@@ -28,10 +28,10 @@ def read_coco_boxes(path: str | Path) -> dict[str, np.ndarray]:
     if not isinstance(content, dict) or not {'images', 'annotations'} <= set(content):
         raise ValueError(f'{path} is no COCO file: it needs images and annotations')
     boxes = defaultdict(list)
-    for one in content['annotations']:
-        if not one.get('iscrowd'):
-            x, y, width, height = one['bbox']
-            boxes[one['image_id']].append([x, y, x + width, y + height])
+    for annotation in content['annotations']:
+        if not annotation.get('iscrowd'):
+            x, y, width, height = annotation['bbox']
+            boxes[annotation['image_id']].append([x, y, x + width, y + height])
     return {
         image['file_name']: np.array(boxes[image['id']], np.float32).reshape(-1, 4)
         for image in content['images']

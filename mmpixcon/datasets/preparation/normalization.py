@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TextIO
 
-import cv2
 import numpy as np
 
-from mmpixcon.utils.files import Progress
+from mmpixcon.utils.images import read_image
+from mmpixcon.utils.progress import track_progress
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,14 @@ class PixelStatistics:
 
 def histogram(path: str) -> np.ndarray | None:
     """How often each value occurs in R, G and B, (3, 256) int64; None if unreadable."""
-    try:
-        image = cv2.imread(path, cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
+    image, _ = read_image(path)
     if image is None:
         return None
     return np.stack([np.bincount(image[..., c].ravel(), minlength=256) for c in (2, 1, 0)])
 
 
 def measure(
-    paths: Sequence[str], workers: int = 1, progress: Progress | None = None
+    paths: Sequence[str], workers: int = 1, stream: TextIO | None = None
 ) -> PixelStatistics:
     """Mean and standard deviation over all pixels, in one pass over decoded images.
 
@@ -58,7 +56,7 @@ def measure(
     Args:
         paths (Sequence[str]): Images of 8 bits.
         workers (int): Processes that decode. Defaults to 1.
-        progress (Progress, optional): Told how many images are done.
+        stream (TextIO, optional): stream that progress is shown on. Defaults to None, stderr.
 
     Returns:
         PixelStatistics: Unreadable images are left out and listed.
@@ -71,13 +69,12 @@ def measure(
     total = np.zeros((3, 256), dtype=np.int64)
     unreadable = []
     with multiprocessing.Pool(workers) as pool:
-        for done, (path, counts) in enumerate(zip(paths, pool.imap(histogram, paths, 8)), 1):
+        pairs = zip(paths, pool.imap(histogram, paths, 8))
+        for path, counts in track_progress(pairs, 'measuring', len(paths), stream):
             if counts is None:
                 unreadable.append(path)
             else:
                 total += counts
-            if progress is not None:
-                progress.show(done)
     if not total.any():
         raise ValueError(
             f'none of {len(paths)} images can be read, such as {list(paths)[:3]}: name the '

@@ -26,7 +26,9 @@ from typing import Any, NamedTuple, TextIO
 import cv2
 import numpy as np
 
-from mmpixcon.utils.files import replace_file, track_progress
+from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.images import read_image
+from mmpixcon.utils.progress import track_progress
 
 from ..unlabelled import UnlabelledDataset
 from .finders import Finder, ProposalSettings
@@ -122,9 +124,9 @@ def find_proposals(
     finder = settings.finder()
     _prepare_parts(folder, record, overwrite, merge)
     tasks = [(folder / f'{i:08d}.npy', path, name) for i, (name, path) in enumerate(paths.items())]
-    mine = tasks[shard[0] - 1 :: shard[1]] if shard else tasks
+    shard_tasks = tasks[shard[0] - 1 :: shard[1]] if shard else tasks
     present = {path.name for path in folder.iterdir()}
-    todo = [] if merge else [task for task in mine if task[0].name not in present]
+    todo = [] if merge else [task for task in shard_tasks if task[0].name not in present]
     written = _work_off(todo, settings, finder, min(workers, len(todo)))
     for _ in track_progress(written, settings.method, len(todo), stream or sys.stdout):
         pass
@@ -136,8 +138,8 @@ def find_proposals(
             f'{missing[0][2].decode()}. Run each --shard again, which skips what is done, or the '
             'same command without --merge to find them here'
         )
-    boxes, unreadable = _pack(None if shard else out, folder, mine, record)
-    return ProposalCounts(len(tasks), boxes, unreadable, len(mine) - len(todo), len(missing))
+    boxes, unreadable = _pack(None if shard else out, folder, shard_tasks, record)
+    return ProposalCounts(len(tasks), boxes, unreadable, len(shard_tasks) - len(todo), len(missing))
 
 
 def _list_images(dataset: UnlabelledDataset) -> dict[bytes, str]:
@@ -157,13 +159,13 @@ def _list_images(dataset: UnlabelledDataset) -> dict[bytes, str]:
 def _difference(folder: Path, record: dict[str, Any]) -> str:
     """Name the settings of a folder that differ from these; '' if none does."""
     try:
-        there = dict(json.loads((folder / RECORD).read_text()))
+        previous = dict(json.loads((folder / RECORD).read_text()))
     except (OSError, ValueError, TypeError):
         return f'it has no readable {RECORD}'
     return ', '.join(
-        f'{key} is {there.get(key)} there, {value} here'
+        f'{key} is {previous.get(key)} there, {value} here'
         for key, value in record.items()
-        if there.get(key) != value
+        if previous.get(key) != value
     )
 
 
@@ -256,21 +258,15 @@ def _work(task: Task) -> None:
 def _write_part(task: Task, finder: Finder, seed: int) -> None:
     """Find the boxes of an image and write them, or the reason why there are none."""
     part, path, name = task
-    try:
-        content = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-        reason = 'the content is no image' if len(content) else 'the file is empty'
-    except (OSError, cv2.error) as error:
-        image, reason = None, getattr(error, 'strerror', None) or str(error) or 'unreadable'
-    result = None
+    image, reason = read_image(path)
+    array = np.array((reason or '').encode())
     if image is not None:
         try:
             # By name, so that an image's boxes do not depend on the others.
-            result = finder(image, zlib.crc32(name, seed) & 0x7FFFFFFF)
+            array = finder(image, zlib.crc32(name, seed) & 0x7FFFFFFF)
         except cv2.error as error:
-            reason = f'no boxes can be found in it: {error}'
+            array = np.array(f'no boxes can be found in it: {error}'.strip().encode())
     file = BytesIO()
-    array = np.array(reason.strip().encode()) if result is None else result
     np.save(file, array, allow_pickle=False)
     replace_file(part, file.getvalue())
 

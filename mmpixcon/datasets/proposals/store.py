@@ -7,12 +7,12 @@ pixels of the raw image, outer edges, the best of an image first. No pickle.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
+
+from mmpixcon.utils.files import replacing
 
 ARRAYS = ('names', 'offsets', 'boxes')
 REMEDY = (
@@ -51,8 +51,8 @@ class Proposals:
             and self._offsets[-1] == len(self._boxes)
         )
         if not fits:
-            found = {k: f'{v.dtype} {v.shape}' for k, v in arrays.items()}
-            raise ValueError(f'{self.folder}: the arrays are no proposals, {found}. {REMEDY}')
+            layout = {k: f'{v.dtype} {v.shape}' for k, v in arrays.items()}
+            raise ValueError(f'{self.folder}: the arrays are no proposals, {layout}. {REMEDY}')
 
     def __reduce__(self) -> tuple:
         """Other processes map the files again instead of getting a copy."""
@@ -98,17 +98,17 @@ def write_proposals(folder: str | Path, names: Iterable[str], boxes: Iterable[np
             boxes have another shape or are not finite.
     """
     encoded = [PurePath(name).as_posix().encode() for name in names]
-    rows = [np.asarray(one, dtype=np.float32).reshape(-1, 4) for one in boxes]
+    rows = [np.asarray(row, dtype=np.float32).reshape(-1, 4) for row in boxes]
     if len(encoded) != len(rows) or len(set(encoded)) != len(encoded):
         raise ValueError(
             f'proposals of {len(rows)} images for {len(encoded)} names, {len(set(encoded))} of '
             'them different'
         )
-    for name, one in zip(encoded, rows):
-        if not np.isfinite(one).all():
+    for name, row in zip(encoded, rows):
+        if not np.isfinite(row).all():
             raise ValueError(f'proposals of {name.decode()} are not finite')
     order = sorted(range(len(encoded)), key=encoded.__getitem__)
-    counts = np.array([len(one) for one in rows], np.int64)[order]
+    counts = np.array([len(row) for row in rows], np.int64)[order]
     write_sorted(folder, [encoded[i] for i in order], counts, (rows[i] for i in order))
 
 
@@ -135,9 +135,8 @@ def write_sorted(
         ValueError: The blocks do not have as many boxes as the counts say.
     """
     folder = Path(folder)
-    part = folder.with_name(f'{folder.name}.{os.getpid()}.part')
-    part.mkdir()
-    try:
+    with replacing(folder) as part:
+        part.mkdir()
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         np.save(part / 'names.npy', np.array(names, dtype=np.bytes_), allow_pickle=False)
         np.save(part / 'offsets.npy', offsets, allow_pickle=False)
@@ -145,17 +144,11 @@ def write_sorted(
             layout = np.lib.format.header_data_from_array_1_0(np.zeros((0, 4), np.float32))
             layout['shape'] = (int(offsets[-1]), 4)
             np.lib.format.write_array_header_1_0(file, layout)
-            found = 0
+            num_boxes = 0
             for block in blocks:
                 file.write(np.ascontiguousarray(block, np.float32).tobytes())
-                found += len(block)
-        if found != offsets[-1]:
-            raise ValueError(f'{found} boxes, but the counts say {offsets[-1]}')
+                num_boxes += len(block)
+        if num_boxes != offsets[-1]:
+            raise ValueError(f'{num_boxes} boxes, but the counts say {offsets[-1]}')
         for name, content in (extra or {}).items():
             (part / name).write_bytes(content)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise

@@ -228,30 +228,30 @@ class _Drawing:
         self.visible = np.zeros(1, dtype=np.int64)
         self.needed = np.zeros(1, dtype=np.float64)
 
-    def covers_too_much(self, what: Stamp) -> bool:
+    def covers_too_much(self, stamped: Stamp) -> bool:
         """Whether an object would show less than its least share under it."""
-        return bool(np.any(self._left(what) < self.needed))
+        return bool(np.any(self._left(stamped) < self.needed))
 
-    def covers_any(self, what: Stamp) -> bool:
+    def covers_any(self, stamped: Stamp) -> bool:
         """Whether it would hide any pixel of an object."""
-        return bool(self.owner[what.window][what.mask].any())
+        return bool(self.owner[stamped.window][stamped.mask].any())
 
-    def _left(self, what: Stamp) -> np.ndarray:
-        hidden = np.bincount(self.owner[what.window][what.mask], minlength=len(self.visible))
+    def _left(self, stamped: Stamp) -> np.ndarray:
+        hidden = np.bincount(self.owner[stamped.window][stamped.mask], minlength=len(self.visible))
         left = self.visible - hidden
         left[0] = 0
         return left
 
-    def add(self, what: Stamp, texture: np.ndarray, is_object: bool) -> None:
+    def add(self, stamped: Stamp, texture: np.ndarray, is_object: bool) -> None:
         """Draw on top; ``texture`` is int32 (h, w, 3) of the stamp's patch."""
-        self.visible = self._left(what)
+        self.visible = self._left(stamped)
         label = 0
         if is_object:
             label = len(self.visible)
-            self.visible = np.append(self.visible, np.count_nonzero(what.mask))
-            self.needed = np.append(self.needed, self.min_visible * what.full)
-        self.owner[what.window][what.mask] = label
-        self.canvas[what.window][what.mask] = texture[what.mask]
+            self.visible = np.append(self.visible, np.count_nonzero(stamped.mask))
+            self.needed = np.append(self.needed, self.min_visible * stamped.full)
+        self.owner[stamped.window][stamped.mask] = label
+        self.canvas[stamped.window][stamped.mask] = texture[stamped.mask]
 
 
 def _draw_object(rng: np.random.Generator, config: SceneConfig, name: str, on: _Drawing) -> bool:
@@ -277,7 +277,7 @@ def _draw_object(rng: np.random.Generator, config: SceneConfig, name: str, on: _
         narrow = int(rng.integers(256, 321))
         squeeze = (256, narrow) if rng.integers(2) else (narrow, 256)
         step = int(rng.integers(STEPS))
-        what = stamp(
+        stamped = stamp(
             lambda u, v, r=radius: OUTLINES[name](u, v, r),  # type: ignore[misc]
             config.size,
             (x, y),
@@ -285,14 +285,18 @@ def _draw_object(rng: np.random.Generator, config: SceneConfig, name: str, on: _
             step,
             squeeze,
         )
-        seen = np.count_nonzero(what.mask)
-        if seen == 0 or seen < config.min_visible * what.full or on.covers_too_much(what):
+        visible = np.count_nonzero(stamped.mask)
+        if (
+            visible == 0
+            or visible < config.min_visible * stamped.full
+            or on.covers_too_much(stamped)
+        ):
             continue
-        if beside and attempt < _TRIES // 2 and on.covers_any(what):
+        if beside and attempt < _TRIES // 2 and on.covers_any(stamped):
             continue
-        color = contrasting_color(rng, on.canvas[what.window], config.contrast)
-        rows, columns = what.mask.shape
-        on.add(what, paint(rng, rows, columns, config.zoom, color), is_object=True)
+        color = contrasting_color(rng, on.canvas[stamped.window], config.contrast)
+        rows, columns = stamped.mask.shape
+        on.add(stamped, paint(rng, rows, columns, config.zoom, color), is_object=True)
         return True
     return False
 
@@ -303,7 +307,7 @@ def _draw_mark(rng: np.random.Generator, config: SceneConfig, on: _Drawing) -> N
     mark = _MARKS[int(rng.integers(len(_MARKS)))]
     side = min(width, height) * SUBPIXEL
     radius = int(rng.integers(side // 16, side // 3))
-    what = stamp(
+    stamped = stamp(
         lambda u, v: mark(u, v, radius, rng),
         config.size,
         (int(rng.integers(width * SUBPIXEL)), int(rng.integers(height * SUBPIXEL))),
@@ -311,9 +315,9 @@ def _draw_mark(rng: np.random.Generator, config: SceneConfig, on: _Drawing) -> N
         int(rng.integers(STEPS)),
     )
     color = rng.integers(0, 256, 3).astype(np.int32)
-    if not on.covers_too_much(what):
-        rows, columns = what.mask.shape
-        on.add(what, paint(rng, rows, columns, config.zoom, color), is_object=False)
+    if not on.covers_too_much(stamped):
+        rows, columns = stamped.mask.shape
+        on.add(stamped, paint(rng, rows, columns, config.zoom, color), is_object=False)
 
 
 def render_scene(config: SceneConfig, index: int) -> Scene:
@@ -339,9 +343,9 @@ def render_scene(config: SceneConfig, index: int) -> Scene:
     in_front = int(rng.integers(0, marks // 2 + 1))
     for _ in range(marks - in_front):
         _draw_mark(rng, config, drawing)
-    wanted = int(rng.integers(config.objects[0], config.objects[1] + 1))
+    num_objects = int(rng.integers(config.objects[0], config.objects[1] + 1))
     labels = []
-    for label in rng.integers(0, len(config.classes), wanted):
+    for label in rng.integers(0, len(config.classes), num_objects):
         if _draw_object(rng, config, config.classes[label], drawing):
             labels.append(label)
     for _ in range(in_front):

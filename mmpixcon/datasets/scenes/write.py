@@ -25,7 +25,9 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmpixcon.utils.files import Progress, replace_file
+from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.progress import track_progress
+from mmpixcon.utils.tables import format_table
 
 from .render import RENDERER_VERSION, SceneConfig, render_scene
 
@@ -77,14 +79,13 @@ class SceneSet:
     def table(self) -> str:
         """The contents as text, one column a subset."""
         subsets = self.subsets.values()
-        rows: list[tuple[Any, ...]] = [('', *self.subsets)]
-        for field in ('images', 'boxes', 'small', 'medium', 'large'):
-            rows.append((field, *(getattr(s, field) for s in subsets)))
+        fields = ('images', 'boxes', 'small', 'medium', 'large')
+        rows: list[tuple[Any, ...]] = [(f, *(getattr(s, f) for s in subsets)) for f in fields]
         for name in next(iter(subsets)).per_class:
             rows.append((name, *(s.per_class[name] for s in subsets)))
         rows.append(('already there', *(s.kept for s in subsets)))
-        lines = [f'{row[0]:<14}' + ''.join(f'{cell:>9}' for cell in row[1:]) for row in rows]
-        return '\n'.join([*lines, f'{self.seconds:.1f} seconds, in {self.out}'])
+        table = format_table(['', *self.subsets], rows)
+        return f'{table}\n{self.seconds:.1f} seconds, in {self.out}'
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -105,8 +106,8 @@ def _image_path(out: Path, subset: str, number: int) -> Path:
 
 def _write_scene(
     number: int, config: SceneConfig, out: Path, subset: str
-) -> tuple[int, bool, list[dict]]:
-    """Write one image if it is not there yet; its annotations lack an id."""
+) -> tuple[bool, list[dict]]:
+    """Write an image unless it is there; return whether it was, and annotations without ids."""
     scene = render_scene(config, FIRST_INDEX[subset] + number)
     path = _image_path(out, subset, number)
     kept = path.exists()
@@ -128,7 +129,7 @@ def _write_scene(
                 'segmentation': {'size': rle['size'], 'counts': rle['counts'].decode('ascii')},
             }
         )
-    return number, kept, annotations
+    return kept, annotations
 
 
 def _ignore_interrupt() -> None:
@@ -149,14 +150,13 @@ def _write_subset(
 ) -> tuple[dict, int]:
     """Write the images of a subset; returns its COCO content and how many were kept."""
     (out / subset).mkdir(exist_ok=True)
-    progress = Progress(subset, count, stream)
     write = partial(_write_scene, config=config, out=out, subset=subset)
     annotations: list[dict[str, Any]] = []
     images_kept = 0
-    for number, kept, found in _map(write, range(count), workers):
+    scenes = _map(write, range(count), workers)
+    for kept, objects in track_progress(scenes, subset, count, stream):
         images_kept += kept
-        annotations += [{'id': len(annotations) + 1 + i, **a} for i, a in enumerate(found)]
-        progress.show(number + 1)
+        annotations += [{'id': len(annotations) + 1 + i, **o} for i, o in enumerate(objects)]
     width, height = config.size
     images = [
         {'id': i + 1, 'file_name': f'{i:06d}.jpg', 'width': width, 'height': height}
@@ -194,11 +194,11 @@ def _clear(out: Path) -> None:
     for path in _annotations(out).values():
         path.unlink(missing_ok=True)
     (out / RECORD).unlink(missing_ok=True)
-    ours = re.compile(r'\d{6}\.jpg(\.\d+\.part)?')
+    image_name = re.compile(r'\d{6}\.jpg(\.\d+\.part)?')
     for subset in FIRST_INDEX:
         if (out / subset).is_dir():
             for path in (out / subset).iterdir():
-                if ours.fullmatch(path.name):
+                if image_name.fullmatch(path.name):
                     path.unlink()
 
 
@@ -207,14 +207,14 @@ def _prepare(out: Path, record: dict, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if (out / RECORD).exists():
         try:
-            found = json.loads((out / RECORD).read_text())
+            previous = json.loads((out / RECORD).read_text())
         except ValueError:
-            found = None
-        if found == record and not overwrite:
+            previous = None
+        if previous == record and not overwrite:
             return
         if not overwrite:
             raise FileExistsError(
-                f'{out} holds other scenes ({_difference(found, record)}): '
+                f'{out} holds other scenes ({_difference(previous, record)}): '
                 'give another folder with --out, or --overwrite to replace them'
             )
         _clear(out)
@@ -226,16 +226,16 @@ def _prepare(out: Path, record: dict, overwrite: bool) -> None:
     _write_json(out / RECORD, record)
 
 
-def _difference(found: Any, wanted: dict) -> str:
-    if not isinstance(found, dict) or set(found) != set(wanted):
+def _difference(previous: Any, record: dict) -> str:
+    if not isinstance(previous, dict) or set(previous) != set(record):
         return f'{RECORD} is not readable'
-    flat_found, flat_wanted = (
-        {'renderer': r['renderer'], **r['config'], **r['images']} for r in (found, wanted)
+    flat_previous, flat_record = (
+        {'renderer': r['renderer'], **r['config'], **r['images']} for r in (previous, record)
     )
     return ', '.join(
-        f'{key} {flat_found.get(key)}, not {value}'
-        for key, value in flat_wanted.items()
-        if flat_found.get(key) != value
+        f'{key} {flat_previous.get(key)}, not {value}'
+        for key, value in flat_record.items()
+        if flat_previous.get(key) != value
     )
 
 
@@ -244,8 +244,8 @@ def _read_back(out: Path, record: dict) -> dict[str, SubsetSummary] | None:
     subsets = {}
     for subset, path in _annotations(out).items():
         count = record['images'][subset]
-        there = all(_image_path(out, subset, number).exists() for number in range(count))
-        if not (path.exists() and there):
+        are_written = all(_image_path(out, subset, number).exists() for number in range(count))
+        if not (path.exists() and are_written):
             return None
         subsets[subset] = _summarise(json.loads(path.read_text()), kept=count)
     return subsets

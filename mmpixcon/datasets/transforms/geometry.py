@@ -73,15 +73,15 @@ def refuse_unrecorded_geometry(transforms: object, where: str) -> None:
     Raises:
         ValueError: Names the transforms.
     """
-    found = {
+    unrecorded = {
         cls.__name__
         for transform in nested_transforms(transforms)
         for cls in type(transform).__mro__
         if cls.__name__ in UNRECORDED_GEOMETRY
     }
-    if found:
+    if unrecorded:
         raise ValueError(
-            f'{where}: {", ".join(sorted(found))} moves pixels without recording a '
+            f'{where}: {", ".join(sorted(unrecorded))} moves pixels without recording a '
             'homography_matrix, so cells of the two views cannot be matched. Remove it, or use '
             'one that does: Resize, RandomFlip, RandomCrop, RandomResizedCrop, Rotate, ShearX, '
             'ShearY, TranslateX, TranslateY.'

@@ -81,21 +81,21 @@ class ContrastViews(BaseTransform):
         Raises:
             ValueError: A view has another size than the image but no homography.
         """
-        made = []
+        views = []
         for i, view in enumerate(self.views):
             # A shallow copy: the views share the image, which is most of it.
-            one = view(results.copy())
-            if 'homography_matrix' not in one:
-                if one['img'].shape != results['img'].shape:
+            view_results = view(results.copy())
+            if 'homography_matrix' not in view_results:
+                if view_results['img'].shape != results['img'].shape:
                     raise ValueError(
                         f'train_pipeline, ContrastViews, views.{i}: the image was resized without '
                         'a homography_matrix; use mmpixcon.RandomResizedCrop or mmdet.Resize'
                     )
-                one['homography_matrix'] = np.eye(3)
-                one.setdefault('img_shape', one['img'].shape[:2])
-            made.append(one)
+                view_results['homography_matrix'] = np.eye(3)
+                view_results.setdefault('img_shape', view_results['img'].shape[:2])
+            views.append(view_results)
         for key in VIEW_KEYS:
-            results[key] = [one[key] for one in made]
+            results[key] = [view_results[key] for view_results in views]
         return results
 
     def __repr__(self) -> str:
@@ -167,19 +167,19 @@ class JigsawView(BaseTransform):
         patches = np.empty((self.grid**2, side, side, 3), np.uint8)
         matrices = np.empty((self.grid**2, 3, 3))
         for i, (x, y) in enumerate(self._corners()):
-            one = results.copy()
+            patch_results = results.copy()
             # OpenCV is faster on memory that is not interrupted.
-            one.update(
+            patch_results.update(
                 img=np.ascontiguousarray(img[y : y + side, x : x + side]), img_shape=(side, side)
             )
-            record_homography(one, np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]]))
-            one = self.transforms(one)
-            if one['img'].shape != patches.shape[1:]:
+            record_homography(patch_results, np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]]))
+            patch_results = self.transforms(patch_results)
+            if patch_results['img'].shape != patches.shape[1:]:
                 raise ValueError(
                     f'JigsawView, transforms: must keep the size of a patch, {side} x {side}, got '
-                    f'{one["img"].shape}'
+                    f'{patch_results["img"].shape}'
                 )
-            patches[i], matrices[i] = one['img'], one['homography_matrix']
+            patches[i], matrices[i] = patch_results['img'], patch_results['homography_matrix']
         results.update(img=patches, img_shape=(side, side), homography_matrix=matrices)
         return results
 
@@ -251,11 +251,11 @@ class PackViews(BaseTransform):
             )
         order = (2, 1, 0) if self.to_rgb else (0, 1, 2)
         packed = np.empty((*img.shape[:-3], 3, *img.shape[-3:-1]), np.uint8)
-        for one, planes in zip(
+        for image, planes in zip(
             img.reshape(-1, *img.shape[-3:]), packed.reshape(-1, *packed.shape[-3:])
         ):
             # In place, many times faster than a transposed copy.
-            cv2.split(one, [planes[channel] for channel in order])
+            cv2.split(image, [planes[channel] for channel in order])
         return torch.from_numpy(packed)
 
     def __repr__(self) -> str:

@@ -70,21 +70,21 @@ class RegionTargets(BaseTransform):
             )
         height, width = results['ori_shape'][:2]
         limits = np.array([0, 0, width, height], np.float64)
-        found = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
-        found = clip_boxes(found, limits)
-        found = found[(found[:, 2:] - found[:, :2] >= MIN_SIDE).all(1)][: self.num]
-        if not len(found):
+        boxes = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
+        boxes = clip_boxes(boxes, limits)
+        boxes = boxes[(boxes[:, 2:] - boxes[:, :2] >= MIN_SIDE).all(1)][: self.num]
+        if not len(boxes):
             self._skipped(
                 f'{results.get("img_path", "an image")} has no regions from '
                 f'{type(self.source).__name__} and is skipped'
             )
             return None
-        if self.fill and self.num is not None and len(found) < self.num:
-            moves = draw_moves(self.num - len(found), self.jitter)
-            found = fill_with_copies(found, moves, limits)
-        results['gt_bboxes'] = HorizontalBoxes(found.astype(np.float32))
-        results['gt_bboxes_labels'] = np.zeros(len(found), np.int64)
-        results['gt_ignore_flags'] = np.zeros(len(found), bool)
+        if self.fill and self.num is not None and len(boxes) < self.num:
+            moves = draw_moves(self.num - len(boxes), self.jitter)
+            boxes = fill_with_copies(boxes, moves, limits)
+        results['gt_bboxes'] = HorizontalBoxes(boxes.astype(np.float32))
+        results['gt_bboxes_labels'] = np.zeros(len(boxes), np.int64)
+        results['gt_ignore_flags'] = np.zeros(len(boxes), bool)
         return results
 
     def __repr__(self) -> str:
@@ -196,7 +196,7 @@ class PackRegions(PackDetInputs):
         packed: dict[str, dict] = dict(inputs={}, data_samples={})
         for i, image in enumerate(results['img']):
             boxes = HorizontalBoxes(view_boxes(results, i))
-            one = dict(
+            view_results = dict(
                 results,
                 img=image,
                 img_shape=tuple(results['img_shape'][i]),
@@ -206,7 +206,7 @@ class PackRegions(PackDetInputs):
                 gt_ignore_flags=np.zeros(len(boxes), bool),
             )
             crops = results['region_crops'][i] if 'region_crops' in results else None
-            for key, value in self._pack(one, crops).items():
+            for key, value in self._pack(view_results, crops).items():
                 packed[key][f'view{i + 1}'] = value
         return packed
 

@@ -51,7 +51,7 @@ class RegionSource(BaseTransform):
         raise NotImplementedError
 
     @cache_randomness
-    def _some(self, count: int) -> np.ndarray:
+    def _kept_indices(self, count: int) -> np.ndarray:
         """Which of the regions to keep, in their order."""
         if count <= self.max_regions:
             return np.arange(count)
@@ -59,8 +59,8 @@ class RegionSource(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the regions."""
-        found = np.asarray(self.boxes(results), dtype=np.float32).reshape(-1, 4)
-        self._keep(results, found[self._some(len(found))])
+        boxes = np.asarray(self.boxes(results), dtype=np.float32).reshape(-1, 4)
+        self._keep(results, boxes[self._kept_indices(len(boxes))])
         return results
 
     def _keep(self, results: dict, boxes: np.ndarray) -> None:
@@ -224,7 +224,7 @@ class MaskRegions(RegionSource):
         """Add the regions and their labels."""
         masks, keep = annotation(results, 'gt_masks', 'MaskRegions', 'with_mask')
         masks = masks.to_ndarray()[keep] > 0
-        masks = masks[self._some(len(masks))]
+        masks = masks[self._kept_indices(len(masks))]
         height, width = results['ori_shape'][:2]
         rows, columns = (
             ((np.arange(self.side) + 0.5) * (length / self.side)).astype(int)
@@ -290,9 +290,9 @@ class ProposalRegions(RegionSource):
         Raises:
             ValueError: It has no entry, and there is no ``missing``.
         """
-        found = self._proposals.find(results['img_path'])
-        if found is not None:
-            return found
+        proposals = self._proposals.find(results['img_path'])
+        if proposals is not None:
+            return proposals
         if self._fallback is None:
             raise ValueError(
                 f'{results["img_path"]} has no proposals in {self.path}. Write them anew, or set '
@@ -332,6 +332,6 @@ def annotation(results: dict, key: str, name: str, flag: str) -> tuple[Any, np.n
             f'train_pipeline, {name}: the annotations were moved; put it before every transform '
             'that moves pixels, ContrastViews included'
         )
-    found = results[key]
-    ignored = results.get('gt_ignore_flags', np.zeros(len(found), bool))
-    return found, ~np.asarray(ignored, dtype=bool)
+    annotations = results[key]
+    ignored = results.get('gt_ignore_flags', np.zeros(len(annotations), bool))
+    return annotations, ~np.asarray(ignored, dtype=bool)

@@ -126,8 +126,8 @@ class IoUConstrainedViews(BaseTransform):
         move = self._inwards()
         first_start = np.ceil(start + move[0] * (second_start - start) - 1e-9)
         second_end = np.floor(end - move[1] * (end - first_end) + 1e-9)
-        found = np.array([[*first_start, *first_end], [*second_start, *second_end]])
-        return found.astype(int), (bottom - top, right - left)
+        corners = np.array([[*first_start, *first_end], [*second_start, *second_end]])
+        return corners.astype(int), (bottom - top, right - left)
 
     def transform(self, results: dict) -> dict:
         """Make the views.
@@ -138,9 +138,9 @@ class IoUConstrainedViews(BaseTransform):
         image = results['img']
         rectangles, size = self.rectangles(*image.shape[:2])
         swapped, flipped = self._coins()
-        made = []
+        views = []
         for left, top, right, bottom in rectangles[::-1] if swapped else rectangles:
-            one = results.copy()
+            view_results = results.copy()
             crop = image[top:bottom, left:right]
             x, y = size[1] / (right - left), size[0] / (bottom - top)
             matrix = np.array([[x, 0, -left * x], [0, y, -top * y], [0, 0, 1.0]])
@@ -148,17 +148,17 @@ class IoUConstrainedViews(BaseTransform):
             if flipped:
                 view = cv2.flip(view, 1)
                 matrix = np.array([[-1, 0, size[1]], [0, 1, 0], [0, 0, 1.0]]) @ matrix
-            one.update(img=view, img_shape=size)
-            record_homography(one, matrix)
-            one = self.transforms(one)
-            if one['img'].shape[:2] != size:
+            view_results.update(img=view, img_shape=size)
+            record_homography(view_results, matrix)
+            view_results = self.transforms(view_results)
+            if view_results['img'].shape[:2] != size:
                 raise ValueError(
                     f'IoUConstrainedViews, transforms: must keep the size of a view, {size}, got '
-                    f'{one["img"].shape[:2]}'
+                    f'{view_results["img"].shape[:2]}'
                 )
-            made.append(one)
+            views.append(view_results)
         for key in VIEW_KEYS:
-            results[key] = [one[key] for one in made]
+            results[key] = [view_results[key] for view_results in views]
         return results
 
     def __repr__(self) -> str:
@@ -207,12 +207,12 @@ class SharedProposals(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Choose the proposals."""
         overlap = shared_rectangle(results['homography_matrix'], results['img_shape'])
-        found = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
-        found = clip_boxes(found, overlap)
-        sides = found[:, 2:] - found[:, :2]
+        regions = np.asarray(self.source.boxes(results), dtype=np.float64).reshape(-1, 4)
+        regions = clip_boxes(regions, overlap)
+        sides = regions[:, 2:] - regions[:, :2]
         least = self.min_area * np.prod(overlap[2:] - overlap[:2])
         keep = (sides > 0).all(1) & (sides.prod(1) >= least)
-        boxes = np.concatenate([overlap[None], found[keep][: self.num - 1]])
+        boxes = np.concatenate([overlap[None], regions[keep][: self.num - 1]])
         if len(boxes) < self.num:
             moves = draw_moves(self.num - len(boxes), self.jitter)
             # Copies of the proposals; of the overlap only where there are none.

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmpixcon.utils.tables import format_table
+
 # Batch norm's counter is no weight; old checkpoints do not have it and mmengine
 # does not count it as missing either.
 _IGNORED_SUFFIX = 'num_batches_tracked'
@@ -46,8 +48,8 @@ class LoadReport:
         Tensors that the model fills by itself don't count. A model without
         tensors has everything loaded.
         """
-        wanted = len(self.loaded) + len(self.missing) + len(self.mismatched)
-        return len(self.loaded) / wanted if wanted else 1.0
+        total = len(self.loaded) + len(self.missing) + len(self.mismatched)
+        return len(self.loaded) / total if total else 1.0
 
     def table(self) -> str:
         """Format the counts as a short table, a row for each top module."""
@@ -83,17 +85,9 @@ def count_table(columns: Mapping[str, Sequence[str]]) -> str:
     """
     counts = {name: Counter(_top(key) for key in keys) for name, keys in columns.items()}
     modules = sorted(set().union(*counts.values()))
-    rows = [['module', *columns]]
-    rows += [[module, *(str(counts[name][module]) for name in columns)] for module in modules]
-    rows.append(['all', *(str(len(keys)) for keys in columns.values())])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths))
-        )
-        for row in rows
-    )
+    rows = [(module, *(counts[name][module] for name in columns)) for module in modules]
+    rows.append(('all', *map(len, columns.values())))
+    return format_table(['module', *columns], rows)
 
 
 def compare_state_dicts(
@@ -161,10 +155,10 @@ def report_loading(
     report = compare_state_dicts(
         model.state_dict(), checkpoint, getattr(model, 'expected_missing_prefixes', ())
     )
-    wanted = len(report.loaded) + len(report.missing) + len(report.mismatched)
+    total = len(report.loaded) + len(report.missing) + len(report.mismatched)
     part = f' (its part "{prefix}")' if prefix else ''
     summary = (
-        f'{len(report.loaded)} of {wanted} tensors of {type(model).__name__} '
+        f'{len(report.loaded)} of {total} tensors of {type(model).__name__} '
         f'({report.share:.0%}) found in {path}{part}'
     )
     if report.share < min_loaded:

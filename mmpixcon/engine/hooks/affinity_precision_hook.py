@@ -57,9 +57,9 @@ class AffinityPrecisionHook(MeasureHook):
         """
         loader = self.build_loaders()['images']
         parts = [
-            image_affinity_precision(one, input_shape, sample, **self.settings)
+            image_affinity_precision(image_map, input_shape, sample, **self.settings)
             for maps, input_shape, samples in self.maps(runner, loader)
-            for one, sample in zip(maps, samples)
+            for image_map, sample in zip(maps, samples)
         ]
         precision, chance = self.gather('images', loader, parts, 'objects of two points or more')
         return dict(mean=precision.mean().item(), chance=chance.mean().item())

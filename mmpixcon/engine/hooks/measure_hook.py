@@ -47,12 +47,12 @@ class MeasureHook(Hook):
         """Measure and log."""
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             return
-        found = {f'objects/{self.name}_{k}': v for k, v in self.measure(runner).items()}
-        for name, value in found.items():
+        scalars = {f'objects/{self.name}_{k}': v for k, v in self.measure(runner).items()}
+        for name, value in scalars.items():
             runner.message_hub.update_scalar(f'val/{name}', value)
             runner.logger.info(f'{name}: {value:.4f}')
         # One record, as of an evaluation.
-        runner.visualizer.add_scalars(found, step=runner.epoch + 1)
+        runner.visualizer.add_scalars(scalars, step=runner.epoch + 1)
 
     def measure(self, runner: Runner) -> dict[str, float]:
         """Measure.
@@ -74,23 +74,23 @@ class MeasureHook(Hook):
     ) -> Iterator[tuple[Tensor, tuple[int, int], list[DetDataSample]]]:
         """See :func:`annotated_maps`; the model evaluates meanwhile."""
         model = unwrap(runner.model)
-        own = model.data_preprocessor
+        preprocessor = model.data_preprocessor
         was_training = model.training
         model.eval()
         try:
             yield from annotated_maps(
                 model.backbone,
                 loader,
-                own.mean.flatten().tolist(),
-                own.std.flatten().tolist(),
-                own._channel_conversion or packs_rgb(runner.cfg),
-                own.device,
+                preprocessor.mean.flatten().tolist(),
+                preprocessor.std.flatten().tolist(),
+                preprocessor._channel_conversion or packs_rgb(runner.cfg),
+                preprocessor.device,
             )
         finally:
             model.train(was_training)
 
     def gather(
-        self, name: str, loader: Any, parts: Sequence[tuple[Tensor, ...]], what: str
+        self, name: str, loader: Any, parts: Sequence[tuple[Tensor, ...]], content: str
     ) -> list[Tensor]:
         """Rows of all batches and of all processes, which share out the images.
 
@@ -98,7 +98,7 @@ class MeasureHook(Hook):
             name (str): Of the loader.
             loader (DataLoader): The loader.
             parts (Sequence[tuple[Tensor, ...]]): rows of each batch.
-            what (str): What the rows are, for the message.
+            content (str): name of the rows, for the message.
 
         Returns:
             list[Tensor]: As many as in a part.
@@ -111,5 +111,5 @@ class MeasureHook(Hook):
             raise ValueError(f'{where} has no image to measure')
         rows = [gather_rows(torch.cat(column))[0] for column in zip(*parts)]
         if not len(rows[0]):
-            raise ValueError(f'{where} has no {what}')
+            raise ValueError(f'{where} has no {content}')
         return rows

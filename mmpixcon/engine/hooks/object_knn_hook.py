@@ -72,11 +72,11 @@ class ObjectKNNHook(MeasureHook):
                 f'custom_hooks: ObjectKNNHook: memory has classes {classes["memory"]}, query '
                 f'{classes["query"]}; set the same metainfo'
             )
-        found = {}
+        embeddings = {}
         for name, loader in loaders.items():
             parts = [box_features(*batch) for batch in self.maps(runner, loader)]
-            found[name] = self.gather(name, loader, parts, 'boxes')
-        (memory, labels), (queries, truth) = found['memory'], found['query']
+            embeddings[name] = self.gather(name, loader, parts, 'boxes')
+        (memory, labels), (queries, truth) = embeddings['memory'], embeddings['query']
         scores = knn_scores(
             queries, memory, labels, len(classes['memory']), self.k, self.temperature
         )
@@ -95,6 +95,11 @@ def box_features(
     scale = maps.shape[3] / input_shape[1]
     align = RoIAlign(7, spatial_scale=scale, sampling_ratio=2)
     instances = [sample.gt_instances for sample in samples]
-    rois = [F.pad(one.bboxes.float(), (1, 0), value=i) for i, one in enumerate(instances)]
+    rois = [
+        F.pad(image_instances.bboxes.float(), (1, 0), value=i)
+        for i, image_instances in enumerate(instances)
+    ]
     pooled = align(maps.float(), torch.cat(rois)).mean((2, 3))
-    return F.normalize(pooled, dim=1), torch.cat([one.labels for one in instances])
+    return F.normalize(pooled, dim=1), torch.cat(
+        [image_instances.labels for image_instances in instances]
+    )

@@ -64,7 +64,7 @@ class PixelContrastHook(Hook):
         }
         self.S: list[ScalarSchedule] | ScalarSchedule | None = None
         if S is not None:
-            self.S = [_divisor(one) for one in S] if isinstance(S, list) else _divisor(S)
+            self.S = [_divisor(divisor) for divisor in S] if isinstance(S, list) else _divisor(S)
         self.stats_interval = stats_interval
         self._statistics: dict[str, Tensor] = {}
         self._watch: RemovableHandle | None = None
@@ -161,6 +161,6 @@ def _divisor(value: float | dict) -> ScalarSchedule:
     """A schedule of S from a number or a schedule's one piece."""
     piece = value if isinstance(value, dict) else dict(start=value, end=value, stop=1)
     schedule = ScalarSchedule(piece)
-    if any(end <= 0 for one in schedule.pieces for end in (one['start'], one['end'])):
+    if any(end <= 0 for part in schedule.pieces for end in (part['start'], part['end'])):
         raise ValueError(f'custom_hooks: PixelContrastHook: S = {value} must be positive')
     return schedule

@@ -76,21 +76,21 @@ class RequireCheckpointHook(Hook):
         if self.whole and self._lacking:
             raise ValueError(
                 f'load_from: {len(self._lacking)} parameters are not in the checkpoint, or have '
-                f'another shape there: {_named(self._lacking)}. Give one of the same detector, of '
-                'the same variant and size. To start from a backbone or another part on purpose, '
-                'set whole=False of RequireCheckpointHook in custom_hooks.'
+                f'another shape there: {_examples(self._lacking)}. Give one of the same detector, '
+                'of the same variant and size. To start from a backbone or another part on '
+                'purpose, set whole=False of RequireCheckpointHook in custom_hooks.'
             )
         if self.frozen_too and self._random:
             raise ValueError(
                 f'load_from: {len(self._random)} parameters do not learn and are not in the '
                 f'checkpoint, or have another shape there, so they would stay random: '
-                f'{_named(self._random)}. Give a checkpoint of the same '
+                f'{_examples(self._random)}. Give a checkpoint of the same '
                 'detector, or let them learn (model.trainable of FrozenDetector). If they are '
                 'meant to come from elsewhere, such as an init_cfg, set '
                 'custom_hooks.RequireCheckpointHook.frozen_too=False.'
             )
 
 
-def _named(names: list[str]) -> str:
+def _examples(names: list[str]) -> str:
     """The first few."""
     return ', '.join(names[:_EXAMPLES]) + (', ...' if len(names) > _EXAMPLES else '')

@@ -57,10 +57,10 @@ class MomentumEncoder(nn.Module):
         return inputs
 
     def _tensors(self, sources: dict[str, nn.Module], kind: str) -> tuple[list, list]:
-        own = [tensor for module in self.children() for tensor in getattr(module, kind)()]
-        # By the own order: keyword order of a call carries no meaning.
-        theirs = [t for name in self._modules for t in getattr(sources[name], kind)()]
-        return own, theirs
+        averages = [tensor for module in self.children() for tensor in getattr(module, kind)()]
+        # In the order of the averages: that of a call's keywords carries no meaning.
+        targets = [t for name in self._modules for t in getattr(sources[name], kind)()]
+        return averages, targets
 
     @torch.no_grad()
     def update(self, **sources: nn.Module) -> None:
@@ -69,11 +69,11 @@ class MomentumEncoder(nn.Module):
         Args:
             **sources (nn.Module): The modules under the names given at first.
         """
-        own, theirs = self._tensors(sources, 'parameters')
-        torch._foreach_lerp_(own, theirs, 1 - self.momentum)
-        own, theirs = self._tensors(sources, 'buffers')
-        if own:
-            torch._foreach_copy_(own, theirs)
+        averages, targets = self._tensors(sources, 'parameters')
+        torch._foreach_lerp_(averages, targets, 1 - self.momentum)
+        averages, targets = self._tensors(sources, 'buffers')
+        if averages:
+            torch._foreach_copy_(averages, targets)
 
     @torch.no_grad()
     def synchronize(self, **sources: nn.Module) -> None:

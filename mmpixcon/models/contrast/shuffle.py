@@ -27,12 +27,12 @@ class ShuffledKeys:
         if get_world_size() == 1:
             return
         gathered = [gather_rows(batch) for batch in batches]
-        images, self.own = gathered[0]
+        images, self.local_rows = gathered[0]
         order = torch.randperm(len(images), device=images.device)
         # Each process must deal alike.
         broadcast(order, src=0)
         self.restored = order.argsort()
-        self.batches = tuple(rows[order[self.own]] for rows, _ in gathered)
+        self.batches = tuple(rows[order[self.local_rows]] for rows, _ in gathered)
 
     @torch.no_grad()
     def restore(self, keys: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,5 +47,5 @@ class ShuffledKeys:
         """
         if get_world_size() == 1:
             return keys, keys
-        everyone = gather_rows(keys)[0][self.restored]
-        return everyone[self.own], everyone
+        all_keys = gather_rows(keys)[0][self.restored]
+        return all_keys[self.local_rows], all_keys

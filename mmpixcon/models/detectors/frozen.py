@@ -35,10 +35,10 @@ def freeze(module: nn.Module, trainable: Sequence[str] = ()) -> tuple[str, ...]:
     names = [name for name, _ in module.named_parameters()]
     for pattern in trainable:
         if not any(re.search(pattern, name) for name in names):
-            tops = sorted({'.'.join(name.split('.')[:2]) for name in names})
+            prefixes = sorted({'.'.join(name.split('.')[:2]) for name in names})
             raise ValueError(
                 f'trainable: {pattern!r} matches no parameter of {type(module).__name__}; '
-                f'it has {", ".join(tops)}'
+                f'it has {", ".join(prefixes)}'
             )
     learning = tuple(
         name for name in names if any(re.search(pattern, name) for pattern in trainable)

@@ -164,8 +164,8 @@ class PixelContrastDetector(DetectorWrapper):
             if name.startswith(parts)
         }
         if self.predictor is not None:
-            own = self.predictor.state_dict()
-            entries |= {f'predictor.{name}': value.clone() for name, value in own.items()}
+            predictor = self.predictor.state_dict()
+            entries |= {f'predictor.{name}': value.clone() for name, value in predictor.items()}
         return entries
 
     def loss(
@@ -262,7 +262,7 @@ class PixelContrastDetector(DetectorWrapper):
     ) -> list[tuple[tuple, tuple]]:
         """Homography, padded size and size of both views of each image."""
 
-        def one(branch: str, sample: DetDataSample) -> tuple:
+        def grid(branch: str, sample: DetDataSample) -> tuple:
             if 'homography_matrix' not in sample:
                 raise KeyError(
                     f'{getattr(sample, "img_path", "an image")}: the {branch} view has no '
@@ -272,7 +272,7 @@ class PixelContrastDetector(DetectorWrapper):
             return sample.homography_matrix, size, tuple(sample.img_shape[:2])
 
         return [
-            (one(DETECTION, e), one(MOMENTUM, m))
+            (grid(DETECTION, e), grid(MOMENTUM, m))
             for e, m in zip(batch_data_samples[DETECTION], batch_data_samples[MOMENTUM])
         ]
 

@@ -26,7 +26,7 @@ PROBE_SIZE = 128
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Observation:
     """What the frozen detector made of N images.
 
     Attributes:
@@ -120,8 +120,8 @@ class QuerySegmentor(DetectorWrapper):
         self.fpn_from = tuple(fpn_from)
         levels, maps = self._probe()
         if memory_level is None:
-            wanted = maps[0].shape[2] / 2
-            offs = [abs(level.shape[2] / wanted - 1) for level in levels]
+            width = maps[0].shape[2] / 2
+            offs = [abs(level.shape[2] / width - 1) for level in levels]
             memory_level = offs.index(min(offs))
         if not -len(levels) <= memory_level < len(levels):
             raise ValueError(
@@ -134,13 +134,13 @@ class QuerySegmentor(DetectorWrapper):
         self._fill(mask_head, 'fpn_channels', tuple(m.shape[1] for m in maps))
         self.mask_head = MODELS.build(mask_head)
 
-    def _fill(self, mask_head: ConfigDict, key: str, found: int | tuple[int, ...]) -> None:
+    def _fill(self, mask_head: ConfigDict, key: str, channels: int | tuple[int, ...]) -> None:
         """Set channels in the head's config, or refuse those that are not the detector's."""
-        given = mask_head.setdefault(key, found)
-        if (given if isinstance(given, int) else tuple(given)) != found:
+        value = mask_head.setdefault(key, channels)
+        if (value if isinstance(value, int) else tuple(value)) != channels:
             raise ValueError(
-                f'model.mask_head.{key} = {given}, but {type(self.detector).__name__} with '
-                f'fpn_from = {self.fpn_from} gives {found}; leave it out to have it filled in'
+                f'model.mask_head.{key} = {value}, but {type(self.detector).__name__} with '
+                f'fpn_from = {self.fpn_from} gives {channels}; leave it out to have it filled in'
             )
 
     def train(self, mode: bool = True) -> QuerySegmentor:
@@ -168,18 +168,18 @@ class QuerySegmentor(DetectorWrapper):
             ValueError: The data has no masks, or masks of another size than
                 the image.
         """
-        seen = self._observe(batch_inputs, batch_data_samples, rescale=False)
+        observation = self._observe(batch_inputs, batch_data_samples, rescale=False)
         queries, masks = [], []
         for index, sample in enumerate(batch_data_samples):
-            query, target = self._match(seen, index, sample)
-            queries.append(seen.queries[index, query])
+            query, target = self._match(observation, index, sample)
+            queries.append(observation.queries[index, query])
             masks.append(_masks_of(sample, target, batch_inputs))
         mask = torch.cat(masks)
         avg_factor = reduce_mean(mask.new_tensor(float(len(mask)))).clamp(min=1).item()
         if not len(mask):
             # Every parameter, else DistributedDataParallel waits for the others.
             return dict(loss_mask=sum(p.sum() for p in self.mask_head.parameters()) * 0.0)
-        logits = self.mask_head(queries, seen.memory, seen.maps, seen.padding)
+        logits = self.mask_head(queries, observation.memory, observation.maps, observation.padding)
         return dict(loss_mask=self.mask_head.loss(torch.cat(logits), mask, avg_factor))
 
     def predict(
@@ -201,15 +201,15 @@ class QuerySegmentor(DetectorWrapper):
         Raises:
             RuntimeError: The detector's head selects by more than the scores.
         """
-        seen = self._observe(batch_inputs, batch_data_samples, rescale)
+        observation = self._observe(batch_inputs, batch_data_samples, rescale)
         for index, sample in enumerate(batch_data_samples):
-            kept = self._kept_queries(seen, index, sample)
+            kept = self._kept_queries(observation, index, sample)
             # An object may be kept under several labels; its mask is made once.
             queries, place = kept.unique(return_inverse=True)
             size = tuple(sample.img_shape[:2])
             masks = self.mask_head.predict(
-                seen.queries[index, queries],
-                **seen.of_image(index),
+                observation.queries[index, queries],
+                **observation.of_image(index),
                 input_shape=tuple(batch_inputs.shape[2:]),
                 img_shape=size,
                 out_shape=tuple(sample.ori_shape[:2]) if rescale else size,
@@ -220,7 +220,7 @@ class QuerySegmentor(DetectorWrapper):
     @torch.no_grad()
     def _observe(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool
-    ) -> _Seen:
+    ) -> _Observation:
         """Run the stock detector's own prediction; keep what it passes through.
 
         Its detections go into the samples.
@@ -240,7 +240,7 @@ class QuerySegmentor(DetectorWrapper):
             )
         memory = memory.split(sizes, dim=1)[self.memory_level].transpose(1, 2)
         memory = memory.unflatten(2, levels[self.memory_level].shape[2:])
-        return _Seen(
+        return _Observation(
             queries=hidden_states[-1],
             scores=scores,
             boxes=boxes,
@@ -290,24 +290,26 @@ class QuerySegmentor(DetectorWrapper):
             self.detector.extract_feat(like.new_zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
         return self._maps(calls)
 
-    def _match(self, seen: _Seen, index: int, sample: DetDataSample) -> tuple[Tensor, Tensor]:
+    def _match(
+        self, observation: _Observation, index: int, sample: DetDataSample
+    ) -> tuple[Tensor, Tensor]:
         """Queries of an image and the objects that the detector's assigner gives them.
 
         Returns:
             tuple[Tensor]: Indices of k queries and of their objects.
         """
         height, width = sample.img_shape[:2]
-        boxes = bbox_cxcywh_to_xyxy(seen.boxes[-1, index])
+        boxes = bbox_cxcywh_to_xyxy(observation.boxes[-1, index])
         boxes = boxes * boxes.new_tensor([width, height, width, height])
         matching = self.detector.bbox_head.assigner.assign(
-            pred_instances=InstanceData(scores=seen.scores[-1, index], bboxes=boxes),
+            pred_instances=InstanceData(scores=observation.scores[-1, index], bboxes=boxes),
             gt_instances=sample.gt_instances,
             img_meta=sample.metainfo,
         )
         query = (matching.gt_inds > 0).nonzero()[:, 0]
         return query, matching.gt_inds[query] - 1
 
-    def _kept_queries(self, seen: _Seen, index: int, sample: DetDataSample) -> Tensor:
+    def _kept_queries(self, observation: _Observation, index: int, sample: DetDataSample) -> Tensor:
         """The query of each detection that the head keeps.
 
         The head does not tell. It is asked a second time, with the same scores
@@ -316,23 +318,25 @@ class QuerySegmentor(DetectorWrapper):
         Raises:
             RuntimeError: It answers with other detections.
         """
-        spelled = torch.zeros_like(seen.boxes[-1:, index : index + 1], dtype=torch.float32)
+        spelled = torch.zeros_like(observation.boxes[-1:, index : index + 1], dtype=torch.float32)
         number = torch.arange(spelled.shape[2], device=spelled.device)
         spelled[..., 0] = (number + 0.5) / len(number)
-        (told,) = self.detector.bbox_head.predict_by_feat(
-            seen.scores[-1:, index : index + 1],
+        (decoded,) = self.detector.bbox_head.predict_by_feat(
+            observation.scores[-1:, index : index + 1],
             spelled,
             batch_img_metas=[sample.metainfo],
             rescale=False,
         )
         kept = sample.pred_instances
-        if not (torch.equal(told.scores, kept.scores) and torch.equal(told.labels, kept.labels)):
+        if not (
+            torch.equal(decoded.scores, kept.scores) and torch.equal(decoded.labels, kept.labels)
+        ):
             raise RuntimeError(
                 f'model.detector.bbox_head: {type(self.detector.bbox_head).__name__} selects '
                 'detections by more than their scores, so their queries are not known; use a '
                 'head that keeps the best scores, as that of DETR'
             )
-        return (told.bboxes[:, 0] / sample.img_shape[1] * len(number)).long()
+        return (decoded.bboxes[:, 0] / sample.img_shape[1] * len(number)).long()
 
 
 def _padding(samples: SampleList, batch_inputs: Tensor, size: Sequence[int]) -> Tensor:

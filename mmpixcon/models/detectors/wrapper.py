@@ -69,19 +69,19 @@ class DetectorWrapper(BaseDetector):
     def _from_stock_keys(
         self, state_dict: dict[str, Any], prefix: str, *args: object, **kwargs: object
     ) -> None:
-        own, stock = {}, {}
+        entries, stock = {}, {}
         for key in [key for key in state_dict if key.startswith(prefix)]:
             name = key[len(prefix) :]
             if name.startswith(self.own_prefix):
-                own[name[len(self.own_prefix) :]] = state_dict.pop(key)
+                entries[name[len(self.own_prefix) :]] = state_dict.pop(key)
             else:
                 value = state_dict.pop(key)
                 if not self._is_own(name):
                     stock[name] = value
-        if stock and not own:
-            own = self.entries_for_stock(stock)
+        if stock and not entries:
+            entries = self.entries_for_stock(stock)
         state_dict.update({f'{prefix}detector.{name}': value for name, value in stock.items()})
-        state_dict.update({f'{prefix}{name}': value for name, value in own.items()})
+        state_dict.update({f'{prefix}{name}': value for name, value in entries.items()})
         # Modules look their version up by name; without it they convert keys
         # as if the checkpoint were of an old release.
         metadata = getattr(state_dict, '_metadata', None)

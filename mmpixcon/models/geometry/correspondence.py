@@ -225,15 +225,15 @@ class PixelPairs:
     @cached_property
     def threshold(self) -> float:
         """``th`` in raw-image pixels; 0 if a view has no cell on image."""
-        points = self.query_raw[self.query.valid.to(self.device)]
-        others = self.key_raw[self.key_valid]
-        if len(points) == 0 or len(others) == 0:
+        queries = self.query_raw[self.query.valid.to(self.device)]
+        keys = self.key_raw[self.key_valid]
+        if len(queries) == 0 or len(keys) == 0:
             return 0.0
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for some in points.split(max(1, BLOCK_ELEMENTS // 2 // len(others))):
+        for block in queries.split(max(1, BLOCK_ELEMENTS // 2 // len(keys))):
             # Differences, not a matrix product, which would cancel.
-            total += torch.cdist(some, others, compute_mode='donot_use_mm_for_euclid_dist').sum()
-        return total.item() / (len(points) * len(others)) / self.S
+            total += torch.cdist(block, keys, compute_mode='donot_use_mm_for_euclid_dist').sum()
+        return total.item() / (len(queries) * len(keys)) / self.S
 
     def blocks(self, max_elements: int = BLOCK_ELEMENTS) -> Iterator[PositiveBlock]:
         """Yield the anchors with their positives, each candidate cell once.

@@ -70,8 +70,8 @@ def draw_true(mask: Tensor, count: int) -> Tensor:
     total = rank[..., -1:]
     uniform = torch.rand(*mask.shape[:-1], count, device=mask.device)
     # Of the first, second, ... True. Rounding may reach the next whole number.
-    wanted = (uniform * total).int().clamp_(max=total - 1) + 1
-    return torch.searchsorted(rank, wanted).clamp_(max=mask.shape[-1] - 1)
+    ranks = (uniform * total).int().clamp_(max=total - 1) + 1
+    return torch.searchsorted(rank, ranks).clamp_(max=mask.shape[-1] - 1)
 
 
 class PointSampler:

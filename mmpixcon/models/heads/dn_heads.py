@@ -62,8 +62,8 @@ class DenoisingLossMixin:
         last = len(scores) - 1
         for layer, (layer_scores, layer_boxes) in enumerate(zip(scores, boxes)):
             prefix = '' if layer == last else f'd{layer}.'
-            found = self.loss_dn(layer_scores[:, :D], layer_boxes[:, :D], dn_targets)
-            losses.update({f'{prefix}dn_{name}': value for name, value in found.items()})
+            layer_losses = self.loss_dn(layer_scores[:, :D], layer_boxes[:, :D], dn_targets)
+            losses.update({f'{prefix}dn_{name}': value for name, value in layer_losses.items()})
         return losses
 
     def loss_dn(

@@ -196,8 +196,8 @@ class QueryMaskHead(BaseModule):
         # The memory's share of the first convolution is the same for all
         # queries of an image: a third of the head's work, done once.
         parts = first.conv.weight.split([memory.shape[1], attention.shape[1]], dim=1)
-        shared, own = (F.conv2d(x, w, padding=1) for x, w in zip((memory, attention), parts))
-        x = second(first.activate(first.norm(_for_queries(shared, counts) + own)))
+        shared, individual = (F.conv2d(x, w, padding=1) for x, w in zip((memory, attention), parts))
+        x = second(first.activate(first.norm(_for_queries(shared, counts) + individual)))
         for adapter, feature, block in zip(self.adapters, maps, blocks):
             x = F.interpolate(x, feature.shape[2:], mode='nearest')
             x = block(x + _for_queries(adapter(feature), counts))

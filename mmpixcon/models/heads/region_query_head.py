@@ -85,10 +85,10 @@ class RegionQueryHead(BaseModule):
         losses = {}
         last = len(hidden_states) - 1
         for layer, (states, matched) in enumerate(zip(hidden_states, matching)):
-            found, wanted = gather_matched(states, targets, matched)
+            predictions, matched_targets = gather_matched(states, targets, matched)
             prefix = '' if layer == last else f'd{layer}.'
             losses[f'{prefix}loss_region'] = self.loss_region(
-                self.feature_embed(found), wanted, avg_factor
+                self.feature_embed(predictions), matched_targets, avg_factor
             )
         return losses
 
@@ -108,6 +108,6 @@ def gather_matched(
     Returns:
         tuple[Tensor, Tensor]: (K, C) and (K, B) over all images.
     """
-    found = [state[query] for state, (query, _) in zip(states, matching)]
-    wanted = [target[region] for target, (_, region) in zip(targets, matching)]
-    return torch.cat(found), torch.cat(wanted)
+    matched_states = [state[query] for state, (query, _) in zip(states, matching)]
+    matched_targets = [target[region] for target, (_, region) in zip(targets, matching)]
+    return torch.cat(matched_states), torch.cat(matched_targets)

@@ -77,10 +77,10 @@ class DETReg(RegionPretext):
         features = self.crop_features(batch_data_samples, self.embedding_level)
         head_inputs, _ = self.decode(self.backbone_maps(batch_inputs), batch_data_samples)
         losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
-        found, wanted = gather_matched(states[-1], features, matching[-1])
-        predicted = self.embedding(found)
-        if len(found):
-            losses['loss_embedding'] = self.loss_embedding(predicted, wanted.detach())
+        matched_states, matched_features = gather_matched(states[-1], features, matching[-1])
+        predicted = self.embedding(matched_states)
+        if len(matched_states):
+            losses['loss_embedding'] = self.loss_embedding(predicted, matched_features.detach())
         else:
             losses['loss_embedding'] = sum(p.sum() for p in self.embedding.parameters()) * 0.0
         return losses

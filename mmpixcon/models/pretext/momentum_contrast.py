@@ -119,9 +119,9 @@ class MomentumContrast(BaseModel):
         """
         queries = self.encode_queries(inputs)
         shuffled = ShuffledKeys(*self.key_views(inputs))
-        keys, everyones = _restore(shuffled, self.encode_keys(*shuffled.batches))
+        keys, all_keys = _restore(shuffled, self.encode_keys(*shuffled.batches))
         losses = self.contrast(queries, keys, inputs, data_samples)
-        for name, key in everyones.items():
+        for name, key in all_keys.items():
             bank = self.bank_of(name)
             if bank in self.banks:
                 cast(MemoryBank, self.banks[bank]).enqueue(key)
@@ -140,9 +140,9 @@ def _restore(shuffled: ShuffledKeys, keys: Vectors) -> tuple[Vectors, Vectors]:
     vectors = [name for name, key in keys.items() if key.dim() == 2]
     widths = [keys[name].shape[1] for name in vectors]
     restored = shuffled.restore(torch.cat([keys[name] for name in vectors], dim=1))
-    ours, everyones = (
+    local_keys, all_keys = (
         dict(zip(vectors, rows.split(widths, dim=1), strict=True)) for rows in restored
     )
     for name in keys.keys() - {*vectors}:
-        ours[name], everyones[name] = shuffled.restore(keys[name])
-    return ours, everyones
+        local_keys[name], all_keys[name] = shuffled.restore(keys[name])
+    return local_keys, all_keys

@@ -139,7 +139,7 @@ class RegionPretext(DetectorWrapper):
                 )
         return MODELS.build(head)
 
-    def check_regions(self, samples: SampleList, wanted: int) -> None:
+    def check_regions(self, samples: SampleList, num_regions: int) -> None:
         """Refuse samples of another number of regions.
 
         Raises:
@@ -147,11 +147,11 @@ class RegionPretext(DetectorWrapper):
         """
         for sample in samples:
             count = len(sample.gt_instances)
-            if count != wanted:
+            if count != num_regions:
                 raise ValueError(
                     f'{sample.get("img_path", "an image")} has {count} regions, model.num_regions '
-                    f'is {wanted}: give the transform of the train_pipeline that makes them '
-                    f'num={wanted}'
+                    f'is {num_regions}: give the transform of the train_pipeline that makes them '
+                    f'num={num_regions}'
                 )
 
     def backbone_maps(self, images: Tensor) -> tuple[Tensor, ...]:

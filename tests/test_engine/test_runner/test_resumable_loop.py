@@ -27,8 +27,8 @@ def test_data_go_on_in_the_same_order(
     tiny_runner('parts', iters=8, **options).train()
     resumed = tiny_runner('parts', iters=14, resume=True, **options)
     resumed.train()
-    assert len(whole.model.seen) == 14
-    assert resumed.model.seen == whole.model.seen[8:]
+    assert len(whole.model.indices) == 14
+    assert resumed.model.indices == whole.model.indices[8:]
 
 
 def test_past_data_are_not_read(tiny_runner: Callable[..., Runner]) -> None:
@@ -37,7 +37,7 @@ def test_past_data_are_not_read(tiny_runner: Callable[..., Runner]) -> None:
     dataset = resumed.train_dataloader.dataset
     assert dataset.read == []
     resumed.train()
-    seen = [index for batch in resumed.model.seen for index in batch]
+    seen = [index for batch in resumed.model.indices for index in batch]
     assert len(seen) == 4
     assert dataset.read == seen
 
@@ -47,7 +47,7 @@ def test_the_order_is_that_of_the_stock_loop(tiny_runner: Callable[..., Runner])
     ours.train()
     stock = tiny_runner('stock', iters=7, val=False, loop='IterBasedTrainLoop')
     stock.train()
-    assert ours.model.seen == stock.model.seen
+    assert ours.model.indices == stock.model.indices
 
 
 @pytest.mark.parametrize('loader', [{}, ASPECT, FINITE])
@@ -90,4 +90,4 @@ def test_the_fork_can_be_told_to_begin_with_the_first_images(
     loop.fast_forward_on_resume = from_the_start
     loop._iter = 4
     loop.run()
-    assert drawn == (whole.model.seen[:2] if from_the_start else whole.model.seen[4:])
+    assert drawn == (whole.model.indices[:2] if from_the_start else whole.model.indices[4:])
