@@ -1,4 +1,4 @@
-# DN-Deformable-DETR, with deformable attention in its decoder too, with pixel-level contrast on COCO.
+# DN-Deformable-DETR, deformable attention in its decoder too, with pixel-level contrast on COCO.
 # The paper has the one of deformable attention in the encoder only.
 _base_ = [
     '../_base_/models/dn-deformable-detr_r50_coco.py',

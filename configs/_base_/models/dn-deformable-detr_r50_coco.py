@@ -1,4 +1,4 @@
-# DN-Deformable-DETR on COCO, with deformable attention in encoder and decoder: four levels and query
+# DN-Deformable-DETR on COCO, deformable attention in encoder and decoder: four levels and query
 # denoising. Widths, weights and rates of DN-DETR's release, which has no patterns in this model and
 # slows the backbone only.
 _base_ = 'mmdet::deformable_detr/deformable-detr-refine_r50_16xb2-50e_coco.py'

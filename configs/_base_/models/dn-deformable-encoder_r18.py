@@ -1,5 +1,5 @@
-# DN-Deformable-DETR, deformable encoder only, for a laptop: the small DAB-DETR's decoder on levels of
-# strides 16, 32 and 64, three patterns, query denoising.
+# DN-Deformable-DETR, deformable encoder only, for a laptop: the small DAB-DETR's decoder on levels
+# of strides 16, 32 and 64, three patterns, query denoising.
 _base_ = 'dab-detr_r18.py'
 model = dict(
     type='mmpixcon.DNDeformableEncoderDETR',

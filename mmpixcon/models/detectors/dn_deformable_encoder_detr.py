@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.detectors import DeformableDETR
@@ -29,7 +31,7 @@ class DNDeformableEncoderDETR(DNDETR):
         *args, **kwargs: As :class:`DNDETR`.
     """
 
-    def __init__(self, *args: object, num_feature_levels: int = 4, **kwargs: object) -> None:
+    def __init__(self, *args: Any, num_feature_levels: int = 4, **kwargs: Any) -> None:
         self.num_feature_levels = num_feature_levels
         super().__init__(*args, **kwargs)
 

@@ -60,14 +60,14 @@ class MultiLevelConditionalAttention(ConditionalAttention):
         v = self._heads(self.v_proj(key))
         sizes = list(level_cells)
         # Levels have different sizes: one call of the fused attention each.
-        levels = zip(*[part.split(sizes, 2) for part in (k, v)])
-        masks = self._masks(key_padding_mask, sizes)
+        levels = zip(k.split(sizes, 2), v.split(sizes, 2), self._masks(key_padding_mask, sizes))
         drop = self.attn_drop.p if self.training else 0.0
-        output = sum(
-            level_weights[:, None, :, i, None]
-            * F.scaled_dot_product_attention(q, *level, attn_mask=masks[i], dropout_p=drop)
-            for i, level in enumerate(levels)
-        )
+        reads = [
+            F.scaled_dot_product_attention(q, keys, values, mask, drop)
+            for keys, values, mask in levels
+        ]
+        weights = level_weights[:, None, :, None]
+        output = (torch.stack(reads, dim=4) * weights).sum(4)
         # After the sum rather than before: weights of sum 1 leave the bias as it is.
         return query + self.proj_drop(self.out_proj(output.transpose(1, 2).flatten(2)))
 
@@ -160,7 +160,7 @@ class MultiLevelDABDetrTransformerDecoder(DABDetrTransformerDecoder):
     """DAB-DETR's decoder of :class:`MultiLevelDABDetrTransformerDecoderLayer`."""
 
     def _init_layers(self) -> None:
-        layer_cfg = self.layer_cfg
+        layer_cfg = self.layer_cfg  # type: ignore[has-type]
         self.layer_cfg = {k: v for k, v in layer_cfg.items() if k != 'num_levels'}
         super()._init_layers()
         self.layer_cfg = layer_cfg
