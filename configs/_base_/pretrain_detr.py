@@ -17,15 +17,13 @@
 # Color is SimSiam's, which is MoCo v2's.
 _base_ = 'views/mocov2.py'
 
-# SwAV, frozen. The papers take the one of 800 epochs; this one of 200 is mmselfsup's. Any
-# checkpoint with the backbone's names does, under any prefix; without one, take
+# SwAV of 800 epochs from its release, frozen, as in the papers. Any checkpoint with the backbone's
+# names does, under any prefix ('backbone.' in mmselfsup's); without one, take
 # 'torchvision://resnet50' and no prefix.
 region_backbone = dict(
     type='Pretrained',
-    checkpoint='https://download.openmmlab.com/mmselfsup/1.x/swav/'
-    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96/'
-    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96_20220825-5b3fc7fc.pth',
-    prefix='backbone.',
+    checkpoint='https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar',
+    prefix='module.',
 )
 
 # Weights as in the releases. Those of boxes and classes are the detector's bbox_head's.
@@ -50,7 +48,18 @@ region_load = dict(type='LoadImageFromFile')
 # Of ImageNet's images, of COCO's.
 region_resize_imagenet = dict(
     type='RandomChoiceResize',
-    scales=[(320, 600), (352, 600), (384, 600), (416, 600), (448, 600), (480, 600)],
+    scales=[
+        (320, 600),
+        (336, 600),
+        (352, 600),
+        (368, 600),
+        (400, 600),
+        (416, 600),
+        (432, 600),
+        (448, 600),
+        (464, 600),
+        (480, 600),
+    ],
     keep_ratio=True,
 )
 region_resize_coco = dict(
@@ -104,7 +113,8 @@ updetr_steps = dict(
     crops=dict(type='mmpixcon.RegionCrops', size=128, transforms=_base_.mocov2_color),
     pack=dict(type='mmpixcon.PackRegions'),
 )
-# Mirrored and resized as DETR's augmentation does, with sizes of COCO.
+# Mirrored and resized as DETR's augmentation does, with the sizes of ImageNet's images: DETReg's
+# release has them on COCO too.
 detreg_steps = dict(
     load=region_load,
     regions=dict(
@@ -116,7 +126,7 @@ detreg_steps = dict(
     resize=dict(
         type='RandomChoice',
         transforms=[
-            [region_resize_coco],
+            [region_resize_imagenet],
             [
                 dict(
                     type='RandomChoiceResize',
@@ -129,7 +139,7 @@ detreg_steps = dict(
                     crop_size=(384, 600),
                     allow_negative_crop=True,
                 ),
-                region_resize_coco,
+                region_resize_imagenet,
             ],
         ],
     ),
@@ -161,6 +171,8 @@ custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
 custom_hooks = [
     dict(type='mmpixcon.PlainCheckpointHook'),
     dict(type='mmpixcon.FiniteLossHook'),
+    # Whether queries use the features that they get.
+    dict(type='mmpixcon.RegionConditionHook'),
     # How many dimensions the states of the queries use.
     dict(
         type='mmpixcon.EmbeddingMonitorHook',

@@ -8,13 +8,12 @@ data = dict(
     bdd100k='data/bdd100k/',
     cityscapes='data/cityscapes/',
 )
-# Weights that nothing here trains: files, or what is downloaded. SwAV's are of 200 epochs.
+# Weights that nothing here trains: files, or what is downloaded. SwAV's of 800 epochs are
+# https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar, converted:
+#   python tools/model_converters/convert.py swav_800ep_pretrain.pth.tar --to mmdet \
+#       --out checkpoints/swav_800ep.pth
 supervised = 'torchvision://resnet50'
-swav = (
-    'https://download.openmmlab.com/mmselfsup/1.x/swav/'
-    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96/'
-    'swav_resnet50_8xb32-mcrop-2-6-coslr-200e_in1k-224-96_20220825-5b3fc7fc.pth'
-)
+swav = 'checkpoints/swav_800ep.pth'
 # What COCO's measure gives, by its names in the papers' tables.
 box_metrics = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50', AP75='coco/bbox_mAP_75')
 box_metrics_by_size = dict(

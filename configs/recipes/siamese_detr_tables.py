@@ -17,7 +17,8 @@ detectors = {
     'deformable-detr': ('UP-DETR', 'DETReg', 'Siamese DETR'),
 }
 ablated = 'conditional-detr-100q'
-frozen = {'model.detector.backbone.init_cfg.checkpoint': _base_.swav}
+init = 'model.detector.backbone.init_cfg'
+frozen = {f'{init}.checkpoint': _base_.swav, f'{init}.prefix': 'backbone.'}
 
 # Pretraining on ImageNet: the methods of each detector, parts of Siamese DETR, other boxes.
 pretrained, by_detector, parts, other_boxes = {}, {}, [], []
@@ -25,8 +26,11 @@ for detector, names in detectors.items():
     by_detector[detector] = [f'from scratch {detector}']
     for method in names:
         by_detector[detector].append(f'{method} {detector}')
+        # DETReg's checkpoint of Deformable DETR is its release's, of another schedule.
+        released = (method, detector) == ('DETReg', 'deformable-detr')
+        schedule = '8xb24-5e' if released else '32xb8-60e'
         pretrained[f'{method} {detector}'] = dict(
-            config=f'{methods[method]}_{detector}_r50_32xb8-60e_imagenet.py',
+            config=f'{methods[method]}_{detector}_r50_{schedule}_imagenet.py',
             data='imagenet',
             options=frozen,
         )

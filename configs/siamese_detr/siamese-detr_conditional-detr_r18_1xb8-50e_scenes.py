@@ -5,8 +5,6 @@ _base_ = [
     'mmdet::_base_/default_runtime.py',
 ]
 model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
-# The release weighs L_r so on this detector.
-model['head'].region_weight = 5.0
 model['detector'].backbone.update(base_channels=32, init_cfg=_base_.region_backbone)
 model['detector'].neck.in_channels = [256]
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.siamese_steps.values()]))

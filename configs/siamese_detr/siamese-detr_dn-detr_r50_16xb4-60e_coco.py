@@ -5,7 +5,6 @@ _base_ = [
 ]
 
 model = dict(_delete_=True, **_base_.region_siamese_detr, detector=_base_.model)
-model['head'].global_weight = 0.3
 model['detector'].backbone.init_cfg = _base_.region_backbone
 
 train_dataloader = _base_.region_dataloader

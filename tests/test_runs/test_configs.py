@@ -137,8 +137,12 @@ def test_full_dn_config_builds_with_the_papers_settings(path):
     cfg.model.backbone.init_cfg = None
     generator = MODELS.build(copy.deepcopy(cfg.model)).dn_query_generator
     assert (generator.num_groups, generator.label_noise, generator.box_noise) == (5, 0.2, 0.4)
-    patterns = 3 if '3pat' in path.stem or 'deformable' in path.stem else 1
+    patterns = 3 if '3pat' in path.stem or 'deformable-encoder' in path.stem else 1
     assert generator.num_matching_queries == 300 * patterns
+    # The release's: 2 is the weight of the class in the matching.
+    assert cfg.model.bbox_head.loss_cls.loss_weight == 1.0
+    for part in (cfg.model.encoder, cfg.model.decoder):
+        assert part.layer_cfg.ffn_cfg.feedforward_channels == 2048
     optimizer = cfg.optim_wrapper
     assert (optimizer.optimizer.lr, optimizer.optimizer.weight_decay) == (1e-4, 1e-4)
     assert optimizer.clip_grad.max_norm == 0.1

@@ -24,6 +24,7 @@ EXPECTED = {
     'detr_r18': 'DETR',
     'dino_r18': 'DINO',
     'dn-deformable-detr_r18': 'DNDeformableDETR',
+    'dn-deformable-encoder_r18': 'DNDeformableEncoderDETR',
     'dn-detr_r18': 'DNDETR',
     'faster-rcnn_r18_fpn': 'FasterRCNN',
     'mask-rcnn_r18_fpn': 'MaskRCNN',

@@ -9,6 +9,8 @@ siamese_steps = dict(
     regions=dict(_base_.siamese_steps.regions, source=edge_boxes),
 )
 updetr_steps = dict(_base_.updetr_steps, resize=_base_.region_resize_coco)
+# The release's weight of L_g on COCO.
+region_siamese_detr = dict(head=dict(global_weight=0.3))
 detreg_steps = dict(
     _base_.detreg_steps,
     regions=dict(_base_.detreg_steps.regions, source=selective_search),

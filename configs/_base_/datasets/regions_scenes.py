@@ -33,7 +33,11 @@ train_dataloader = dict(
         data_prefix=dict(img_path='train/'),
     ),
 )
-region_backbone = dict(checkpoint='work_dirs/mocov2_r18_1xb32-100e_scenes/epoch_100.pth')
+region_backbone = dict(
+    checkpoint='work_dirs/mocov2_r18_1xb32-100e_scenes/epoch_100.pth', prefix='backbone.'
+)
+# Several objects an image, as COCO: the release's weight of L_g there.
+region_siamese_detr = dict(head=dict(global_weight=0.3))
 
 region_optim_wrapper = dict(optimizer=dict(lr=4e-4))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=50)

@@ -7,6 +7,7 @@ from .finite_loss_hook import FiniteLossHook
 from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
+from .region_condition_hook import RegionConditionHook
 from .require_checkpoint_hook import RequireCheckpointHook
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'ObjectKNNHook',
     'PixelContrastHook',
     'PlainCheckpointHook',
+    'RegionConditionHook',
     'RequireCheckpointHook',
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -58,6 +58,9 @@ class RegionPretext(DetectorWrapper):
 
     own_entries = re.compile(CLASS_LAYERS)
 
+    #: Regions of an image whose features the queries get. DETReg has none.
+    num_regions: int
+
     def __init__(
         self,
         detector: dict,
@@ -102,6 +105,13 @@ class RegionPretext(DetectorWrapper):
     def embed_dims(self) -> int:
         """int: Channels of the object queries."""
         return self.detector.embed_dims
+
+    @property
+    def region_of_query(self) -> Tensor:
+        """Tensor: Index of the region that each query gets the feature of, (Q, )."""
+        size = self.detector.num_queries
+        device = next(self.detector.parameters()).device
+        return torch.arange(size, device=device) // (size // self.num_regions)
 
     @torch.no_grad()
     def _probe(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -258,6 +268,54 @@ class RegionPretext(DetectorWrapper):
             for layer in range(len(states))
         ]
         return losses, states, matching
+
+    def losses_of_other_features(
+        self, batch_inputs: Any, batch_data_samples: Any
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Detection losses with the features of the regions, and with those of their neighbors.
+
+        Where queries use the features, the second are higher.
+
+        Args:
+            batch_inputs: As ``loss`` takes them.
+            batch_data_samples: As ``loss`` takes them.
+
+        Returns:
+            tuple[dict, dict]: Losses of both.
+        """
+        raise NotImplementedError
+
+    def _compare_features(
+        self, features: Tensor, decode: Callable[[Tensor], dict[str, Any]], samples: SampleList
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Losses with features of n regions, (N, n, B), and with those of the next region."""
+        device = features.device
+        results = []
+        for region_features in (features, features.roll(1, dims=1)):
+            # The same dropout for both, and none of it in the training.
+            with torch.random.fork_rng([device] if device.type == 'cuda' else []):
+                results.append(self.detection_losses(decode(region_features), samples)[0])
+        return results[0], results[1]
+
+
+@torch.no_grad()
+def own_region_share(matching: Sequence[tuple[Tensor, Tensor]], regions: Tensor) -> Tensor:
+    """Share of matched queries that have found the region whose feature they got.
+
+    Any query may be matched to any region, so the losses fall without a look at the features:
+    this tells whether they are used. Chance is 1 / n of n regions.
+
+    Args:
+        matching (Sequence): Of each image, indices of the k matched queries and of their regions.
+        regions (Tensor): (Q, ), index of the region whose feature a query got. Patterns, which
+            repeat the queries, are taken into account.
+
+    Returns:
+        Tensor: scalar; 0 without a match.
+    """
+    hits = [regions[query % len(regions)] == region for query, region in matching]
+    # The mean of no rows would be NaN.
+    return torch.cat([*hits, hits[0].new_zeros(1)]).sum() / max(sum(map(len, hits)), 1)
 
 
 def check_num_regions(detector: DetectionTransformer, num_regions: int) -> None:

@@ -12,7 +12,7 @@ from mmpixcon.registry import MODELS
 
 from ..heads.siamese_detr_head import SiameseDETRHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, check_num_regions, mean_regions
+from .region_pretext import RegionPretext, check_num_regions, mean_regions, own_region_share
 
 VIEWS = ('view1', 'view2')
 
@@ -86,28 +86,48 @@ class SiameseDETR(RegionPretext):
 
         Returns:
             dict: The detector's losses, ``loss_region`` of each decoder layer,
-            ``loss_global`` and ``global_std``.
+            ``loss_global``, ``global_std``, and ``own_region_share``, see :func:`own_region_share`.
 
         Raises:
             ValueError: The data has no two views of a size, or another number of regions.
         """
         images, samples = self._stack(batch_inputs, batch_data_samples)
         maps = self.backbone_maps(images)
+        objects = self._jittered_features(maps, samples)
+        targets = self.crop_features(samples) if self.head.needs_crops else objects
+        head_inputs, encoded = self._decode(maps, samples, objects)
+        losses, states, matching = self.detection_losses(head_inputs, samples)
+        targets = self.head.swap_views(torch.stack(list(targets)))
+        losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
+        context = level_means(**encoded, num_levels=len(self.map_channels))
+        losses |= self.head.global_discrimination(context)
+        return losses | dict(own_region_share=own_region_share(matching[-1], self.region_of_query))
+
+    def losses_of_other_features(
+        self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """See :meth:`RegionPretext.losses_of_other_features`."""
+        images, samples = self._stack(batch_inputs, batch_data_samples)
+        maps = self.backbone_maps(images)
+        objects = self._jittered_features(maps, samples)
+        return self._compare_features(objects, lambda z: self._decode(maps, samples, z)[0], samples)
+
+    def _decode(
+        self, maps: tuple[Tensor, ...], samples: SampleList, objects: Tensor
+    ) -> tuple[dict, dict]:
+        """Run the transformer with the features of regions, (2 N, n, B), at the other view."""
+        queries = self.head.queries(objects, self.detector.num_queries)
+        with conditioned_queries(self.detector, self.head.swap_views(queries)):
+            return self.decode(maps, samples)
+
+    def _jittered_features(self, maps: tuple[Tensor, ...], samples: SampleList) -> Tensor:
+        """Features of the regions, whose edges are moved at random, (2 N, n, B)."""
         boxes = [sample.gt_instances.bboxes for sample in samples]
         jittered = [
             jitter_boxes(box, sample.img_shape, self.box_jitter)
             for box, sample in zip(boxes, samples)
         ]
-        objects = self.object_features(maps, jittered)
-        targets = self.crop_features(samples) if self.head.needs_crops else objects
-        queries = self.head.queries(objects, self.detector.num_queries)
-        with conditioned_queries(self.detector, self.head.swap_views(queries)):
-            head_inputs, encoded = self.decode(maps, samples)
-        losses, states, matching = self.detection_losses(head_inputs, samples)
-        targets = self.head.swap_views(torch.stack(list(targets)))
-        losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
-        context = level_means(**encoded, num_levels=len(self.map_channels))
-        return losses | self.head.global_discrimination(context)
+        return self.object_features(maps, jittered)
 
     def _stack(
         self, inputs: dict[str, Tensor], samples: dict[str, SampleList]

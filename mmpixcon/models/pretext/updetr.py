@@ -10,7 +10,7 @@ from mmpixcon.registry import MODELS
 
 from ..heads.region_query_head import RegionQueryHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, check_num_regions, mean_regions
+from .region_pretext import RegionPretext, check_num_regions, mean_regions, own_region_share
 
 
 @MODELS.register_module()
@@ -79,35 +79,59 @@ class UPDETR(RegionPretext):
                 their ``crops``.
 
         Returns:
-            dict: The detector's losses, and ``loss_region`` of each decoder layer.
+            dict: The detector's losses, ``loss_region`` of each decoder layer, and
+            ``own_region_share``, see :func:`own_region_share`.
 
         Raises:
             ValueError: An image has no crops, or another number of regions.
         """
         self.check_regions(batch_data_samples, self.num_regions)
         features = torch.stack(self.crop_features(batch_data_samples))
-        queries, hidden = self._group(self.head.queries(features, self.detector.num_queries))
-        with conditioned_queries(self.detector, queries, hidden):
-            head_inputs, _ = self.decode(self.backbone_maps(batch_inputs), batch_data_samples)
+        maps = self.backbone_maps(batch_inputs)
+        head_inputs, regions = self._decode(maps, batch_data_samples, features)
         losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
         divisor = mean_regions(batch_data_samples)
-        return losses | self.head.reconstruction(states, matching, features, divisor)
+        losses |= self.head.reconstruction(states, matching, features, divisor)
+        return losses | dict(own_region_share=own_region_share(matching[-1], regions))
+
+    def losses_of_other_features(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """See :meth:`RegionPretext.losses_of_other_features`."""
+        self.check_regions(batch_data_samples, self.num_regions)
+        features = torch.stack(self.crop_features(batch_data_samples))
+        maps = self.backbone_maps(batch_inputs)
+        return self._compare_features(
+            features, lambda p: self._decode(maps, batch_data_samples, p)[0], batch_data_samples
+        )
+
+    def _decode(
+        self, maps: tuple[Tensor, ...], samples: SampleList, features: Tensor
+    ) -> tuple[dict, Tensor]:
+        """Run the transformer with the features of regions, (N, n, B).
+
+        Returns:
+            tuple[dict, Tensor]: What the head takes, and the region of each query, (Q, ).
+        """
+        added = self.head.queries(features, self.detector.num_queries)
+        queries, regions = self._group(added)
+        with conditioned_queries(self.detector, queries, regions[:, None] != regions):
+            return self.decode(maps, samples)[0], regions
 
     def _group(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Leave some out, shuffle, and say who must not see whom.
+        """Leave some out, shuffle, and say which patch each query looks for.
 
         Args:
             queries (Tensor): What to add to object queries, (N, Q, C), patch by patch.
 
         Returns:
-            tuple[Tensor, Tensor]: (N, Q, C), and (Q, Q) bool, True between groups.
+            tuple[Tensor, Tensor]: (N, Q, C), and the index of the patch, (Q, ).
         """
-        size = queries.shape[1]
-        group = torch.arange(size, device=queries.device) // (size // self.num_regions)
+        regions = self.region_of_query
         if self.shuffle and self.training:
-            order = torch.randperm(size, device=queries.device)
-            queries, group = queries[:, order], group[order]
+            order = torch.randperm(len(regions), device=queries.device)
+            queries, regions = queries[:, order], regions[order]
         if self.drop_prob and self.training:
             kept = torch.rand(queries.shape[:2], device=queries.device) >= self.drop_prob
             queries = queries * kept[..., None]
-        return queries, group[:, None] != group[None]
+        return queries, regions

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from torchvision.ops import generalized_box_iou
 
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
+from mmpixcon.models.pretext.region_pretext import own_region_share
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS
 from tests.helpers.region_models import METHODS, VARIANTS, detector, inputs, pretext, samples, total
@@ -132,6 +133,37 @@ def test_features_of_all_maps_stand_beside_each_other(method):
         torch.testing.assert_close(feature, roi_align(feature_map, rois).mean((2, 3)))
     if method == 'SiameseDETR':
         assert model.head.projector.fc0.in_features == embed_dims * len(channels)
+
+
+def test_own_region_share():
+    regions = torch.tensor([0, 0, 1, 1])
+    # Of the first image one of two, of the second both: the last query is of a second pattern.
+    matching = [
+        (torch.tensor([1, 2]), torch.tensor([0, 0])),
+        (torch.tensor([3, 4]), torch.tensor([1, 0])),
+    ]
+    assert own_region_share(matching, regions).item() == 0.75
+    empty = torch.zeros(0, dtype=torch.long)
+    assert own_region_share([(empty, empty)], regions).item() == 0
+
+
+@pytest.mark.parametrize('method', ['SiameseDETR', 'UPDETR'])
+def test_losses_of_other_features(method):
+    model = pretext(method)
+    batch, data_samples = inputs(method)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        right, other = model.losses_of_other_features(batch, data_samples)
+    assert right.keys() == other.keys() and 'loss_bbox' in right
+    assert right['loss_bbox'] != other['loss_bbox']
+    # The features are not used where they are added with weight 0; dropout is the same for both.
+    with torch.no_grad():
+        model.head.region_embed.weight.zero_()
+        torch.set_rng_state(state)
+        right, other = model.losses_of_other_features(batch, data_samples)
+    for name, value in right.items():
+        torch.testing.assert_close(value, other[name], msg=name)
 
 
 def matched_by_definition(model, logits, boxes, sample):

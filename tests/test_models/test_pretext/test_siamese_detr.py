@@ -158,7 +158,7 @@ def test_ablations_of_table_3():
     }.items():
         model = pretext('SiameseDETR', head=head)
         losses = model.loss(images, samples)
-        names[name] = {key for key in losses if 'region' in key or 'global' in key}
+        names[name] = {key for key in losses if 'loss_region' in key or 'global' in key}
         total(losses).backward()
         assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
     assert names['a'] == set()

@@ -13,21 +13,19 @@ from tests.helpers.region_models import inputs, pretext, quiet
 @pytest.mark.parametrize(('num_queries', 'patches'), [(20, 4), (20, 10), (20, 20), (20, 1)])
 def test_groups_of_neighbours(num_queries, patches):
     model = pretext('UPDETR', num_regions=patches, drop_prob=0.0)
-    _, hidden = model._group(torch.randn(2, num_queries, 3))
+    _, regions = model._group(torch.randn(2, num_queries, 3))
     each = num_queries // patches
-    for row in range(num_queries):
-        for column in range(num_queries):
-            assert hidden[row, column] == (row // each != column // each)
+    assert regions.tolist() == [query // each for query in range(num_queries)]
 
 
 def test_shuffled_groups_stay_together():
     model = pretext('UPDETR', drop_prob=0.0, shuffle=True)
     added = torch.arange(4.0).repeat_interleave(5)[None, :, None].repeat(2, 1, 3)
-    queries, hidden = model._group(added)
+    queries, regions = model._group(added)
     patch = queries[0, :, 0]
     assert sorted(patch.tolist()) == sorted(added[0, :, 0].tolist())
     assert patch.tolist() != added[0, :, 0].tolist()
-    assert torch.equal(hidden, patch[:, None] != patch[None])
+    assert torch.equal(regions, patch.long())
     assert torch.equal(queries[0], queries[1])
     model.eval()
     assert torch.equal(model._group(added)[0], added)
@@ -50,8 +48,9 @@ def test_loss_by_definition():
     images, samples = inputs('UPDETR')
     fast = model.loss(images, samples)
     p = torch.stack(model.crop_features(samples))
-    queries, hidden = model._group(model.head.region_embed(p).repeat_interleave(5, dim=1))
-    with conditioned_queries(model.detector, queries, hidden):
+    queries = model.head.region_embed(p).repeat_interleave(5, dim=1)
+    group = torch.arange(20) // 5
+    with conditioned_queries(model.detector, queries, group[:, None] != group):
         head_inputs, _ = model.decode(model.backbone_maps(images), samples)
     losses, states, matching = model.detection_losses(head_inputs, samples)
     for name, value in losses.items():

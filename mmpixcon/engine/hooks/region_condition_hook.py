@@ -1,0 +1,56 @@
+"""Tells whether the queries of a pretraining on regions use the features that they get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmpixcon.models.unwrap import unwrap
+from mmpixcon.registry import HOOKS
+
+
+@HOOKS.register_module()
+class RegionConditionHook(Hook):
+    """Logs the box loss with the features of the regions, and with those of other regions.
+
+    Every few steps Siamese DETR or UP-DETR runs on the batch twice more, without gradient: as in
+    training, and with each region's feature given to the queries of the next one. As long as
+    ``bbox_other_features`` is no higher than ``bbox_own_features``, what is pretrained is a decoder
+    for boxes of random places. The model logs ``own_region_share`` at each step besides. DETReg,
+    which gives its queries no features, is left alone.
+
+    Args:
+        interval (int): Steps between two measurements. Defaults to 100.
+
+    Raises:
+        ValueError: ``interval`` is below 1.
+    """
+
+    def __init__(self, interval: int = 100) -> None:
+        if interval < 1:
+            raise ValueError(
+                f'custom_hooks: RegionConditionHook: interval = {interval} must be at least 1'
+            )
+        self.interval = interval
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Measure and log."""
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        model = unwrap(runner.model)
+        if not hasattr(model, 'num_regions'):
+            return
+        with torch.no_grad():
+            data = model.data_preprocessor(data_batch, True)
+            pair = model.losses_of_other_features(data['inputs'], data['data_samples'])
+        for name, losses in zip(('own', 'other'), pair):
+            runner.message_hub.update_scalar(f'train/bbox_{name}_features', losses['loss_bbox'])
