@@ -14,8 +14,8 @@ from mmpixcon.datasets.scenes.write import write_scenes
 from tests.helpers.configs import ROOT
 from tests.helpers.processes import forget_visualizers
 
-# Several test processes at once (pytest -n) share the cores, as do the programs that they start: more
-# threads than that only wait.
+# Several test processes at once (pytest -n) share the cores, as do the programs that they start:
+# more threads than that only wait.
 if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
     threads = max((os.cpu_count() or 1) // int(os.environ['PYTEST_XDIST_WORKER_COUNT']), 1)
     torch.set_num_threads(threads)
