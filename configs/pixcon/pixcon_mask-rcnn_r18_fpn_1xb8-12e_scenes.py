@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/pixcon.py',
     'mmdet::_base_/default_runtime.py',
 ]
-# The small images' level of about as many cells as the full config's: stride 8.
+# A choice, not measured: the level of about as many cells as the full config's, stride 8.
 model = dict(
     _base_.pixcon_model,
     _delete_=True,
