@@ -288,8 +288,7 @@ def test_a_click_in_a_browser(bccd_root, tmp_path):
                 wait_for(lambda i=i: loaded(f'map-{i}'), f'map {i} of {path.name}', log)
                 assert label(f'map-{i}').startswith(f'{name}: '), label(f'map-{i}')
                 assert label(f'map-{i}').endswith(' to 1.000')
-                # A step of the color map: the app may use another number of threads than this.
-                np.testing.assert_allclose(shown(f'map-{i}'), expected(name, path, share), atol=4)
+                assert np.array_equal(shown(f'map-{i}'), expected(name, path, share))
 
         browser.get(f'http://127.0.0.1:{port}')
         # The browser forgets what it fetched after 250 files otherwise.

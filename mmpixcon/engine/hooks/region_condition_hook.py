@@ -8,6 +8,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmpixcon.models.pretext.region_pretext import forked_rng
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
@@ -47,9 +48,10 @@ class RegionConditionHook(Hook):
         if not self.every_n_train_iters(runner, self.interval):
             return
         model = unwrap(runner.model)
-        if not hasattr(model, 'num_regions'):
+        if not hasattr(model, 'losses_of_other_features'):
             return
-        with torch.no_grad():
+        # The training goes on with the random numbers that it would have had.
+        with torch.no_grad(), forked_rng(next(model.parameters()).device):
             data = model.data_preprocessor(data_batch, True)
             pair = model.losses_of_other_features(data['inputs'], data['data_samples'])
         for name, losses in zip(('own', 'other'), pair):

@@ -132,7 +132,8 @@ class MultiLevelDABDetrTransformerDecoderLayer(DABDetrTransformerDecoderLayer):
             Tensor: (N, Q, C).
         """
         attention = self.self_attn
-        # The query of the self-attention decides on the levels, as in the release.
+        # The query of the self-attention decides on the levels, as in the release. It is projected
+        # again, since the stock attention keeps it to itself.
         asked = attention.qcontent_proj(query) + attention.qpos_proj(query_pos)
         level_weights = self.level_weights(asked).softmax(-1)
         query = attention(

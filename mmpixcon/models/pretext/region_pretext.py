@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -269,33 +269,21 @@ class RegionPretext(DetectorWrapper):
         ]
         return losses, states, matching
 
-    def losses_of_other_features(
-        self, batch_inputs: Any, batch_data_samples: Any
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Detection losses with the features of the regions, and with those of their neighbors.
-
-        Where queries use the features, the second are higher.
-
-        Args:
-            batch_inputs: As ``loss`` takes them.
-            batch_data_samples: As ``loss`` takes them.
-
-        Returns:
-            tuple[dict, dict]: Losses of both.
-        """
-        raise NotImplementedError
-
     def _compare_features(
         self, features: Tensor, decode: Callable[[Tensor], dict[str, Any]], samples: SampleList
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses with features of n regions, (N, n, B), and with those of the next region."""
-        device = features.device
         results = []
         for region_features in (features, features.roll(1, dims=1)):
-            # The same dropout for both, and none of it in the training.
-            with torch.random.fork_rng([device] if device.type == 'cuda' else []):
+            # The same dropout for both.
+            with forked_rng(features.device):
                 results.append(self.detection_losses(decode(region_features), samples)[0])
         return results[0], results[1]
+
+
+def forked_rng(device: torch.device) -> AbstractContextManager[None]:
+    """Draw random numbers, on the CPU and a device, without a change of those that come after."""
+    return torch.random.fork_rng([device] if device.type == 'cuda' else [])
 
 
 @torch.no_grad()
@@ -306,16 +294,16 @@ def own_region_share(matching: Sequence[tuple[Tensor, Tensor]], regions: Tensor)
     this tells whether they are used. Chance is 1 / n of n regions.
 
     Args:
-        matching (Sequence): Of each image, indices of the k matched queries and of their regions.
+        matching (Sequence): indices of the k matched queries and of their regions, a pair for
+            each image.
         regions (Tensor): (Q, ), index of the region whose feature a query got. Patterns, which
             repeat the queries, are taken into account.
 
     Returns:
         Tensor: scalar; 0 without a match.
     """
-    hits = [regions[query % len(regions)] == region for query, region in matching]
-    # The mean of no rows would be NaN.
-    return torch.cat([*hits, hits[0].new_zeros(1)]).sum() / max(sum(map(len, hits)), 1)
+    query, region = (torch.cat(indices) for indices in zip(*matching))
+    return (regions[query % len(regions)] == region).sum() / max(len(query), 1)
 
 
 def check_num_regions(detector: DetectionTransformer, num_regions: int) -> None:

@@ -106,7 +106,17 @@ class SiameseDETR(RegionPretext):
     def losses_of_other_features(
         self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """See :meth:`RegionPretext.losses_of_other_features`."""
+        """Detection losses with the features of the regions, and with those of their neighbors.
+
+        Where queries use the features, the second are higher.
+
+        Args:
+            batch_inputs: as :meth:`loss` takes them.
+            batch_data_samples: as :meth:`loss` takes them.
+
+        Returns:
+            tuple[dict, dict]: losses of both.
+        """
         images, samples = self._stack(batch_inputs, batch_data_samples)
         maps = self.backbone_maps(images)
         objects = self._jittered_features(maps, samples)

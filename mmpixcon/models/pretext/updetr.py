@@ -97,7 +97,17 @@ class UPDETR(RegionPretext):
     def losses_of_other_features(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """See :meth:`RegionPretext.losses_of_other_features`."""
+        """Detection losses with the features of the regions, and with those of their neighbors.
+
+        Where queries use the features, the second are higher.
+
+        Args:
+            batch_inputs: as :meth:`loss` takes them.
+            batch_data_samples: as :meth:`loss` takes them.
+
+        Returns:
+            tuple[dict, dict]: losses of both.
+        """
         self.check_regions(batch_data_samples, self.num_regions)
         features = torch.stack(self.crop_features(batch_data_samples))
         maps = self.backbone_maps(batch_inputs)

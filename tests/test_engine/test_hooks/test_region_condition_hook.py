@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+import torch
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
 from mmpixcon.engine.hooks import RegionConditionHook
+from tests.helpers.region_models import inputs, pretext
 from tests.helpers.runs import quick_pretraining, scalars
 
 
@@ -31,6 +36,25 @@ def test_a_run_logs_both_losses(method, scenes_root, tmp_path):
     assert len(own) == len(other) == 2 and all(0 < loss < 10 for loss in own) and own != other
     shares = scalars(runner, 'train/own_region_share')
     assert len(shares) == 4 and all(0 <= share <= 1 for share in shares)
+
+
+@pytest.mark.parametrize('method', ['SiameseDETR', 'UPDETR'])
+def test_training_keeps_its_random_numbers(method):
+    # Boxes move at random, and queries lose their features.
+    model = pretext(method)
+    images, data_samples = inputs(method)
+    stock = model.data_preprocessor.forward
+    # The batch is preprocessed; crops are not.
+    model.data_preprocessor.forward = lambda data, training: (
+        data if 'data_samples' in data else stock(data, training)
+    )
+    hub = MessageHub(f'{method} hub')
+    runner = SimpleNamespace(model=model, message_hub=hub, iter=0)
+    state = torch.get_rng_state()
+    data = dict(inputs=images, data_samples=data_samples)
+    RegionConditionHook(interval=1).after_train_iter(runner, 0, data)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert 'train/bbox_other_features' in hub.log_scalars
 
 
 def test_bad_interval():

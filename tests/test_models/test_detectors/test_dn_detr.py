@@ -321,3 +321,18 @@ def test_bad_settings():
         generator(box_noise=1.5)
     with pytest.raises(ValueError, match='no as_two_stage = True'):
         small('dn-deformable-detr', as_two_stage=True)
+
+
+def test_the_dense_decoder_reads_positions_and_sizes_of_the_levels():
+    model = small('dn-deformable-encoder').eval()
+    with torch.no_grad():
+        model.level_embed.copy_(torch.randn_like(model.level_embed))
+    sizes = ((8, 12), (4, 6), (2, 3), (1, 2))
+    maps = tuple(torch.randn(1, 256, *size) for size in sizes)
+    _, decoder_inputs = model.pre_transformer(maps, samples([2]))
+    assert decoder_inputs['level_cells'] == [96, 24, 6, 2]
+    positions = decoder_inputs['memory_pos'].split(decoder_inputs['level_cells'], 1)
+    for size, position, embedding in zip(sizes, positions, model.level_embed):
+        inside = torch.zeros(1, *size, dtype=torch.bool)
+        sine = model.positional_encoding(inside).flatten(2).transpose(1, 2)
+        torch.testing.assert_close(position, sine + embedding)

@@ -158,12 +158,13 @@ def test_ablations_of_table_3():
     }.items():
         model = pretext('SiameseDETR', head=head)
         losses = model.loss(images, samples)
-        names[name] = {key for key in losses if 'loss_region' in key or 'global' in key}
+        names[name] = {key for key in losses if 'region' in key or 'global' in key}
         total(losses).backward()
         assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
-    assert names['a'] == set()
-    assert names['b'] == {'loss_global', 'global_std'}
-    assert names['c'] == {'loss_region', 'd0.loss_region', 'd1.loss_region'}
+    share = {'own_region_share'}
+    assert names['a'] == share
+    assert names['b'] == {'loss_global', 'global_std'} | share
+    assert names['c'] == {'loss_region', 'd0.loss_region', 'd1.loss_region'} | share
     with pytest.raises(ValueError, match='RegionCrops'):
         pretext('SiameseDETR').loss(images, samples)
 
