@@ -1,6 +1,6 @@
 # The small DETR of detr-adam_r18_1xb4-40e_scenes.py with one change that makes it learn:
 # deformable attention, over the same cells, in as many layers, for as many queries (and the focal
-# loss and normalised input projection that it comes with). See README.md.
+# loss and normalized input projection that it comes with). See README.md.
 # --cfg-options model.backbone.init_cfg.checkpoint=PATH names the pretrained weights;
 # load_from=PATH model.backbone.init_cfg=None those of a whole one, pretrained by UP-DETR.
 _base_ = [

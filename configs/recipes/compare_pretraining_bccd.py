@@ -1,5 +1,5 @@
 # Pretraining of a backbone, compared: Faster R-CNN R18 on BCCD with 10 % and all of the labels,
-# from random weights and from each method's, pixels normalised as in pretraining.
+# from random weights and from each method's, pixels normalized as in pretraining.
 from mmpixcon.recipes import pretrain_then, rows_of
 
 seeds = (0, 1, 2)

@@ -1,4 +1,4 @@
-# VICReg for detection, 100 epochs: the views, normalisation and projector of
+# VICReg for detection, 100 epochs: the views, normalization and projector of
 # "Self-supervised learning for Object Detection", the rest as VICReg's authors have it.
 _base_ = '../barlow_twins/barlowtwins_r50_8xb256-150e_imagenet.py'
 model = dict(

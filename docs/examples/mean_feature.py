@@ -37,7 +37,7 @@ class MeanFeatureDetector(DetectorWrapper):
         detector (dict): Config of a detector with a backbone and a neck.
         weight (float): Of the loss. Defaults to 1.
         momentum (float): Share of the average that a step keeps. Defaults to 0.99.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     # What the checkpoint has besides the detector stands under this.
@@ -62,7 +62,7 @@ class MeanFeatureDetector(DetectorWrapper):
         return dict(backbone=self.detector.backbone, neck=self.detector.neck)
 
     def init_weights(self) -> None:
-        """Initialise the detector, then the average as its copy."""
+        """Initialize the detector, then the average as its copy."""
         super().init_weights()
         self.average.synchronize(**self.online_encoder)
 

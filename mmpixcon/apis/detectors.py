@@ -29,7 +29,7 @@ class DetectorInput:
     Attributes:
         image (np.ndarray): BGR, uint8, (h, w, 3), resized, without padding.
         scale (tuple[float, float]): By which width and height of the file were resized.
-        inputs (Tensor): (1, 3, H, W), normalised and padded.
+        inputs (Tensor): (1, 3, H, W), normalized and padded.
         samples (SampleList): Its one sample.
     """
 
@@ -45,7 +45,7 @@ class LoadedDetector:
 
     Attributes:
         detector (nn.Module): mmdet's, without a wrapper.
-        preprocessor (nn.Module): Normalises and pads.
+        preprocessor (nn.Module): Normalizes and pads.
         pipeline (Compose): Of the config's test data, without annotations.
     """
 

@@ -57,13 +57,13 @@ def read_official(weights: Weights, pretext: bool) -> None:
             of no use.
 
     Raises:
-        ValueError: It normalises before attention, or has parts that the variant has not.
+        ValueError: It normalizes before attention, or has parts that the variant has not.
     """
     names = weights.tensors
     variant = official_variant(names)
     if 'transformer.encoder.norm.weight' in names:
         raise ValueError(
-            'it is trained with --pre_norm (it has transformer.encoder.norm), and mmdet normalises '
+            'it is trained with --pre_norm (it has transformer.encoder.norm), and mmdet normalizes '
             'after attention only: the same weights would compute something else. Its backbone '
             'can be had, with --to mmdet-backbone'
         )

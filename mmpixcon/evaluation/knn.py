@@ -1,4 +1,4 @@
-"""k-nearest-neighbour classification of features: what they know without training."""
+"""k-nearest-neighbor classification of features: what they know without training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def knn_scores(
         memory (Tensor): Unit rows, (m, C), m at least 1.
         labels (Tensor): Classes of ``memory``, (m, ).
         num_classes (int): Of them.
-        k (int): Neighbours; all of ``memory`` if it has fewer. Defaults to 20.
+        k (int): Neighbors; all of ``memory`` if it has fewer. Defaults to 20.
         temperature (float): Defaults to 0.07.
 
     Returns:
@@ -39,7 +39,7 @@ def knn_scores(
         ValueError: ``memory`` is empty.
     """
     if not len(memory):
-        raise ValueError('k-nearest-neighbour classification needs labelled features, got none')
+        raise ValueError('k-nearest-neighbor classification needs labelled features, got none')
     k = min(k, len(memory))
     scores = queries.new_zeros(len(queries), num_classes)
     step = max(BLOCK_ELEMENTS // len(memory), 1)

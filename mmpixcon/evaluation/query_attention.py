@@ -50,7 +50,7 @@ def query_attention(
     Args:
         detector (nn.Module): DETR, Conditional DETR, DAB-DETR, DN-DETR, Deformable DETR, DINO,
             DN-Deformable-DETR or another of mmdet's with their attention, in evaluation mode.
-        inputs (Tensor): Normalised images, (N, 3, H, W), of the detector's preprocessor.
+        inputs (Tensor): Normalized images, (N, 3, H, W), of the detector's preprocessor.
         samples (SampleList): Theirs, N.
         layer (int): Of the decoder. Defaults to -1, the last.
 

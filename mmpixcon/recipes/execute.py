@@ -244,7 +244,7 @@ class Execution:
         return self._configs[stage.name]
 
     def _pixels(self, stage: Stage) -> dict[str, list[float]]:
-        """Options that normalise pixels as another stage does."""
+        """Options that normalize pixels as another stage does."""
         if stage.normalize_as is None:
             return {}
         of = {}

@@ -1,4 +1,4 @@
-"""What a recipe says: stages, which initialises which, and what is compared."""
+"""What a recipe says: stages, which initializes which, and what is compared."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from torch import Tensor
 QUADRANTS = (('right', 'unlabelled'), ('missed', 'wrong'))
 
 
-def emphasise(image: np.ndarray, boxes: Tensor) -> np.ndarray:
+def emphasize(image: np.ndarray, boxes: Tensor) -> np.ndarray:
     """Frame boxes in yellow on black, outside of their edges.
 
     Args:

@@ -80,7 +80,7 @@ def attention() -> nn.Module:
 
 
 class DETR(nn.Module):
-    """DETR: normalised after attention."""
+    """DETR: normalized after attention."""
 
     def __init__(self, classes: int, queries: int, encoders: int, decoders: int) -> None:
         super().__init__()

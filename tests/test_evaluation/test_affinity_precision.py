@@ -106,7 +106,7 @@ def test_hook_on_scenes(scenes_root):
     hook = AffinityPrecisionHook(loader(scenes_root, 'val', 4), num_points=8)
     found = hook.measure(run)
     assert run.model.training
-    # Colours alone tell something.
+    # Colors alone tell something.
     assert found['chance'] + 0.05 < found['mean'] < 1
     assert hook.measure(run) == found
     with pytest.raises(ValueError, match='AffinityPrecisionHook: interval = 10 and num_points = 0'):

@@ -1,4 +1,4 @@
-"""k-nearest-neighbour classification, and its hook on objects of scenes."""
+"""k-nearest-neighbor classification, and its hook on objects of scenes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.helpers.annotated_scenes import loader, runner
 
 
 def reference(queries, memory, labels, num_classes, k, temperature):
-    """Neighbour by neighbour."""
+    """Neighbor by neighbor."""
     rows = []
     for query in queries:
         order = sorted(range(len(memory)), key=lambda j: -float(query @ memory[j]))[:k]
@@ -44,7 +44,7 @@ def test_no_labelled_features_is_an_error():
         knn_scores(torch.ones(1, 2), torch.ones(0, 2), torch.ones(0, dtype=torch.long), 2)
 
 
-def test_objects_recognise_themselves(scenes_root):
+def test_objects_recognize_themselves(scenes_root):
     both = loader(scenes_root, 'train', 6)
     run = runner()
     found = ObjectKNNHook(memory=both, query=both, k=1).measure(run)

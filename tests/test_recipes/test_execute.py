@@ -124,7 +124,7 @@ def test_a_name_of_the_data_reruns_nothing(recipe):
     assert calls() == [] and not INFORMATION_KEYS & READ
 
 
-def test_pixels_are_normalised_as_another_stage_does(recipe):
+def test_pixels_are_normalized_as_another_stage_does(recipe):
     body = recipe.read_text().replace(
         "data='photos', init=dict(load_from='pretrain')",
         "data='photos', normalize_as='pretrain', init=dict(load_from='pretrain')",

@@ -269,7 +269,7 @@ def test_ablations_of_plrc_differ_in_one_line(key):
 
 
 def check_views_without_negatives(cfg: Config, stem: str, small: bool) -> None:
-    """Barlow Twins and VICReg: crops, normalisation, projector, rates."""
+    """Barlow Twins and VICReg: crops, normalization, projector, rates."""
     views = cfg.train_dataloader.dataset.pipeline[1].views
     assert [view[0].crop_ratio_range for view in views] == [(0.4, 1.0)] * 2
     np.testing.assert_allclose(

@@ -142,7 +142,7 @@ def test_a_stock_detector_reads_the_checkpoint(name, scenes_root, tmp_path):
         assert torch.equal(value, pretrained[key]), key
 
 
-def test_objects_are_recognised_on_the_way(scenes_root, tmp_path):
+def test_objects_are_recognized_on_the_way(scenes_root, tmp_path):
     cfg = quick_pretraining('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
     loader = cfg.annotated_images
     loader.dataset.data_root = str(scenes_root)

@@ -80,7 +80,7 @@ def test_train_and_load_into_the_stock_detector(name, scenes_root, tmp_path, pro
     first = {term: scalars(runner, f'train/loss_{term}')[0] for term in ('cls', 'bbox', 'iou')}
     # Of two classes, of boxes as shares of the image, of disjoint boxes at most.
     assert 0 < first['cls'] < 3 and 0 < first['bbox'] < 5 * 4 and 0 < first['iou'] < 2 * 2
-    # Of 256 dimensions; normalised: the variances of a state's entries sum up to about as many.
+    # Of 256 dimensions; normalized: the variances of a state's entries sum up to about as many.
     assert all(1.5 < rank < 256 for rank in scalars(runner, 'train/effective_rank'))
     assert all(0 < std < 2 for std in scalars(runner, 'train/dimension_std_mean'))
     assert len(scalars(runner, 'train/dimension_std_min')) == 2
@@ -125,7 +125,7 @@ def test_resumed_run_ends_where_the_uninterrupted_one_does(name, scenes_root, tm
 
 
 def random_backbone(cfg: dict) -> torch.nn.Module:
-    """A backbone whose weights no initialisation would give."""
+    """A backbone whose weights no initialization would give."""
     backbone = MODELS.build(dict(cfg, init_cfg=None))
     for parameter in backbone.parameters():
         torch.nn.init.normal_(parameter)

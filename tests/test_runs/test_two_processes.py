@@ -32,7 +32,7 @@ def build(name: str, root: Path, work_dir: Path):
     # Batch statistics of half a batch are not those of the whole: fixed ones.
     cfg = shipped_config(name, root, work_dir, model__detector__backbone__norm_eval=True)
     cfg.model.alpha = 0.5
-    # Stock DETR normalises its class loss by each process' own count.
+    # Stock DETR normalizes its class loss by each process' own count.
     cfg.model.detector.bbox_head.sync_cls_avg_factor = True
     if 'dn-' in name:
         # Each process draws its own noise.

@@ -30,7 +30,7 @@ from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.evaluation.detection_groups import DetectionGroups, group_detections
 from mmpixcon.registry import DATASETS
 from mmpixcon.utils.progress import track_progress
-from mmpixcon.visualization.detections import QUADRANTS, draw_quadrants, emphasise
+from mmpixcon.visualization.detections import QUADRANTS, draw_quadrants, emphasize
 
 GROUPS = [name for row in QUADRANTS for name in row]
 
@@ -80,7 +80,7 @@ def draw_pair(
         pictures.append(visualizer.get_image())
     flags = getattr(groups, name)
     framed = 0 if name == 'missed' else 1
-    pictures[framed] = emphasise(pictures[framed], (truth, detections)[framed].bboxes[flags])
+    pictures[framed] = emphasize(pictures[framed], (truth, detections)[framed].bboxes[flags])
     return pictures[0], pictures[1]
 
 

@@ -1,4 +1,4 @@
-r"""Draws the nearest neighbours of photos in a backbone's features.
+r"""Draws the nearest neighbors of photos in a backbone's features.
 
     python tools/analysis_tools/retrieval.py examples/bccd/images \
         --config CONFIG.py --checkpoint CHECKPOINT.pth
@@ -26,13 +26,13 @@ from mmpixcon.visualization.feature_maps import draw_grid
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Draw nearest neighbours of photos')
+    parser = argparse.ArgumentParser(description='Draw nearest neighbors of photos')
     parser.add_argument('images', nargs='+', help='photos or folders of them')
     parser.add_argument('--config', required=True)
     parser.add_argument('--checkpoint', required=True)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/retrieval.png'))
     parser.add_argument('--queries', type=int, default=5, help='photos on the left')
-    parser.add_argument('--neighbours', type=int, default=9)
+    parser.add_argument('--neighbors', type=int, default=9)
     parser.add_argument('--size', type=int, default=224, help='pixels a side')
     parser.add_argument('--seed', type=int, default=0, help='draws the queries')
     return parser.parse_args()
@@ -42,10 +42,10 @@ def main() -> None:
     """Draw."""
     args = parse_args()
     paths = find_images(args.images)
-    if len(paths) <= args.neighbours:
+    if len(paths) <= args.neighbors:
         sys.exit(
-            f'retrieval.py: {len(paths)} images are too few for {args.neighbours} neighbours; '
-            'give more, or --neighbours'
+            f'retrieval.py: {len(paths)} images are too few for {args.neighbors} neighbors; '
+            'give more, or --neighbors'
         )
     backbone = load_backbone(args.config, args.checkpoint)
     rows = []
@@ -57,12 +57,12 @@ def main() -> None:
     similarity = features[queries] @ features.T
     # Not itself.
     similarity[np.arange(len(queries)), queries] = -2
-    nearest = similarity.topk(args.neighbours, dim=1)[1].tolist()
+    nearest = similarity.topk(args.neighbors, dim=1)[1].tolist()
     grid = [
-        [read_square(paths[i], args.size) for i in (query, *neighbours)]
-        for query, neighbours in zip(queries, nearest)
+        [read_square(paths[i], args.size) for i in (query, *neighbors)]
+        for query, neighbors in zip(queries, nearest)
     ]
-    titles = ['query', *(str(i + 1) for i in range(args.neighbours))]
+    titles = ['query', *(str(i + 1) for i in range(args.neighbors))]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     draw_grid(grid, titles).savefig(args.out, dpi=120)
     print(args.out)

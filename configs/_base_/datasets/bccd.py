@@ -1,4 +1,4 @@
-# BCCD, 364 photos of blood cells, three classes (MIT licence), in COCO format, 24 epochs. They
+# BCCD, 364 photos of blood cells, three classes (MIT license), in COCO format, 24 epochs. They
 # are examples/bccd of the repository, found from a checkout as working directory.
 # --data-root DIR on the command line names another place.
 dataset_name = 'BCCD'

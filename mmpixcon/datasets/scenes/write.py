@@ -166,7 +166,7 @@ def _write_subset(
     return {'images': images, 'annotations': annotations, 'categories': categories}, images_kept
 
 
-def _summarise(content: dict, kept: int) -> SubsetSummary:
+def _summarize(content: dict, kept: int) -> SubsetSummary:
     areas = [a['area'] for a in content['annotations']]
     names = {c['id']: c['name'] for c in content['categories']}
     per_class = dict.fromkeys(names.values(), 0)
@@ -247,7 +247,7 @@ def _read_back(out: Path, record: dict) -> dict[str, SubsetSummary] | None:
         are_written = all(_image_path(out, subset, number).exists() for number in range(count))
         if not (path.exists() and are_written):
             return None
-        subsets[subset] = _summarise(json.loads(path.read_text()), kept=count)
+        subsets[subset] = _summarize(json.loads(path.read_text()), kept=count)
     return subsets
 
 
@@ -296,7 +296,7 @@ def write_scenes(
         contents, subsets = {}, {}
         for subset, count in record['images'].items():
             contents[subset], kept = _write_subset(config, out, subset, count, workers, stream)
-            subsets[subset] = _summarise(contents[subset], kept)
+            subsets[subset] = _summarize(contents[subset], kept)
         for subset, path in _annotations(out).items():
             info = {'description': 'mmpixcon built-in scenes', 'subset': subset, **record}
             _write_json(path, {'info': info, 'licenses': [], **contents[subset]})

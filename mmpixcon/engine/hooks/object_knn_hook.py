@@ -19,7 +19,7 @@ from .measure_hook import MeasureHook
 
 @HOOKS.register_module()
 class ObjectKNNHook(MeasureHook):
-    """k-nearest-neighbour classification of annotated objects, every few epochs.
+    """k-nearest-neighbor classification of annotated objects, every few epochs.
 
     The features of each box (RoIAlign of the backbone's last map, averaged) are
     classified by those of the most similar boxes of ``memory``. Needs labels
@@ -33,7 +33,7 @@ class ObjectKNNHook(MeasureHook):
             whose pipeline ends in ``PackDetInputs``.
         query (dict): Data loader of the boxes to classify.
         interval (int): Epochs between two measurements. Defaults to 10.
-        k (int): Neighbours. Defaults to 20.
+        k (int): Neighbors. Defaults to 20.
         temperature (float): Of the votes. Defaults to 0.07.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Shuffled batch norm: keys are normalised among other images than their queries."""
+"""Shuffled batch norm: keys are normalized among other images than their queries."""
 
 from __future__ import annotations
 

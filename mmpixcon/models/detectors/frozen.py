@@ -75,7 +75,7 @@ class FrozenDetector(DetectorWrapper):
             names of parameters; what they match learns. Defaults to None, the
             layers that give class scores and the class embedding of denoising
             queries.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: A pattern matches no parameter.

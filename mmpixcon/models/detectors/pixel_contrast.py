@@ -54,7 +54,7 @@ class PixelContrastDetector(DetectorWrapper):
         predictor (dict, optional): Config of the predictor of a detector
             without a transformer encoder; ``in_channels`` is filled in.
             Defaults to ``dict(type='mmpixcon.PixelPredictor')``.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: A setting is out of range, alpha and beta are both 0, the
@@ -151,7 +151,7 @@ class PixelContrastDetector(DetectorWrapper):
                 )
 
     def init_weights(self) -> None:
-        """Initialise the detector, then the momentum encoder as its copy."""
+        """Initialize the detector, then the momentum encoder as its copy."""
         super().init_weights()
         self.momentum_encoder.synchronize(**self.online_encoder)
 

@@ -85,7 +85,7 @@ class QuerySegmentor(DetectorWrapper):
         memory_level (int, optional): Level of the encoder's output that the
             head sees, counted as Python does. Defaults to None: the one whose
             size, doubled, is nearest to that of the first of ``fpn_from``.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: The detector has no object queries, no assigner, not the

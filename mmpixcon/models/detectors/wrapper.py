@@ -27,7 +27,7 @@ class DetectorWrapper(BaseDetector):
         detector (dict): Config of any mmdet detector. Its ``data_preprocessor``
             is used for every branch of the data, or for the data where the
             subclass has ``multi_branch = False``.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     own_prefix = 'mmpixcon.'

@@ -43,7 +43,7 @@ class MultiLevelContrastHead(BaseModule):
         queue_len (int): Keys of a bank. Defaults to 65536.
         share_bank (bool): One bank for all stages of a kind (the appendix's
             table VI, which it makes worse). Defaults to False.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: Lists do not fit, a kind is unknown, ``gl`` without ``gg``,

@@ -20,8 +20,8 @@ class PixelPredictor(BaseModule):
     Args:
         in_channels (int): Channels of the map, and of the output.
         hidden_channels (int, optional): Defaults to ``in_channels``.
-        norm_cfg (dict): Normalisation of the hidden layer. Defaults to BN.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        norm_cfg (dict): Normalization of the hidden layer. Defaults to BN.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(

@@ -110,7 +110,7 @@ class QueryMaskHead(BaseModule):
         loss_mask (dict, optional): Config of a loss of logits (K, H, W) and
             masks of the same shape. Defaults to DICE/F-1 as in DETR's appendix
             A.2, ``1 - (2 p.m + 1) / (sum p + sum m + 1)``.
-        init_cfg (dict | list[dict], optional): Initialisation. Defaults to
+        init_cfg (dict | list[dict], optional): Initialization. Defaults to
             DETR's.
 
     Raises:

@@ -28,7 +28,7 @@ class RegionQueryHead(BaseModule):
         embed_dims (int): Channels of queries, C.
         region_weight (float): Weight of the reconstruction,
             :class:`RegionFeatureLoss`; 0 for none. Defaults to 1.0, UP-DETR's.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: The weight is negative.

@@ -47,7 +47,7 @@ class SiameseDETRHead(RegionQueryHead):
             release's on ImageNet.
         norm_cfg (dict, optional): Of projector and predictor. Defaults to
             ``dict(type='SyncBN')``, which mmengine turns into batch norm in one process.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: ``target`` is unknown, or a weight negative.
@@ -122,7 +122,7 @@ class SiameseDETRHead(RegionQueryHead):
             return {}
         if len(context) < 4 and self.training:
             raise ValueError(
-                'L_g of SiameseDETRHead normalises over the batch and needs two images a process: '
+                'L_g of SiameseDETRHead normalizes over the batch and needs two images a process: '
                 'set train_dataloader.batch_size=2 at least, or model.head.global_weight=0'
             )
         # View by view, as each is a batch of its own to batch norm.

@@ -94,7 +94,7 @@ class PixelNCELoss(nn.Module):
                  {\exp(\Gamma_i \cdot \Psi_p / \tau)
                   + \sum_{n \in N_i} \exp(\Gamma_i \cdot \Psi_n / \tau)}
 
-    Representations are l2-normalised; padding is neither positive nor
+    Representations are l2-normalized; padding is neither positive nor
     negative. An image without anchors counts with 0, which stays in the graph.
     Memory grows with the number of cells.
 

@@ -28,7 +28,7 @@ class PixelProjection(BaseModule):
         hidden_channels (int, optional): Between the two layers; the paper does
             not say. Defaults to ``out_channels``.
         num_outs (int, optional): Levels. Defaults to those of the backbone.
-        norm_cfg (dict): Normalisation of the hidden layer. Defaults to BN.
+        norm_cfg (dict): Normalization of the hidden layer. Defaults to BN.
         init_cfg (dict): Defaults to Xavier, as ``ChannelMapper``'s.
 
     Raises:

@@ -29,7 +29,7 @@ class DETReg(RegionPretext):
         loss_embedding (dict, optional): Defaults to ``dict(type='mmdet.L1Loss')``.
         frozen_backbone (bool): Defaults to True.
         no_object_weight (float, optional): Defaults to None, the stock class loss.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: There is no such level; see also :class:`RegionPretext`.

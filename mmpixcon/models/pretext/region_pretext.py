@@ -50,7 +50,7 @@ class RegionPretext(DetectorWrapper):
             the probability, as the releases of Siamese DETR and UP-DETR have them.
             Defaults to None, the stock detector's class loss. Two-stage detectors keep
             theirs, since they rank the encoder's cells by the class score.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: The detector has no encoder, decoder or assigner.

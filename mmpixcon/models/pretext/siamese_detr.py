@@ -42,7 +42,7 @@ class SiameseDETR(RegionPretext):
             height, before its feature is read. Defaults to 0.1.
         frozen_backbone (bool): Defaults to True.
         no_object_weight (float, optional): Defaults to 0.1.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: ``num_regions`` does not divide the queries, or ``box_jitter`` is out

@@ -35,10 +35,10 @@ class UPDETR(RegionPretext):
         drop_prob (float): Probability that a query gets no feature, in training.
             Defaults to 0.1.
         shuffle (bool): Whether groups are made of random queries, drawn for each
-            batch, rather than of neighbours. Defaults to False, as the release.
+            batch, rather than of neighbors. Defaults to False, as the release.
         frozen_backbone (bool): Defaults to True.
         no_object_weight (float, optional): Defaults to 0.1.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: ``num_regions`` does not divide the queries, or ``drop_prob`` is out of

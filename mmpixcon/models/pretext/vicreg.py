@@ -22,7 +22,7 @@ class VICReg(BaseModel):
         neck (dict): The expander, as mmselfsup's ``NonLinearNeck``.
         loss (dict, optional): Defaults to ``dict(type='mmpixcon.VICRegLoss')``.
         data_preprocessor (dict, optional): Defaults to mmselfsup's.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(

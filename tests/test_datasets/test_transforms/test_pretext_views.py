@@ -112,7 +112,7 @@ def statistics(rgb: np.ndarray) -> dict[str, float]:
         # The photos are pink, where the circle of hues is cut: turned by half.
         hue=(hue + 0.5) % 1,
         saturation=((high - low) / np.maximum(high, 1e-6)).mean(),
-        # Neighbours along a row: what blur lowers, and flips turn over.
+        # Neighbors along a row: what blur lowers, and flips turn over.
         sharpness=np.abs(np.diff(gray, axis=1)).mean(),
         tilt=(gray[:, SIDE // 2 :] - gray[:, : SIDE // 2]).mean(),
     )

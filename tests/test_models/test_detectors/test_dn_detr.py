@@ -216,7 +216,7 @@ def test_matching_queries_do_not_notice_denoising(name):
 
 
 @pytest.mark.parametrize('name', ['dn-detr', 'dn-deformable-detr'])
-def test_an_image_does_not_notice_its_neighbours_padding(name):
+def test_an_image_does_not_notice_its_neighbors_padding(name):
     model = small(name, dn_cfg=dict(label_noise=0.0, box_noise=0.0)).train()
     batch, images = samples((1, 4)), torch.randn(2, 3, 64, 96)
     with torch.no_grad():

@@ -82,7 +82,7 @@ def decoders(scaled: bool) -> tuple[DABDeformableTransformerDecoder, DinoTransfo
     weights = {k: v for k, v in ours.state_dict().items() if not k.startswith('query_scale')}
     missing, unexpected = dino.load_state_dict(weights, strict=False)
     assert (missing, unexpected) == (['norm.weight', 'norm.bias'], [])
-    # DINO normalises what it returns, once more than its layers do.
+    # DINO normalizes what it returns, once more than its layers do.
     dino.norm = nn.Identity()
     if scaled:
         dino.ref_point_head = ScaledHead(dino.ref_point_head, ours.query_scale, dino.layers)

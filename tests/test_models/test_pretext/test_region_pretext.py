@@ -97,7 +97,7 @@ def test_a_backbone_may_learn(method):
     assert model.detector.backbone.conv1.weight.grad.abs().sum() > 0
 
 
-def test_crops_are_normalised_as_images():
+def test_crops_are_normalized_as_images():
     model = pretext('DETReg', embedding_level=-1)
     batch = samples(counts=(3, 0), crops=32)
     found = model.crop_features(batch)

@@ -11,7 +11,7 @@ from tests.helpers.region_models import inputs, pretext, quiet
 
 
 @pytest.mark.parametrize(('num_queries', 'patches'), [(20, 4), (20, 10), (20, 20), (20, 1)])
-def test_groups_of_neighbours(num_queries, patches):
+def test_groups_of_neighbors(num_queries, patches):
     model = pretext('UPDETR', num_regions=patches, drop_prob=0.0)
     _, regions = model._group(torch.randn(2, num_queries, 3))
     each = num_queries // patches
