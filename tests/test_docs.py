@@ -190,9 +190,9 @@ def test_stars_of_arguments_are_escaped():
 def test_an_index_stands_beside_an_accented_letter():
     module = extension('mathml')
     nodes = pytest.importorskip('docutils.nodes')
-    found = module.convert(nodes.math('', r'\hat p_k'), as_block=False)
-    assert re.sub(r'\s', '', TAG.sub('', found)) == 'p\N{MODIFIER LETTER CIRCUMFLEX ACCENT}k'
-    assert re.findall(r'<(m\w+)', found) == ['math', 'msub', 'mover', 'mi', 'mo', 'mi']
+    actual = module.convert(nodes.math('', r'\hat p_k'), as_block=False)
+    assert re.sub(r'\s', '', TAG.sub('', actual)) == 'p\N{MODIFIER LETTER CIRCUMFLEX ACCENT}k'
+    assert re.findall(r'<(m\w+)', actual) == ['math', 'msub', 'mover', 'mi', 'mo', 'mi']
     # What has no accent keeps its place below.
     limits = module.convert(nodes.math_block('', r'\sum_{k=1}^{n} k'), as_block=True)
     assert '<munderover>' in limits
@@ -279,8 +279,8 @@ def test_the_loss_of_the_example_is_its_equation(monkeypatch):
     for q, k in zip(query, key):
         q, k = q.flatten(1).mean(1), k.flatten(1).mean(1)
         expected = expected + (q / q.norm() - k / k.norm()).square().sum() / 3
-    found = mean_feature_loss(query, key)
-    torch.testing.assert_close(found, expected)
-    grads = [torch.autograd.grad(x, query, retain_graph=True)[0] for x in (found, expected)]
+    actual = mean_feature_loss(query, key)
+    torch.testing.assert_close(actual, expected)
+    grads = [torch.autograd.grad(x, query, retain_graph=True)[0] for x in (actual, expected)]
     torch.testing.assert_close(*grads)
-    assert 0 <= found <= 4
+    assert 0 <= actual <= 4

@@ -124,13 +124,13 @@ def test_setuptools_without_pkg_resources(monkeypatch: pytest.MonkeyPatch) -> No
 
 def pins(name: str) -> dict[str, list[str]]:
     """Versions that a file of constraints pins, by distribution."""
-    found: dict[str, list[str]] = {}
+    actual: dict[str, list[str]] = {}
     for line in (REQUIREMENTS / name).read_text().splitlines():
         text = line.split('#')[0].strip()
         if '==' in text.split(';')[0]:
             package, pinned = text.split(';')[0].strip().split('==')
-            found.setdefault(package, []).append(pinned)
-    return found
+            actual.setdefault(package, []).append(pinned)
+    return actual
 
 
 def ranges() -> dict[str, Range]:

@@ -34,12 +34,12 @@ def maps(model: nn.Module, library: str, images: Tensor) -> list[Tensor]:
     """Maps of the four stages of a torchvision or timm ResNet."""
     model.train(False)
     if library == 'torchvision':
-        found: list[Tensor] = []
+        actual: list[Tensor] = []
         for stage in (model.layer1, model.layer2, model.layer3, model.layer4):
-            stage.register_forward_hook(lambda _, __, output: found.append(output))
+            stage.register_forward_hook(lambda _, __, output: actual.append(output))
         model.fc = nn.Identity()
         model(images)
-        return found
+        return actual
     return model.forward_intermediates(images, indices=[1, 2, 3, 4], intermediates_only=True)
 
 
@@ -126,11 +126,11 @@ class Detectron2ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = nn.functional.max_pool2d(self.stem.conv1(x).relu(), 3, stride=2, padding=1)
-        found = []
+        actual = []
         for stage in (self.res2, self.res3, self.res4, self.res5):
             x = stage(x)
-            found.append(x)
-        return found
+            actual.append(x)
+        return actual
 
 
 @pytest.mark.slow
@@ -198,10 +198,10 @@ def test_swin(tmp_path: Path) -> None:
     theirs.train(False)
     images = torch.randn(1, 3, 448, 448, dtype=torch.float64)
     with torch.no_grad():
-        found = theirs.forward_features(images).permute(0, 3, 1, 2)
-        wanted = ours(images)[0]
-    assert found.shape == wanted.shape == (1, 768, 14, 14) and wanted.std() > 0.1
-    assert (found - wanted).abs().max() < 1e-9
+        actual = theirs.forward_features(images).permute(0, 3, 1, 2)
+        expected = ours(images)[0]
+    assert actual.shape == expected.shape == (1, 768, 14, 14) and expected.std() > 0.1
+    assert (actual - expected).abs().max() < 1e-9
     convert(out, 'mmdet-backbone', tmp_path / 'back.pth')
     back = torch.load(tmp_path / 'back.pth', weights_only=True)['state_dict']
     assert same(back, dict(ours.state_dict()))
@@ -220,13 +220,13 @@ def test_swin_by_mmdets_own_converter(tmp_path: Path) -> None:
         re.sub(r'layers\.(\d)\.down', lambda m: f'layers.{int(m[1]) - 1}.down', k): v
         for k, v in theirs.items()
     }
-    wanted = swin_converter(release)
-    wanted = {
-        k.replace('.norm.', '.norm3.') if k.count('.') == 2 else k: v for k, v in wanted.items()
+    expected = swin_converter(release)
+    expected = {
+        k.replace('.norm.', '.norm3.') if k.count('.') == 2 else k: v for k, v in expected.items()
     }
     computed = {k: v for k, v in ours.items() if k.endswith('relative_position_index')}
     assert len(computed) == 12
-    assert same({k: v for k, v in ours.items() if k not in computed}, wanted)
+    assert same({k: v for k, v in ours.items() if k not in computed}, expected)
     torch.save(release, path)
     with pytest.raises(ValueError, match=r"Swin's release.*convert_weights=True"):
         convert(path, 'mmdet', tmp_path / 'n.pth')

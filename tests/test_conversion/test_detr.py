@@ -76,9 +76,9 @@ def test_a_release_computes_the_same_in_mmdet(variant: str, tmp_path: Path) -> N
 
     images = torch.randn(2, 3, 96, 128, dtype=dtype)
     with torch.no_grad():
-        wanted = theirs(images, positions)
-        found = mmdet_outputs(ours, images)
-    for a, b in zip(found, wanted):
+        expected = theirs(images, positions)
+        actual = mmdet_outputs(ours, images)
+    for a, b in zip(actual, expected):
         assert a.shape == b.shape and b.std() > 0.01
         assert (a - b).abs().max() < tolerance
 
@@ -109,8 +109,8 @@ def test_mmdet_to_a_release_and_back(
     path = save(tmp_path / 'mmdet.pth', state, 'state_dict')
     done = convert(path, variant, tmp_path / 'official.pth')
     names = load(tmp_path / 'official.pth', 'model')
-    found = {name.split('.')[2] for name in names if name.startswith('transformer.decoder.')}
-    assert {f'{a}_embed' for a in aliases} == found & {'bbox_embed', 'class_embed'}
+    actual = {name.split('.')[2] for name in names if name.startswith('transformer.decoder.')}
+    assert {f'{a}_embed' for a in aliases} == actual & {'bbox_embed', 'class_embed'}
     for name in names:
         if name.startswith('transformer.decoder.bbox_embed.'):
             assert torch.equal(names[name], names[name.replace('transformer.decoder.', '')])
@@ -169,12 +169,12 @@ def test_pretext_tasks_leave_their_own_behind(source: str, tmp_path: Path) -> No
     state = release(official(variant, classes=3))
     plain = save(tmp_path / 'plain.pth', state)
     convert(plain, 'mmdet', tmp_path / 'plain_mmdet.pth')
-    wanted = load(tmp_path / 'plain_mmdet.pth', 'state_dict')
-    wanted = {k: v for k, v in wanted.items() if 'cls' not in k}
+    expected = load(tmp_path / 'plain_mmdet.pth', 'state_dict')
+    expected = {k: v for k, v in expected.items() if 'cls' not in k}
     state |= {name: torch.zeros(size) for name, size in extra.items()}
     done = convert(save(tmp_path / 'p.pth', state), 'mmdet', tmp_path / 'm.pth')
     assert done.source == source
-    assert same(load(tmp_path / 'm.pth', 'state_dict'), wanted)
+    assert same(load(tmp_path / 'm.pth', 'state_dict'), expected)
     classes = {name for name in state if name.startswith('class_embed.')}
     assert set(done.weights.left_out) == {*extra, *classes}
     assert {done.weights.left_out[n] for n in classes} == {'classes of the pretext task'}
@@ -185,13 +185,13 @@ def test_pretext_tasks_leave_their_own_behind(source: str, tmp_path: Path) -> No
 def test_siamese_detr(variant: str, head: str, tmp_path: Path) -> None:
     state = release(official(variant, classes=3))
     convert(save(tmp_path / 'o.pth', state), 'mmdet', tmp_path / 'om.pth')
-    wanted = load(tmp_path / 'om.pth', 'state_dict')
-    wanted = {k: v for k, v in wanted.items() if 'cls' not in k}
+    expected = load(tmp_path / 'om.pth', 'state_dict')
+    expected = {k: v for k, v in expected.items() if 'cls' not in k}
     released = siamese_release(state, head)
     path = save(tmp_path / 's.pth', released, 'state_dict')
     done = convert(path, 'mmdet', tmp_path / 'sm.pth')
     assert done.source == 'siamese-detr'
-    assert same(load(tmp_path / 'sm.pth', 'state_dict'), wanted)
+    assert same(load(tmp_path / 'sm.pth', 'state_dict'), expected)
     tops = {name.split('.')[0] for name in done.weights.left_out}
     assert tops == {'enc_head', head, 'patch2query'}
     bare = convert(path, 'mmdet-backbone', tmp_path / 'b.pth')
@@ -226,8 +226,8 @@ def test_a_single_scale_siamese_deformable_detr_has_no_norm(tmp_path: Path) -> N
     state = {k: v for k, v in state.items() if not k.startswith('input_proj.')} | projection
     done = convert(save(tmp_path / 's.pth', state), 'mmdet', tmp_path / 'm.pth')
     assert done.weights.notes == ['no norm after input_proj: set model.neck.norm_cfg=None']
-    found = {name for name in done.weights.tensors if name.startswith('neck.')}
-    assert found == {'neck.convs.0.conv.weight', 'neck.convs.0.conv.bias'}
+    actual = {name for name in done.weights.tensors if name.startswith('neck.')}
+    assert actual == {'neck.convs.0.conv.weight', 'neck.convs.0.conv.bias'}
     halves = done.weights.origins['query_embedding.weight']
     assert halves == 'query_embed.weight + transformer.tgt_embed.weight'
 

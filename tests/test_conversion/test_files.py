@@ -93,9 +93,9 @@ def test_written_and_read(suffix: str, tmp_path: Path) -> None:
     tensors['again'] = tensors['a.weight']
     path = tmp_path / f'c{suffix}'
     write_checkpoint(path, tensors, dict(model=None, author='x'))
-    found = read_checkpoint(path, trust=True)[0]
-    assert found.keys() == tensors.keys()
-    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    actual = read_checkpoint(path, trust=True)[0]
+    assert actual.keys() == tensors.keys()
+    assert all(torch.equal(actual[name], tensors[name]) for name in tensors)
     assert path.stat().st_size < 10_000
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 

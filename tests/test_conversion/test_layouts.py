@@ -33,11 +33,11 @@ def converted(path: Path, state: dict[str, Tensor], **options: object) -> tuple:
     """Convert to a bare backbone of mmdet; what is left out by reason."""
     torch.save(dict(state_dict=state), path)
     done = convert(path, 'mmdet-backbone', path.with_suffix('.pt'), overwrite=True, **options)
-    found = torch.load(done.out, weights_only=True)['state_dict']
+    actual = torch.load(done.out, weights_only=True)['state_dict']
     reasons: dict[str, set[str]] = {}
     for name, reason in done.weights.left_out.items():
         reasons.setdefault(reason, set()).add(name)
-    return done.source, found, reasons
+    return done.source, actual, reasons
 
 
 def test_official_moco(bare: dict[str, Tensor], tmp_path: Path) -> None:
@@ -45,19 +45,19 @@ def test_official_moco(bare: dict[str, Tensor], tmp_path: Path) -> None:
     state = prefixed(bare | heads, 'module.encoder_q.')
     other = numbered(bare, 1000)
     state |= prefixed(other | heads, 'module.encoder_k.') | {'module.queue': torch.zeros(2)}
-    source, found, reasons = converted(tmp_path / 'moco.pth', state)
-    assert source == 'moco' and same(found, bare)
+    source, actual, reasons = converted(tmp_path / 'moco.pth', state)
+    assert source == 'moco' and same(actual, bare)
     assert reasons['the projection head'] == {'encoder_q.fc.0.weight', 'encoder_q.fc.2.bias'}
     assert 'queue' in reasons['the momentum encoder and its queue']
-    _, found, reasons = converted(tmp_path / 'moco.pth', state, momentum=True)
-    assert same(found, other)
+    _, actual, reasons = converted(tmp_path / 'moco.pth', state, momentum=True)
+    assert same(actual, other)
     assert reasons['the projection head'] == {'encoder_k.fc.0.weight', 'encoder_k.fc.2.bias'}
 
 
 def test_official_swav(bare: dict[str, Tensor], tmp_path: Path) -> None:
     heads = {'projection_head.0.weight': torch.zeros(1), 'prototypes.weight': torch.zeros(1)}
-    source, found, reasons = converted(tmp_path / 's.pth', prefixed(bare | heads, 'module.'))
-    assert source == 'swav' and same(found, bare)
+    source, actual, reasons = converted(tmp_path / 's.pth', prefixed(bare | heads, 'module.'))
+    assert source == 'swav' and same(actual, bare)
     assert reasons == {
         'the projection head': {'projection_head.0.weight'},
         'the prototypes': {'prototypes.weight'},
@@ -66,8 +66,8 @@ def test_official_swav(bare: dict[str, Tensor], tmp_path: Path) -> None:
 
 def test_torchvision(bare: dict[str, Tensor], tmp_path: Path) -> None:
     state = bare | {'fc.weight': torch.zeros(1), 'fc.bias': torch.zeros(1)}
-    source, found, reasons = converted(tmp_path / 't.pth', state)
-    assert source == 'torchvision' and same(found, bare)
+    source, actual, reasons = converted(tmp_path / 't.pth', state)
+    assert source == 'torchvision' and same(actual, bare)
     assert reasons == {'the classifier, no part of a backbone': {'fc.weight', 'fc.bias'}}
     assert converted(tmp_path / 't.pth', state, source='timm')[0] == 'timm'
 
@@ -109,13 +109,13 @@ def test_every_method(name: str, tmp_path: Path) -> None:
     model = MODELS.build(cfg.model)
     state = numbered(model.state_dict())
     body = {k[9:]: v for k, v in state.items() if k.startswith('backbone.')}
-    source, found, _ = converted(tmp_path / 'c.pth', state)
-    assert source == 'mmdet' and same(found, body)
-    getattr(model, 'detector', model).backbone.load_state_dict(found, strict=True)
+    source, actual, _ = converted(tmp_path / 'c.pth', state)
+    assert source == 'mmdet' and same(actual, body)
+    getattr(model, 'detector', model).backbone.load_state_dict(actual, strict=True)
     momentum = METHODS[name]
     if momentum:
-        wanted = {k[len(momentum) :]: v for k, v in state.items() if k.startswith(momentum)}
-        assert same(converted(tmp_path / 'c.pth', state, momentum=True)[1], wanted)
+        expected = {k[len(momentum) :]: v for k, v in state.items() if k.startswith(momentum)}
+        assert same(converted(tmp_path / 'c.pth', state, momentum=True)[1], expected)
     else:
         with pytest.raises(ValueError, match='--momentum: it has no momentum encoder'):
             converted(tmp_path / 'c.pth', state, momentum=True)

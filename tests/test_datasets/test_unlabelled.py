@@ -112,9 +112,9 @@ def test_bad_images_are_skipped_counted_and_named_once(
         drawn.append([values(data), values(data)])
     # The image drawn instead depends on the seed alone.
     assert drawn[0] == drawn[1]
-    for found in drawn[0]:
-        assert [found[0], *found[3:]] == [0, 120, 160]
-        assert set(found) == {0, 120, 160}
+    for actual in drawn[0]:
+        assert [actual[0], *actual[3:]] == [0, 120, 160]
+        assert set(actual) == {0, 120, 160}
     assert len(warnings) == 4
     assert sum('images/b.PNG' in warning for warning in warnings) == 2
     assert '2 of 5 images so far, 2 allowed' in warnings[1]

@@ -55,8 +55,8 @@ def test_perfect_collapsed_and_absent():
     objects[0, :4] = objects[1, 4:8] = True
     # The background differs from both.
     perfect = F.one_hot(torch.tensor([0] * 4 + [1] * 4 + [2] * 4)).float()
-    found, chance = affinity_precision(perfect, objects)
-    assert found.tolist() == [1] * 8
+    actual, chance = affinity_precision(perfect, objects)
+    assert actual.tolist() == [1] * 8
     torch.testing.assert_close(chance, torch.full((8,), 3 / 11))
     collapsed, _ = affinity_precision(torch.ones(12, 1), objects)
     torch.testing.assert_close(collapsed, chance)
@@ -92,9 +92,9 @@ def painted(masks: bool):
 @pytest.mark.parametrize('masks', [False, True])
 def test_points_of_an_image_are_read_where_they_are(masks):
     feature_map, sample = painted(masks)
-    found, chance = image_affinity_precision(feature_map, (64, 64), sample, 10, resolution=8)
+    actual, chance = image_affinity_precision(feature_map, (64, 64), sample, 10, resolution=8)
     # Points at the cells' centres: what is read is exact. 9 and 6 cells are objects.
-    assert found.tolist() == [1.0] * 15
+    assert actual.tolist() == [1.0] * 15
     # All of the first, all of the second, ten of the background.
     assert chance.sum() == pytest.approx((9 * 8 + 6 * 5) / 24)
     blind, _ = image_affinity_precision(torch.ones(1, 8, 8), (64, 64), sample, 10, resolution=8)
@@ -104,11 +104,11 @@ def test_points_of_an_image_are_read_where_they_are(masks):
 def test_hook_on_scenes(scenes_root):
     run = runner()
     hook = AffinityPrecisionHook(loader(scenes_root, 'val', 4), num_points=8)
-    found = hook.measure(run)
+    actual = hook.measure(run)
     assert run.model.training
     # Colors alone tell something.
-    assert found['chance'] + 0.05 < found['mean'] < 1
-    assert hook.measure(run) == found
+    assert actual['chance'] + 0.05 < actual['mean'] < 1
+    assert hook.measure(run) == actual
     with pytest.raises(ValueError, match='AffinityPrecisionHook: interval = 10 and num_points = 0'):
         AffinityPrecisionHook({}, num_points=0)
 

@@ -32,12 +32,12 @@ def annotations(tmp_path):
     return path
 
 
-def evaluate(path, found, **options):
+def evaluate(path, actual, **options):
     """Of detections (label, box) of each image, the best first."""
     metric = CocoRecallMetric(ann_file=str(path), **options)
     metric.dataset_meta = dict(classes=CLASSES)
     samples = []
-    for image, detections in found.items():
+    for image, detections in actual.items():
         boxes = np.array([box for _, box in detections], np.float32).reshape(-1, 4)
         labels = np.array([label for label, _ in detections])
         scores = np.linspace(0.9, 0.1, len(detections))

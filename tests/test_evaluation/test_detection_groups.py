@@ -25,7 +25,7 @@ def groups(rows, true=TRUE, true_labels=TRUE_LABELS, **options):
 
 
 def test_each_group():
-    found = groups(
+    actual = groups(
         [
             [1.0, 0, 0.6],  # the first, IoU 9 / 11
             [0.0, 0, 0.5],  # the first again, better placed, but of less score
@@ -35,10 +35,10 @@ def test_each_group():
             [70.0, 1, 0.4],
         ]
     )
-    assert found.right.tolist() == [True, False, False, False, False, False]
-    assert found.wrong.tolist() == [False, True, True, True, False, False]
-    assert found.unlabelled.tolist() == [False, False, False, False, True, True]
-    assert found.missed.tolist() == [False, True, True]
+    assert actual.right.tolist() == [True, False, False, False, False, False]
+    assert actual.wrong.tolist() == [False, True, True, True, False, False]
+    assert actual.unlabelled.tolist() == [False, False, False, False, True, True]
+    assert actual.missed.tolist() == [False, True, True]
 
 
 def test_the_threshold():

@@ -47,9 +47,9 @@ def test_no_labelled_features_is_an_error():
 def test_objects_recognize_themselves(scenes_root):
     both = loader(scenes_root, 'train', 6)
     run = runner()
-    found = ObjectKNNHook(memory=both, query=both, k=1).measure(run)
-    assert found['top1'] == 1.0
-    assert 0.2 < found['majority'] < 0.8
+    actual = ObjectKNNHook(memory=both, query=both, k=1).measure(run)
+    assert actual['top1'] == 1.0
+    assert 0.2 < actual['majority'] < 0.8
     assert run.model.training
     other = ObjectKNNHook(memory=both, query=loader(scenes_root, 'val', 4)).measure(run)
     assert 0 <= other['top1'] < 1

@@ -82,17 +82,17 @@ def mean_of_heads(projection, heads):
 
 def outputs_of(modules, run):
     """What modules gave in a run."""
-    found = {}
+    actual = {}
     handles = [
         module.register_forward_hook(
-            lambda module, args, output, name=name: found.update({name: output})
+            lambda module, args, output, name=name: actual.update({name: output})
         )
         for name, module in modules.items()
     ]
     result = run()
     for handle in handles:
         handle.remove()
-    return found, result
+    return actual, result
 
 
 @pytest.mark.slow
@@ -114,12 +114,12 @@ def test_weights_of_cells_give_the_output(name, layer):
         modules = dict(output=attention.out_proj, values=attention.v_proj)
     mean_of_heads(attention.out_proj, heads)
     inputs, samples = batch()
-    found, result = outputs_of(modules, lambda: query_attention(detector, inputs, samples, layer))
+    actual, result = outputs_of(modules, lambda: query_attention(detector, inputs, samples, layer))
     if name == 'detr_r18':
-        output = found['output'][0].transpose(0, 1)
-        values = F.linear(found['memory'], weight, bias)
+        output = actual['output'][0].transpose(0, 1)
+        values = F.linear(actual['memory'], weight, bias)
     else:
-        output, values = found['output'], found['values']
+        output, values = actual['output'], actual['values']
     weights = result.weights
     assert result.points is None and weights.shape == (2, detector.num_queries, 8, 10)
     torch.testing.assert_close(weights.sum((2, 3)), torch.ones(2, detector.num_queries))
@@ -148,7 +148,7 @@ def test_sampling_points_give_the_output(name, layer):
     )
     modules = dict(output=attention.output_proj, values=attention.value_proj)
     inputs, samples = batch()
-    found, result = outputs_of(modules, lambda: query_attention(detector, inputs, samples, layer))
+    actual, result = outputs_of(modules, lambda: query_attention(detector, inputs, samples, layer))
     handle.remove()
     levels, per_level = attention.num_levels, attention.num_points
     points = result.points
@@ -158,7 +158,7 @@ def test_sampling_points_give_the_output(name, layer):
     assert points.shape == (2, queries, heads * levels * per_level, 3)
     torch.testing.assert_close(points[..., 2].sum(2), torch.ones(2, queries))
     # Of each level, at the points, bilinearly; 0 outside.
-    values = found['values'][..., :side].masked_fill(arguments['key_padding_mask'][..., None], 0)
+    values = actual['values'][..., :side].masked_fill(arguments['key_padding_mask'][..., None], 0)
     of_level = points.unflatten(2, (heads, levels, per_level))
     grid = of_level[..., :2] / torch.tensor(SIZE[::-1]) * 2 - 1
     expected, start = 0, 0
@@ -168,7 +168,7 @@ def test_sampling_points_give_the_output(name, layer):
         sampled = F.grid_sample(one, grid[:, :, :, level].flatten(2, 3), align_corners=False)
         expected = expected + (sampled * of_level[:, None, :, :, level, :, 2].flatten(3)).sum(3)
     torch.testing.assert_close(
-        expected.transpose(1, 2), found['output'][..., :side], atol=1e-5, rtol=1e-4
+        expected.transpose(1, 2), actual['output'][..., :side], atol=1e-5, rtol=1e-4
     )
     assert (points[0, 0] - points[0, 1]).abs().max() > 1e-3
 
@@ -183,12 +183,12 @@ def test_predictions_are_the_detectors(name):
         expected = detector.predict(inputs, samples, rescale=False)
     for boxes, scores, sample in zip(result.boxes, result.scores, expected):
         best = best_queries(scores, 1)[0]
-        found = sample.pred_instances
-        assert scores[best] == pytest.approx(found.scores[0].item(), abs=1e-6)
+        actual = sample.pred_instances
+        assert scores[best] == pytest.approx(actual.scores[0].item(), abs=1e-6)
         # mmdet clips them to the image.
         height, width = sample.img_shape
         limits = torch.tensor([width, height, width, height])
-        torch.testing.assert_close(boxes[best].clamp(min=0).minimum(limits), found.bboxes[0])
+        torch.testing.assert_close(boxes[best].clamp(min=0).minimum(limits), actual.bboxes[0])
     # Nothing of the recording stays.
     attention = detector.decoder.layers[-1].cross_attn
     assert 'forward_attn' not in vars(attention)

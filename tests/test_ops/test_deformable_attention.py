@@ -73,10 +73,10 @@ def by_pytorch(inputs: list[Tensor], grad_output: Tensor) -> tuple[Tensor, ...]:
     return output.detach(), *torch.autograd.grad(output, leaves, grad_output.double())
 
 
-def assert_near(found: Tensor, expected: Tensor, rounding: float = 0.0) -> None:
+def assert_near(actual: Tensor, expected: Tensor, rounding: float = 0.0) -> None:
     """Equal up to 1e-5 of the largest, and up to a rounding of each."""
-    assert found.shape == expected.shape
-    error = (found.double() - expected).abs()
+    assert actual.shape == expected.shape
+    error = (actual.double() - expected).abs()
     allowed = 1e-5 * expected.abs().max() + rounding * expected.abs()
     assert (error <= allowed).all(), (error.max(), expected.abs().max())
 
@@ -100,11 +100,11 @@ def start() -> str:
     # The interpreted source names what it needs by the module's names.
     globals().update(tl=tl)
     try:
-        found = torch.zeros(4)
-        triton.jit(double)[(1,)](found, 3, SIZE=4)
+        actual = torch.zeros(4)
+        triton.jit(double)[(1,)](actual, 3, SIZE=4)
     except Exception as error:
         return f'interpreter of Triton {triton.__version__}: {type(error).__name__}: {error}'
-    if found.tolist() != [0, 2, 4, 0]:
+    if actual.tolist() != [0, 2, 4, 0]:
         return f'interpreter of Triton {triton.__version__} does not store: it wants numpy 1'
     return ''
 
@@ -133,9 +133,9 @@ def check_float32(vector: bool, sizes: dict, wide: bool = False) -> None:
     with vectors(vector, wide) as kernels:
         output = kernels.forward(*inputs)
         kernels.backward(*inputs, grad_output, *grads)
-    for found, wanted in zip((output, *grads), expected):
-        assert found.dtype == torch.float32
-        assert_near(found, wanted)
+    for actual, reference in zip((output, *grads), expected):
+        assert actual.dtype == torch.float32
+        assert_near(actual, reference)
 
 
 def check_types(value_type: torch.dtype, sample_type: torch.dtype) -> None:
@@ -150,13 +150,15 @@ def check_types(value_type: torch.dtype, sample_type: torch.dtype) -> None:
     with vectors(True) as kernels:
         output = kernels.forward(*inputs)
         kernels.backward(*inputs, grad_output, *grads)
-    for name, found, wanted in zip(('output', 'value', 'x', 'weight'), (output, *grads), expected):
-        assert found.dtype == (value_type if name in ('output', 'value') else sample_type)
-        eps = torch.finfo(found.dtype).eps
+    for name, actual, reference in zip(
+        ('output', 'value', 'x', 'weight'), (output, *grads), expected
+    ):
+        assert actual.dtype == (value_type if name in ('output', 'value') else sample_type)
+        eps = torch.finfo(actual.dtype).eps
         # Half a unit in the last place; a whole one where the interpreter makes bfloat16,
         # which it cuts off. PyTorch makes the values' gradient, of the float32 sums.
-        cut = found.dtype == torch.bfloat16 and name != 'value'
-        assert_near(found, wanted, eps if cut else eps / 2)
+        cut = actual.dtype == torch.bfloat16 and name != 'value'
+        assert_near(actual, reference, eps if cut else eps / 2)
 
 
 def check_centers() -> None:
@@ -175,8 +177,8 @@ def check_centers() -> None:
     with vectors(True) as kernels:
         output = kernels.forward(*inputs)
         kernels.backward(*inputs, grad_output, *grads)
-    for found, wanted in zip((output, *grads), by_pytorch(inputs, grad_output)):
-        assert_near(found, wanted)
+    for actual, reference in zip((output, *grads), by_pytorch(inputs, grad_output)):
+        assert_near(actual, reference)
     # And by hand: the weighted sum of the cells themselves.
     total = torch.zeros(1, 8, 2, 8)
     for level, (height, width) in enumerate(spatial):
@@ -205,15 +207,17 @@ def check_borders() -> None:
     with vectors(True) as kernels:
         output = kernels.forward(*inputs)
         kernels.backward(*inputs, grad_output, *grads)
-    for found in (output, grads[1], grads[2]):
-        assert (found[:, 2:] == 0).all()
-        assert (found[:, :2] != 0).all()
+    for actual in (output, grads[1], grads[2]):
+        assert (actual[:, 2:] == 0).all()
+        assert (actual[:, :2] != 0).all()
     # PyTorch agrees on what is less than one cell outside. Exactly one, it has a gradient by
     # the location, though the sample is zero; the compiled operator has none, as here.
     inner = [value, *inputs[1:3], locations[:, :2], weights[:, :2]]
     expected = by_pytorch(inner, grad_output[:, :2])
-    for found, wanted in zip((output[:, :2], grads[0], grads[1][:, :2], grads[2][:, :2]), expected):
-        assert_near(found, wanted)
+    for actual, reference in zip(
+        (output[:, :2], grads[0], grads[1][:, :2], grads[2][:, :2]), expected
+    ):
+        assert_near(actual, reference)
 
 
 def check_wanted_only() -> None:
@@ -221,16 +225,16 @@ def check_wanted_only() -> None:
     inputs = make_inputs(((3, 5),), batch=1)
     grad_output = make_gradient(inputs[0], inputs[3])
     expected = by_pytorch(inputs, grad_output)[1:]
-    for wanted in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)):
+    for reference in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)):
         grads = [
-            torch.zeros_like(inputs[i]) if want else None for i, want in zip((0, 3, 4), wanted)
+            torch.zeros_like(inputs[i]) if want else None for i, want in zip((0, 3, 4), reference)
         ]
         before = [tensor.clone() for tensor in inputs]
         with vectors(True) as kernels:
             kernels.backward(*inputs, grad_output, *grads)
-        for found, right in zip(grads, expected):
-            if found is not None:
-                assert_near(found, right)
+        for actual, right in zip(grads, expected):
+            if actual is not None:
+                assert_near(actual, right)
         # What stands in for an unwanted one is not written to.
         assert all(torch.equal(*pair) for pair in zip(before, inputs))
 
@@ -258,9 +262,9 @@ def check_in_place() -> None:
         kernels.backward(*spread, spread_grad, *strided)
         output = kernels.forward(*spread)
     assert_near(output, by_pytorch(inputs, grad_output)[0])
-    for holder, view, other, wanted in zip(holders, views, strided, expected):
-        assert_near(view, wanted)
-        assert_near(other, wanted)
+    for holder, view, other, reference in zip(holders, views, strided, expected):
+        assert_near(view, reference)
+        assert_near(other, reference)
         assert (holder[0] == 9).all() and (holder[3] == 9).all()
 
 
@@ -283,7 +287,7 @@ def check_function(value_type: torch.dtype) -> None:
     """The function through the kernels equals itself through PyTorch, gradients' types too."""
     inputs = make_inputs(((3, 5), (1, 2)), queries=3)
     inputs[0] = inputs[0].to(value_type)
-    found = []
+    actual = []
     for through_kernels in (True, False):
         leaves = [inputs[i].clone().requires_grad_() for i in (0, 3, 4)]
         with vectors(True) as kernels, pytest.MonkeyPatch.context() as patch:
@@ -295,8 +299,8 @@ def check_function(value_type: torch.dtype) -> None:
             output.backward(make_gradient(inputs[0], inputs[3]).to(value_type))
         assert output.dtype == value_type
         assert [leaf.grad.dtype for leaf in leaves] == [value_type, torch.float32, torch.float32]
-        found.append([output.detach(), *(leaf.grad for leaf in leaves)])
-    for ours, theirs in zip(*found):
+        actual.append([output.detach(), *(leaf.grad for leaf in leaves)])
+    for ours, theirs in zip(*actual):
         eps = torch.finfo(theirs.dtype).eps
         assert_near(ours, theirs.double(), 0 if theirs.dtype == torch.float32 else eps)
 
@@ -471,12 +475,12 @@ def test_on_the_cpu_it_is_mmcvs_version(dtype):
 
     output = ms_deform_attn_forward(*inputs, im2col_step=64)
     assert torch.equal(output, expected) and output.dtype == dtype
-    found = [torch.zeros_like(leaf) for leaf in leaves]
-    assert ms_deform_attn_backward(*inputs, grad_output, *found, im2col_step=64) is None
+    actual = [torch.zeros_like(leaf) for leaf in leaves]
+    assert ms_deform_attn_backward(*inputs, grad_output, *actual, im2col_step=64) is None
     output = MultiScaleDeformableAttnFunction.apply(leaves[0], *inputs[1:3], *leaves[1:], 64)
     assert torch.equal(output, expected)
     output.backward(grad_output)
-    for ours, leaf, theirs in zip(found, leaves, grads):
+    for ours, leaf, theirs in zip(actual, leaves, grads):
         assert ours.abs().max() > 0
         assert torch.equal(ours, theirs) and torch.equal(leaf.grad, theirs)
 
@@ -500,8 +504,8 @@ def test_gradients_in_float64():
     grad_output = make_gradient(value, locations).double()
     expected = by_pytorch([leaves[0], spatial, starts, *leaves[1:]], grad_output)
     output = attend(*leaves)
-    found = (output, *torch.autograd.grad(output, leaves, grad_output))
-    for ours, theirs in zip(found, expected):
+    actual = (output, *torch.autograd.grad(output, leaves, grad_output))
+    for ours, theirs in zip(actual, expected):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
@@ -514,9 +518,9 @@ def test_mixed_types_on_the_cpu():
     grad_output = make_gradient(inputs[0], inputs[3]).bfloat16()
     output.backward(grad_output)
     expected = by_pytorch(inputs, grad_output)
-    for found, wanted in zip((output, *(leaf.grad for leaf in leaves)), expected):
-        half = torch.finfo(found.dtype).eps / 2
-        assert_near(found, wanted, half if found.dtype == torch.bfloat16 else 0)
+    for actual, reference in zip((output, *(leaf.grad for leaf in leaves)), expected):
+        half = torch.finfo(actual.dtype).eps / 2
+        assert_near(actual, reference, half if actual.dtype == torch.bfloat16 else 0)
     assert [leaf.grad.dtype for leaf in leaves] == [torch.bfloat16, torch.float32, torch.float32]
     # Rounded locations, which mmcv's function has, are elsewhere by far.
     inputs[3] = inputs[3].bfloat16()

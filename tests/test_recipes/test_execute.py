@@ -143,8 +143,8 @@ def test_pixels_of_a_method_are_its_detectors(recipe):
         recipe.read_text().replace("init=dict(load_from='pretrain')", "normalize_as='pretrain'")
     )
     one = execution(recipe)
-    found = one._pixels(one.recipe.stages['pretrained, 10%'])
-    assert found == {'model.detector.data_preprocessor.mean': [5.0]}
+    actual = one._pixels(one.recipe.stages['pretrained, 10%'])
+    assert actual == {'model.detector.data_preprocessor.mean': [5.0]}
 
 
 def test_folders_of_others_are_refused(recipe):

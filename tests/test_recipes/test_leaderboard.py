@@ -62,16 +62,16 @@ def test_mean_and_deviation():
 
 
 def test_runs_are_found_wherever_they_are(runs):
-    found = collect([runs, runs / 'a0'])
-    assert [(run.name, run.seed) for run in found] == [
+    actual = collect([runs, runs / 'a0'])
+    assert [(run.name, run.seed) for run in actual] == [
         ('detr_a', 0),
         ('detr_a', 1),
         ('pixcon_detr_r18_1xb8-12e_scenes', 0),
         ('pixcon_detr_r18_1xb8-12e_scenes', 1),
     ]
-    assert found[0].metrics == {'coco/bbox_mAP': 0.2, 'coco/bbox_mAP_50': 0.4}
+    assert actual[0].metrics == {'coco/bbox_mAP': 0.2, 'coco/bbox_mAP_50': 0.4}
     # As the config says, whatever its paths look like.
-    assert found[0].dataset == 'BCCD' and found[0].seconds == 0.5 and found[0].memory == 3
+    assert actual[0].dataset == 'BCCD' and actual[0].seconds == 0.5 and actual[0].memory == 3
 
 
 def test_a_test_is_read_from_its_file(tmp_path):

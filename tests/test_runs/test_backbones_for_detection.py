@@ -30,12 +30,12 @@ def test_faster_rcnn_resumes_across_the_change_of_its_rate() -> None:
         if state is not None:
             optimizer.load_state_dict(state[0])
             scheduler.load_state_dict(state[1])
-        found = []
+        actual = []
         for _ in range(epochs):
-            found.append(optimizer.param_groups[0]['lr'])
+            actual.append(optimizer.param_groups[0]['lr'])
             optimizer.step()
             scheduler.step()
-        return found, (optimizer.state_dict(), scheduler.state_dict())
+        return actual, (optimizer.state_dict(), scheduler.state_dict())
 
     expected = [1e-4] * 20 + [5e-5] * 20
     for stop in (19, 20, 21):

@@ -146,6 +146,6 @@ def test_nothing_refers_to_a_folder_beside_the_repository():
     beside = ['[.][.]/[s]hared', "parent / '[s]hared'", 'data/[b]ccd']
     beside += ['YOUR_[B]CCD|bccd=[B]CCD|data-root [B]CCD']
     command = ['git', 'grep', '-n', '-I', '-E', *(f'-e{one}' for one in beside)]
-    found = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=60)
-    assert found.returncode in (0, 1), found.stderr
-    assert found.stdout == ''
+    actual = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=60)
+    assert actual.returncode in (0, 1), actual.stderr
+    assert actual.stdout == ''

@@ -29,10 +29,10 @@ CLASSES = re.compile(r'fc_cls\.|cls_branches\.')
 
 
 def test_each_detector_on_each_data_set():
-    found = {(path.stem.split('_')[0], path.stem.rsplit('_', 1)[1]) for path in PATHS}
+    actual = {(path.stem.split('_')[0], path.stem.rsplit('_', 1)[1]) for path in PATHS}
     expected = {(name, data) for name in DETECTORS for data in ('scenes', 'bccd')}
     full = ('detr', 'conditional-detr-100q', 'deformable-detr')
-    assert found == expected | {(name, 'voc0712') for name in full}
+    assert actual == expected | {(name, 'voc0712') for name in full}
 
 
 @pytest.mark.slow

@@ -73,13 +73,13 @@ def test_all_variants_are_there():
 
 def architecture(detector: dict) -> dict:
     """A detector's config without what does not decide which weights it has."""
-    found = detector.to_dict()
+    actual = detector.to_dict()
     for key in ('init_cfg', 'data_preprocessor', 'train_cfg', 'test_cfg'):
-        found.pop(key, None)
+        actual.pop(key, None)
     for key in ('init_cfg', 'frozen_stages', 'norm_eval', 'norm_cfg'):
-        found['backbone'].pop(key, None)
-    found['bbox_head'].pop('num_classes')
-    return found
+        actual['backbone'].pop(key, None)
+    actual['bbox_head'].pop('num_classes')
+    return actual
 
 
 @pytest.mark.slow
@@ -89,10 +89,10 @@ def test_every_row_of_the_papers_tables(methods, detector, data, tasks):
         folder = CONFIGS / method.replace('-', '_')
         schedule = dict(imagenet='32xb8', coco='16xb4')[data]
         pretrained = folder / f'{method}_{detector}_r50_{schedule}-60e_{data}.py'
-        wanted = architecture(Config.fromfile(pretrained).model.detector)
+        reference = architecture(Config.fromfile(pretrained).model.detector)
         for task in tasks:
             cfg = Config.fromfile(CONFIGS / 'finetune' / f'{detector}_r50_8xb4-{task}.py')
-            assert architecture(cfg.model) == wanted, (method, task)
+            assert architecture(cfg.model) == reference, (method, task)
             # Nothing but a checkpoint is needed, and nothing goes without one.
             hooks = {hook.type: hook for hook in cfg.custom_hooks}
             assert 'mmpixcon.RequireCheckpointHook' in hooks and cfg.load_from is None

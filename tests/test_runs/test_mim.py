@@ -74,9 +74,9 @@ class Mim:
 
 
 def average_precision(output: str) -> list[str]:
-    found = re.findall(r'coco/bbox_mAP: (\S+)\s+coco/bbox_mAP_50: (\S+)', output)
-    assert found, output[-2000:]
-    return found[-1]
+    actual = re.findall(r'coco/bbox_mAP: (\S+)\s+coco/bbox_mAP_50: (\S+)', output)
+    assert actual, output[-2000:]
+    return actual[-1]
 
 
 @pytest.fixture(scope='module')

@@ -82,18 +82,18 @@ def test_config_says_what_its_name_says(path):
     method, detector, backbone, schedule, data = path.stem.split('_')
     assert cfg.model.type == f'mmpixcon.{MODEL[method_of(path)]}'
     assert method.startswith(method_of(path).replace('_', '-'))
-    found = cfg.model.detector
-    assert backbone == f'r{found.backbone.depth}'
+    detector_cfg = cfg.model.detector
+    assert backbone == f'r{detector_cfg.backbone.depth}'
     full = backbone == 'r50'
     if full:
-        assert (found.type, found.num_queries) == DETECTORS[detector]
-        assert found.backbone.init_cfg.checkpoint.endswith('/swav_800ep_pretrain.pth.tar')
-        assert found.backbone.init_cfg.prefix == 'module.'
+        assert (detector_cfg.type, detector_cfg.num_queries) == DETECTORS[detector]
+        assert detector_cfg.backbone.init_cfg.checkpoint.endswith('/swav_800ep_pretrain.pth.tar')
+        assert detector_cfg.backbone.init_cfg.prefix == 'module.'
         # Table 6's, at the end of a config of denoising.
-        assert (found.get('dn_cfg', {}).get('num_groups', 5) == 0) == (
+        assert (detector_cfg.get('dn_cfg', {}).get('num_groups', 5) == 0) == (
             detector == 'dab-deformable-detr'
         )
-    assert found.get('num_feature_levels', 1) == {
+    assert detector_cfg.get('num_feature_levels', 1) == {
         'deformable-detr': 4 if full else 3,
         'dab-deformable-detr': 4,
         'dn-deformable-detr': 4,
@@ -117,11 +117,11 @@ def test_config_says_what_its_name_says(path):
     stock = {'siamese-detr': 'edge_boxes', 'updetr': 'random', 'detreg': 'selective_search'}
     base = next(name for name in stock if method.startswith(name))
     kind = method[len(base) + 1 :].replace('-', '_')
-    wanted = kind if kind in ('random', 'edge_boxes', 'selective_search') else stock[base]
-    if wanted == 'random':
+    boxes = kind if kind in ('random', 'edge_boxes', 'selective_search') else stock[base]
+    if boxes == 'random':
         assert source.type.startswith('Random')
     else:
-        assert source == dict(type='ProposalRegions', path=f'{root}proposals/{wanted}')
+        assert source == dict(type='ProposalRegions', path=f'{root}proposals/{boxes}')
     head = cfg.model.get('head', {})
     if method_of(path) == 'siamese_detr':
         weights = (head.region_weight, head.get('target', 'crop'), head.global_weight)

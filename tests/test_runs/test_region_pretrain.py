@@ -39,7 +39,7 @@ NAMES = [
 @pytest.fixture(scope='module')
 def proposals(tmp_path_factory, scenes_root, bccd_root) -> dict[str, Path]:
     """Boxes of all training images of both data sets: tiles of a grid, as large as objects."""
-    found = {}
+    actual = {}
     for data, root, listed, folder in (
         ('scenes', scenes_root, 'annotations/train.json', 'train'),
         ('bccd', bccd_root, 'train.json', 'images'),
@@ -52,10 +52,10 @@ def proposals(tmp_path_factory, scenes_root, bccd_root) -> dict[str, Path]:
             )
             corner = np.stack([x.ravel(), y.ravel()], 1)
             boxes.append(np.concatenate([corner, corner + 30], 1))
-        found[data] = tmp_path_factory.mktemp(data) / 'proposals'
+        actual[data] = tmp_path_factory.mktemp(data) / 'proposals'
         names = [f'{folder}/{image["file_name"]}' for image in images]
-        write_proposals(found[data], names, boxes)
-    return found
+        write_proposals(actual[data], names, boxes)
+    return actual
 
 
 def quick(name, data, root, work_dir, proposals, **options):
@@ -187,9 +187,9 @@ def test_a_frozen_backbone_of_elsewhere(kind, tmp_path):
     )
     model = MODELS.build(cfg.model)
     model.init_weights()
-    found = model.detector.backbone.state_dict()
+    actual = model.detector.backbone.state_dict()
     for key, value in backbone.state_dict().items():
-        assert torch.equal(value, found[key]), key
+        assert torch.equal(value, actual[key]), key
     assert not any(p.requires_grad for p in model.detector.backbone.parameters())
 
 

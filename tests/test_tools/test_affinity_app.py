@@ -65,15 +65,15 @@ def photo(tmp_path) -> Path:
 
 def test_a_click_gives_the_maps_of_its_pixel(backbone, photo):
     affinities = PhotoAffinities(dict(a=backbone, b=backbone), SIZE, CELLS)
-    found = affinities.at(photo, (30, 80))
+    actual = affinities.at(photo, (30, 80))
     point = (30.5 / 120, 80.5 / 90)
     feature = backbone.maps(read_square(photo, SIZE)[None])[-1][0]
     affinity = affinity_map(feature, point, CELLS)
     # Shown with the photo's proportions, the longer side as long as what the backbone sees.
-    assert found.marked.shape == (48, 64, 3) and list(found.pictures) == ['a', 'b']
-    assert np.array_equal(found.pictures['b'], color_affinity(affinity, (48, 64)))
-    assert found.captions['b'] == f'b: {affinity.min():.3f} to 1.000'
-    assert np.array_equal(found.marked, mark_point(affinities.photo(photo).picture, point))
+    assert actual.marked.shape == (48, 64, 3) and list(actual.pictures) == ['a', 'b']
+    assert np.array_equal(actual.pictures['b'], color_affinity(affinity, (48, 64)))
+    assert actual.captions['b'] == f'b: {affinity.min():.3f} to 1.000'
+    assert np.array_equal(actual.marked, mark_point(affinities.photo(photo).picture, point))
     large = PhotoAffinities(dict(a=backbone), 256, CELLS).at(photo, (0, 0))
     assert large.marked.shape == large.pictures['a'].shape == (192, 256, 3)
 
@@ -104,9 +104,9 @@ def test_photos_are_turned_as_a_browser_turns_them(backbone, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     Image.new('RGB', (40, 20)).save(path, exif=exif)
-    found = PhotoAffinities(dict(a=backbone), SIZE, CELLS)
-    assert found.photo(path).shape == (40, 20)
-    assert found.at(path, (19, 39)).marked.shape == (64, 32, 3)
+    actual = PhotoAffinities(dict(a=backbone), SIZE, CELLS)
+    assert actual.photo(path).shape == (40, 20)
+    assert actual.at(path, (19, 39)).marked.shape == (64, 32, 3)
 
 
 def test_what_is_no_image_is_named(backbone, tmp_path):

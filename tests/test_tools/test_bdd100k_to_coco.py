@@ -230,13 +230,13 @@ def test_pycocotools_and_data_sets_read_it(form: str, kind: type, tmp_path: Path
     metainfo = Config.fromfile(CONFIGS / '_base_/datasets/bdd100k.py').bdd_data.metainfo
     dataset = data_set(kind, tmp_path, metainfo)
     assert dataset.metainfo['classes'] == CLASSES
-    found = [dataset.get_data_info(i)['instances'] for i in range(len(dataset))]
-    assert [[CLASSES[i['bbox_label']] for i in instances] for instances in found] == [
+    actual = [dataset.get_data_info(i)['instances'] for i in range(len(dataset))]
+    assert [[CLASSES[i['bbox_label']] for i in instances] for instances in actual] == [
         ['motorcycle', 'bicycle', 'rider', 'car'],
         ['car', 'pedestrian', 'traffic light'],
         [],
     ]
-    assert found[1][0]['bbox'] == [10.25, 20.5, 110.75, 70.0]
+    assert actual[1][0]['bbox'] == [10.25, 20.5, 110.75, 70.0]
 
 
 def test_sizes_come_from_the_images_or_the_argument(tmp_path: Path) -> None:

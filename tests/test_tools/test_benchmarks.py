@@ -33,12 +33,12 @@ def pixel_contrast():
 
 @pytest.mark.parametrize('terms', ['L_Cos', 'L_NCE', 'L_NCE + L_Cos'])
 def test_pixel_losses_agree_with_dense_ones(pixel_contrast, terms):
-    found = {
+    actual = {
         name: pixel_contrast.measure_loss((name, terms, '950', 'cpu', 1))
         for name in ('dense', 'ours')
     }
-    assert found['ours'][2] == pytest.approx(found['dense'][2], abs=1e-5)
-    assert all(seconds > 0 for seconds, _, _ in found.values())
+    assert actual['ours'][2] == pytest.approx(actual['dense'][2], abs=1e-5)
+    assert all(seconds > 0 for seconds, _, _ in actual.values())
 
 
 def test_growth_is_the_exponent(pixel_contrast):
@@ -87,9 +87,9 @@ def test_memory_of_a_pretext_step():
 @pytest.mark.parametrize('terms', ['L_c', 'L_a', 'L_c + L_a'])
 def test_point_losses_agree_with_dense_ones(terms):
     measure_loss = load('point_contrast').measure_loss
-    found = {name: measure_loss((name, terms, 2, 'cpu', 1)) for name in ('dense', 'ours')}
-    assert found['ours'][2] == pytest.approx(found['dense'][2], rel=1e-5)
-    assert all(seconds > 0 for seconds, _, _ in found.values())
+    actual = {name: measure_loss((name, terms, 2, 'cpu', 1)) for name in ('dense', 'ours')}
+    assert actual['ours'][2] == pytest.approx(actual['dense'][2], rel=1e-5)
+    assert all(seconds > 0 for seconds, _, _ in actual.values())
 
 
 def test_pipelines(bccd_root):

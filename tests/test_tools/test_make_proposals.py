@@ -57,14 +57,14 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> 
 
 def children_of(pid: int) -> list[int]:
     """Processes that a process has started, and those that these have."""
-    found = []
+    actual = []
     for status in Path('/proc').glob('[0-9]*/stat'):
         with contextlib.suppress(OSError):
             # The name, in brackets, may hold anything; the state and the parent follow it.
             if int(status.read_text().rpartition(')')[2].split()[1]) == pid:
                 child = int(status.parent.name)
-                found += [child, *children_of(child)]
-    return found
+                actual += [child, *children_of(child)]
+    return actual
 
 
 def lives(pid: int) -> bool:
@@ -148,9 +148,9 @@ def test_options_that_do_not_fit(options: tuple, message: str, tmp_path: Path) -
 def test_recall_by_hand() -> None:
     objects = np.array([[0, 0, 10, 10], [20, 20, 30, 30]], float)
     # Of the first object 0.5 and, third, all; of the second 0.6.
-    found = np.array([[0, 0, 10, 5], [20, 20, 30, 26], [0, 0, 10, 10]], float)
+    actual = np.array([[0, 0, 10, 5], [20, 20, 30, 26], [0, 0, 10, 10]], float)
     none = np.zeros((0, 4))
-    result = proposal_recall([(objects, found), (objects[:1], none), (none, found)], (1, 2, 3))
+    result = proposal_recall([(objects, actual), (objects[:1], none), (none, actual)], (1, 2, 3))
     assert result.objects == 3 and result.images == 3 and result.proposals == 6
     assert np.allclose(result.at(0.5), [1 / 3, 2 / 3, 2 / 3])
     assert np.allclose(result.average(), np.array([1, 1 + 3, 10 + 3]) / 30)

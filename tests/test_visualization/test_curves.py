@@ -106,8 +106,8 @@ def test_bands_are_a_deviation_wide():
     corners = band.get_paths()[0].vertices
     at_first = corners[corners[:, 0] == 1][:, 1]
     deviation = np.sqrt(0.02)
-    found = [at_first.min(), at_first.max()]
-    assert found == pytest.approx([0.2 - deviation, 0.2 + deviation])
+    actual = [at_first.min(), at_first.max()]
+    assert actual == pytest.approx([0.2 - deviation, 0.2 + deviation])
 
 
 def test_the_tool_draws_and_prints_the_table(tmp_path):

@@ -55,15 +55,15 @@ def test_overlay_is_red_where_active():
 
 def test_affinity_is_the_cosine_to_the_cell_of_the_point():
     feature = torch.randn(5, 4, 6)
-    found = affinity_map(feature, (0.6, 0.3), cells=8)
+    actual = affinity_map(feature, (0.6, 0.3), cells=8)
     large = torch.nn.functional.interpolate(feature[None], (8, 8), mode='bilinear')[0].numpy()
     # 0.6 * 8 = 4.8 and 0.3 * 8 = 2.4: row 2, column 4.
     anchor = large[:, 2, 4]
     for row, column in [(0, 0), (2, 4), (7, 3)]:
         other = large[:, row, column]
         cosine = anchor @ other / np.linalg.norm(anchor) / np.linalg.norm(other)
-        assert found[row, column] == pytest.approx(cosine, abs=1e-5)
-    assert found[2, 4] == pytest.approx(1, abs=1e-6)
+        assert actual[row, column] == pytest.approx(cosine, abs=1e-5)
+    assert actual[2, 4] == pytest.approx(1, abs=1e-6)
     # The last pixel is in the last cell.
     assert affinity_map(feature, (1.0, 1.0), cells=8)[7, 7] == pytest.approx(1, abs=1e-6)
     with pytest.raises(ValueError, match=r'point = \(1\.5, 0\.0\) must be shares'):
@@ -149,9 +149,9 @@ def test_the_backbone_of_every_kind_of_checkpoint(name, tmp_path):
         data = dict(inputs=[view[None] for view in views], data_samples=[])
         inputs = model.data_preprocessor(data)[0][0]
     loaded = load_backbone(CONFIGS / f'{name}.py', tmp_path / 'model.pth')
-    found, expected = loaded.maps(image[None]), inner.backbone(inputs)
-    assert len(found) == len(expected) > 0
-    for a, b in zip(found, expected):
+    actual, expected = loaded.maps(image[None]), inner.backbone(inputs)
+    assert len(actual) == len(expected) > 0
+    for a, b in zip(actual, expected):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
@@ -191,9 +191,9 @@ def test_the_backbone_of_a_checkpoint_of_mmdet(name, prefix, tmp_path, monkeypat
     pixels = (pixels - np.array(cfg.data_preprocessor.mean)) / np.array(cfg.data_preprocessor.std)
     with torch.no_grad():
         expected = backbone(torch.from_numpy(pixels).float().permute(2, 0, 1)[None])[-1]
-    found = loaded.maps(image[None])[-1]
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
-    assert affinity_map(found[0], (0.5, 0.5), 8).shape == (8, 8)
+    actual = loaded.maps(image[None])[-1]
+    torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
+    assert affinity_map(actual[0], (0.5, 0.5), 8).shape == (8, 8)
 
 
 def test_what_is_missing_is_named(saved, tmp_path, scenes_root):

@@ -32,8 +32,8 @@ train_dataloader = dict(
 def test_corners_of_a_mirrored_view():
     # Of a crop at (10, 20), twice as large, 100 wide, mirrored.
     matrix = np.array([[-2.0, 0, 120], [0, 2, -40], [0, 0, 1]])
-    found = region_corners(np.array([[15, 25, 35, 30]], np.float32), matrix)
-    assert found.tolist() == [[[90, 10], [50, 10], [50, 20], [90, 20]]]
+    actual = region_corners(np.array([[15, 25, 35, 30]], np.float32), matrix)
+    assert actual.tolist() == [[[90, 10], [50, 10], [50, 20], [90, 20]]]
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_the_same_region_is_drawn_where_both_views_have_it(pair):
     for box, region in zip(boxes, regions):
         np.testing.assert_allclose([*box.min(0), *box.max(0)], region)
     for axes, view, matrix in zip(view_axes, views, homographies):
-        found = polygons(axes)
+        actual = polygons(axes)
         assert [text.get_text() for text in axes.texts] == ['0', '1', '2', '3']
-        for polygon, region in zip(found, regions):
+        for polygon, region in zip(actual, regions):
             np.testing.assert_allclose(polygon, region_corners(region[None], matrix)[0])
             assert polygon.min() >= -1e-4
             assert (polygon.max(0) <= np.array(view.shape[1::-1]) + 1e-4).all()

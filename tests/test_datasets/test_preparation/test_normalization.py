@@ -42,9 +42,9 @@ def test_statistics_are_numpys_whatever_the_workers(folder):
 def test_unreadable_images_are_listed(folder):
     root, pixels = folder
     (root / 'z.png').write_bytes(b'no image')
-    found = measure(paths(root))
-    assert found.images == 3 and found.unreadable == [str(root / 'z.png')]
-    np.testing.assert_allclose(found.mean, pixels.mean(0), rtol=1e-12)
+    actual = measure(paths(root))
+    assert actual.images == 3 and actual.unreadable == [str(root / 'z.png')]
+    np.testing.assert_allclose(actual.mean, pixels.mean(0), rtol=1e-12)
     with pytest.raises(ValueError, match='none of 1 images can be read'):
         measure([str(root / 'z.png')])
 
@@ -60,21 +60,21 @@ def test_the_line_is_a_config(folder):
     root, pixels = folder
     coco = root.parent / 'some.json'
     coco.write_text(json.dumps(dict(images=[dict(id=0, file_name='0.png')])))
-    found = tool(root, '--workers', 1)
-    assert found.returncode == 0, found.stderr
-    line = found.stdout.splitlines()[-1]
+    actual = tool(root, '--workers', 1)
+    assert actual.returncode == 0, actual.stderr
+    line = actual.stdout.splitlines()[-1]
     values = {}
     exec(line, values)
     np.testing.assert_allclose(values['data_preprocessor']['mean'], pixels.mean(0), atol=1e-3)
     np.testing.assert_allclose(values['data_preprocessor']['std'], pixels.std(0), atol=1e-3)
     assert values['data_preprocessor']['bgr_to_rgb'] is True
-    assert found.stdout.startswith('# 3 images, 228 pixels, 0 unreadable')
+    assert actual.stdout.startswith('# 3 images, 228 pixels, 0 unreadable')
     listed = tool(root, '--ann-file', coco)
     assert listed.stdout.startswith('# 1 images, 35 pixels, 0 unreadable')
 
 
 @pytest.mark.slow
 def test_a_missing_folder(tmp_path):
-    found = tool(tmp_path / 'nowhere')
-    assert found.returncode != 0 and 'nowhere does not exist' in found.stderr
-    assert 'Traceback' not in found.stderr
+    actual = tool(tmp_path / 'nowhere')
+    assert actual.returncode != 0 and 'nowhere does not exist' in actual.stderr
+    assert 'Traceback' not in actual.stderr

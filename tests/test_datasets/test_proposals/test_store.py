@@ -45,14 +45,14 @@ def test_boxes_of_118_thousand_images_open_in_a_moment(tmp_path):
     np.save(tmp_path / 'offsets.npy', np.arange(images + 1) * each)
     # 970 MB, of which nothing but one image's boxes is on the disk.
     boxes = np.lib.format.open_memmap(tmp_path / 'boxes.npy', 'w+', np.float32, (images * each, 4))
-    wanted = random_boxes(each)
-    boxes[77_777 * each : 77_778 * each] = wanted
+    target = random_boxes(each)
+    boxes[77_777 * each : 77_778 * each] = target
     boxes.flush()
     start = time.perf_counter()
     proposals = Proposals(tmp_path)
-    found = proposals.find('/elsewhere/coco/train2017/000000077777.jpg')
+    actual = proposals.find('/elsewhere/coco/train2017/000000077777.jpg')
     assert time.perf_counter() - start < 1
-    assert len(proposals) == images and np.array_equal(found, wanted)
+    assert len(proposals) == images and np.array_equal(actual, target)
     # Nor does a worker of a data loader copy anything.
     assert len(pickle.dumps(proposals)) < 500
 

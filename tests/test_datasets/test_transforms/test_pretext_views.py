@@ -237,15 +237,15 @@ def test_blur_deviation_is_uniform() -> None:
     bar[:, 20] = 255
     position = np.arange(41) - 20
     np.random.seed(0)
-    found = []
+    actual = []
     for _ in range(800):
         row = blur(dict(img=bar))['img'][1, :, 0].astype(float)
-        found.append(np.sqrt((row * position**2).sum() / row.sum()))
-    found = np.array(found)
+        actual.append(np.sqrt((row * position**2).sum() / row.sum()))
+    actual = np.array(actual)
     # A byte does not show the narrow ones.
-    seen = found[found > 0.5]
+    seen = actual[actual > 0.5]
     assert seen.max() < 2.0
-    assert len(seen) / len(found) == pytest.approx(1.5 / 1.9, abs=0.05)
+    assert len(seen) / len(actual) == pytest.approx(1.5 / 1.9, abs=0.05)
     assert seen.mean() == pytest.approx(1.25, abs=0.07)
     assert seen.std() == pytest.approx(1.5 / np.sqrt(12), abs=0.05)
 

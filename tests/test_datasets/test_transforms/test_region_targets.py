@@ -23,14 +23,14 @@ def image(height=60, width=80):
 
 
 def test_targets_are_the_first_of_the_source():
-    found = RegionTargets(GRID, num=3).transform(image())
-    assert found['gt_bboxes'].tensor.tolist() == [
+    actual = RegionTargets(GRID, num=3).transform(image())
+    assert actual['gt_bboxes'].tensor.tolist() == [
         [0, 0, 40, 30],
         [40, 0, 80, 30],
         [0, 30, 40, 60],
     ]
-    assert found['gt_bboxes_labels'].tolist() == [0, 0, 0]
-    assert found['gt_ignore_flags'].tolist() == [False] * 3
+    assert actual['gt_bboxes_labels'].tolist() == [0, 0, 0]
+    assert actual['gt_ignore_flags'].tolist() == [False] * 3
     assert len(RegionTargets(GRID).transform(image())['gt_bboxes']) == 4
 
 
@@ -38,13 +38,13 @@ def test_targets_are_clipped_and_filled_up(tmp_path):
     boxes = np.array([[-10, 10, 30, 40], [90, 0, 99, 9], [50, 20, 50.5, 40], [60, 50, 99, 99]])
     write_proposals(tmp_path / 'found', ['dir/a.jpg'], [boxes])
     source = dict(type='mmpixcon.ProposalRegions', path=str(tmp_path / 'found'))
-    found = RegionTargets(source).transform(image())['gt_bboxes'].tensor
+    actual = RegionTargets(source).transform(image())['gt_bboxes'].tensor
     # Outside, and narrower than a pixel: left out.
-    assert found.tolist() == [[0, 10, 30, 40], [60, 50, 80, 60]]
+    assert actual.tolist() == [[0, 10, 30, 40], [60, 50, 80, 60]]
     filled = RegionTargets(source, num=7, fill=True).transform(image())['gt_bboxes'].tensor
-    assert torch.equal(filled[:2], found) and len(filled) == 7
+    assert torch.equal(filled[:2], actual) and len(filled) == 7
     for i, copy in enumerate(filled[2:]):
-        original = found[i % 2]
+        original = actual[i % 2]
         sides = (original[2:] - original[:2]).repeat(2)
         assert ((copy - original).abs() <= 0.1 * sides + 1e-4).all()
         assert not torch.equal(copy, original)
@@ -53,9 +53,9 @@ def test_targets_are_clipped_and_filled_up(tmp_path):
 def test_copies_in_turn():
     boxes = np.array([[0, 0, 10, 20], [5, 5, 9, 9]], float)
     moves = np.full((3, 4), 0.5)
-    found = fill_with_copies(boxes, moves, np.array([0, 0, 12, 12]))
-    assert found[2].tolist() == [5, 10, 12, 12]
-    assert found[3].tolist() == [7, 7, 11, 11] and found[4].tolist() == found[2].tolist()
+    actual = fill_with_copies(boxes, moves, np.array([0, 0, 12, 12]))
+    assert actual[2].tolist() == [5, 10, 12, 12]
+    assert actual[3].tolist() == [7, 7, 11, 11] and actual[4].tolist() == actual[2].tolist()
 
 
 def test_an_image_without_regions_is_skipped_and_counted(tmp_path, monkeypatch):
@@ -77,9 +77,9 @@ def test_an_image_without_regions_is_skipped_and_counted(tmp_path, monkeypatch):
 def test_patches_of_updetr():
     np.random.seed(0)
     source = RandomPatches(num=255)
-    found = np.concatenate([source.boxes(dict(ori_shape=(60, 80))) for _ in range(40)])
-    sides = found[:, 2:] - found[:, :2]
-    assert found.min() == 0 and (found[:, 2] <= 80).all() and (found[:, 3] <= 60).all()
+    actual = np.concatenate([source.boxes(dict(ori_shape=(60, 80))) for _ in range(40)])
+    sides = actual[:, 2:] - actual[:, :2]
+    assert actual.min() == 0 and (actual[:, 2] <= 80).all() and (actual[:, 3] <= 60).all()
     assert sides.min() == 8 and sides[:, 0].max() == 72 and sides[:, 1].max() == 52
     # Even over the range of sides.
     assert sides[:, 0].mean() == pytest.approx(40, abs=1)
@@ -87,10 +87,12 @@ def test_patches_of_updetr():
 
 
 def test_crops_show_what_the_boxes_cover():
-    found = RegionCrops(size=10).transform(RegionTargets(GRID).transform(image()))['region_crops']
-    assert found.shape == (4, 10, 10, 3) and found.dtype == np.uint8
+    actual = RegionCrops(size=10).transform(RegionTargets(GRID).transform(image()))['region_crops']
+    assert actual.shape == (4, 10, 10, 3) and actual.dtype == np.uint8
     # Means of the columns and rows of each quarter.
-    for crop, (column, row) in zip(found, [(19.5, 14.5), (59.5, 14.5), (19.5, 44.5), (59.5, 44.5)]):
+    for crop, (column, row) in zip(
+        actual, [(19.5, 14.5), (59.5, 14.5), (19.5, 44.5), (59.5, 44.5)]
+    ):
         assert crop[..., 2].mean() == pytest.approx(column, abs=0.6)
         assert crop[..., 1].mean() == pytest.approx(row, abs=0.6)
     results = image()
@@ -104,8 +106,8 @@ def test_each_crop_is_augmented_by_itself():
     black = [dict(type='mmpixcon.RandomSolarize', threshold=0, prob=0.5)]
     np.random.seed(0)
     results = RegionTargets(dict(type='mmpixcon.GridRegions', n=8)).transform(image())
-    found = RegionCrops(size=4, transforms=black).transform(results)['region_crops']
-    inverted = found[..., 0].mean((1, 2)) > 128
+    actual = RegionCrops(size=4, transforms=black).transform(results)['region_crops']
+    inverted = actual[..., 0].mean((1, 2)) > 128
     assert 16 < inverted.sum() < 48
 
 

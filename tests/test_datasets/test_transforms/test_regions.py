@@ -131,8 +131,8 @@ def test_proposals_and_images_without_them(tmp_path, monkeypatch):
         lambda message, level, **_: logged.append((level, message)),
     )
     for _ in range(12):
-        found = source(image(img_path='b/2.jpg'))['regions']
-        assert np.array_equal(found, GridRegions(2)(image())['regions'])
+        actual = source(image(img_path='b/2.jpg'))['regions']
+        assert np.array_equal(actual, GridRegions(2)(image())['regions'])
     assert source.missed == 12
     assert [message.split('; ')[1] for _, message in logged] == [
         '1 times so far.',

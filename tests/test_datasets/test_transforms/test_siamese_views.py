@@ -19,7 +19,7 @@ def iou(a, b):
 @pytest.mark.parametrize('threshold', [0.2, 0.5, 0.8])
 def test_the_threshold_holds_for_every_sample(threshold):
     views = IoUConstrainedViews(iou=threshold)
-    found = []
+    actual = []
     for seed in range(1500):
         np.random.seed(seed)
         height, width = np.random.randint(16, 500, 2)
@@ -27,10 +27,10 @@ def test_the_threshold_holds_for_every_sample(threshold):
         assert size[0] <= height and size[1] <= width
         for box in (first, second):
             assert 0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height
-        found.append(iou(first, second))
-    assert min(found) >= threshold
+        actual.append(iou(first, second))
+    assert min(actual) >= threshold
     # Corners move from not at all to all the way.
-    assert min(found) < threshold + 0.05 and max(found) > threshold + 0.6 * (1 - threshold)
+    assert min(actual) < threshold + 0.05 and max(actual) > threshold + 0.6 * (1 - threshold)
 
 
 def test_without_moved_corners_the_threshold_is_met_exactly(monkeypatch):
@@ -178,8 +178,8 @@ def test_the_rectangle_that_two_views_share():
     crop = np.array([[2.0, 0, -20], [0, 4, -40], [0, 0, 1]])
     mirrored = np.array([[-1.0, 0, 60], [0, 1, 0], [0, 0, 1]])
     # From (10, 10) to (40, 35), and from (0, 0) to (60, 30).
-    found = shared_rectangle([crop, mirrored], [(100, 60), (30, 60)])
-    np.testing.assert_allclose(found, [10, 10, 40, 30])
+    actual = shared_rectangle([crop, mirrored], [(100, 60), (30, 60)])
+    np.testing.assert_allclose(actual, [10, 10, 40, 30])
     with pytest.raises(ValueError, match='share nothing'):
         shared_rectangle([crop, np.eye(3)], [(100, 60), (9, 9)])
     with pytest.raises(ValueError, match='turned or sheared'):

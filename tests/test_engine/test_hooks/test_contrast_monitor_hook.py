@@ -48,16 +48,16 @@ def test_statistics_of_the_banks_by_hand(runner):
     b.keys[:] = torch.eye(4)[0]
     # The ring of a: its newest two are rows 1 and 2, its oldest rows 3 and 4.
     a.pointer.fill_(3)
-    found = ContrastMonitorHook.bank_statistics(runner)
+    actual = ContrastMonitorHook.bank_statistics(runner)
     # Each channel of a is 1 in a quarter of the rows; times the root of 4 channels.
-    assert found['bank_std'] == pytest.approx((0.1875**0.5 * 2 + 0) / 2, rel=1e-6)
+    assert actual['bank_std'] == pytest.approx((0.1875**0.5 * 2 + 0) / 2, rel=1e-6)
     newest, oldest = torch.tensor([0, 0.5, 0.5, 0]), torch.tensor([0.5, 0, 0, 0.5])
     drift = 1 - F.cosine_similarity(newest, oldest, dim=0).item()
     assert drift == 1.0
-    assert found['bank_drift'] == pytest.approx((drift + 0) / 2, abs=1e-6)
+    assert actual['bank_drift'] == pytest.approx((drift + 0) / 2, abs=1e-6)
     # Centred, a has three directions alike; b none.
-    assert found['bank_rank'] == pytest.approx((3 + 0) / 2, rel=1e-6)
-    assert found['bank_dimension_std_min'] == pytest.approx((0.1875**0.5 + 0) / 2, rel=1e-6)
+    assert actual['bank_rank'] == pytest.approx((3 + 0) / 2, rel=1e-6)
+    assert actual['bank_dimension_std_min'] == pytest.approx((0.1875**0.5 + 0) / 2, rel=1e-6)
     runner.model = nn.Linear(1, 1)
     assert ContrastMonitorHook.bank_statistics(runner) == {}
 

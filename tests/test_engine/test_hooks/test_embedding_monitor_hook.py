@@ -37,9 +37,9 @@ def test_cross_correlation_is_numpys():
     first, second = torch.randn(40, 3).double(), torch.randn(40, 3).double()
     expected = np.corrcoef(first.T, second.T)[:3, 3:]
     np.testing.assert_allclose(cross_correlation(first, second, 0.0), expected, atol=1e-9)
-    found = correlation_statistics(torch.tensor([[1.0, 0.3], [-0.4, 0.5]]))
-    assert found['diagonal_mean'] == pytest.approx(0.75)
-    assert found['off_diagonal_rms'] == pytest.approx(math.sqrt((0.09 + 0.16) / 2))
+    actual = correlation_statistics(torch.tensor([[1.0, 0.3], [-0.4, 0.5]]))
+    assert actual['diagonal_mean'] == pytest.approx(0.75)
+    assert actual['off_diagonal_rms'] == pytest.approx(math.sqrt((0.09 + 0.16) / 2))
 
 
 class Head(nn.Module):
@@ -75,13 +75,13 @@ def test_it_looks_every_interval(runner):
         runner.model['head'](z, z)
         hook.after_train_iter(runner, runner.iter)
         runner.iter += 1
-    found = {k: v.data[0] for k, v in runner.message_hub.log_scalars.items()}
-    assert {len(values) for values in found.values()} == {2}
-    assert found['train/diagonal_mean'][0] == pytest.approx(1, abs=1e-4)
+    actual = {k: v.data[0] for k, v in runner.message_hub.log_scalars.items()}
+    assert {len(values) for values in actual.values()} == {2}
+    assert actual['train/diagonal_mean'][0] == pytest.approx(1, abs=1e-4)
     deviation = z.std(0, correction=0)
-    assert found['train/dimension_std_min'][0] == pytest.approx(deviation.min().item())
-    assert found['train/dimension_std_mean'][0] == pytest.approx(deviation.mean().item())
-    assert found['train/effective_rank'][0] == pytest.approx(effective_rank(z).item())
+    assert actual['train/dimension_std_min'][0] == pytest.approx(deviation.min().item())
+    assert actual['train/dimension_std_mean'][0] == pytest.approx(deviation.mean().item())
+    assert actual['train/effective_rank'][0] == pytest.approx(effective_rank(z).item())
     assert runner.visualizer.seen == [('cross_correlation', (512, 512, 3), 4)]
     hook.after_train(runner)
     assert not runner.model['head']._forward_pre_hooks
@@ -94,13 +94,13 @@ def test_states_of_queries_are_those_of_the_last_layer(runner):
     hook.before_train_iter(runner, 0)
     runner.model['head'](states, references)
     hook.after_train_iter(runner, 0)
-    found = {k: v.data[0] for k, v in runner.message_hub.log_scalars.items()}
+    actual = {k: v.data[0] for k, v in runner.message_hub.log_scalars.items()}
     rows = states[2].reshape(10, 4)
-    assert found.pop('train/effective_rank') == pytest.approx(effective_rank(rows).item())
+    assert actual.pop('train/effective_rank') == pytest.approx(effective_rank(rows).item())
     deviation = rows.std(0, correction=0)
-    assert found.pop('train/dimension_std_min') == pytest.approx(deviation.min().item())
-    assert found.pop('train/dimension_std_mean') == pytest.approx(deviation.mean().item())
-    assert not found and not runner.visualizer.seen
+    assert actual.pop('train/dimension_std_min') == pytest.approx(deviation.min().item())
+    assert actual.pop('train/dimension_std_mean') == pytest.approx(deviation.mean().item())
+    assert not actual and not runner.visualizer.seen
 
 
 def test_constant_embeddings_are_a_warning(runner, caplog):

@@ -36,8 +36,8 @@ def rows_of(rank: int | None):
 def every_other(mask, count):
     """In the place of ``draw_true``: the same places, however many images there are."""
     rank = mask.cumsum(-1)
-    wanted = 1 + 2 * torch.arange(count) % rank[..., -1:].clamp(min=1)
-    return torch.searchsorted(rank, wanted).clamp(max=mask.shape[-1] - 1)
+    target = 1 + 2 * torch.arange(count) % rank[..., -1:].clamp(min=1)
+    return torch.searchsorted(rank, target).clamp(max=mask.shape[-1] - 1)
 
 
 def correlation_heads():
@@ -94,7 +94,7 @@ def worker(rank: int, port: int, folder: Path) -> None:
 
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
-    found = {}
+    actual = {}
     # Gradients through gathered rows, averaged as DistributedDataParallel does.
     for name, gather in (('ours', gather_with_gradient), ('dropped', GatherLayer.apply)):
         rows = rows_of(rank).requires_grad_()
@@ -102,29 +102,29 @@ def worker(rank: int, port: int, folder: Path) -> None:
         if isinstance(gathered, tuple):
             gathered = torch.cat(gathered)
         global_loss(gathered).backward()
-        found[name] = rows.grad / 2
+        actual[name] = rows.grad / 2
     # Batches of unequal size.
     uneven = torch.arange(5.0)[:, None] if rank == 0 else torch.arange(5.0, 7.0)[:, None]
     gathered, own = gather_rows(uneven)
-    found['gathered'], found['own'] = gathered, gathered[own]
+    actual['gathered'], actual['own'] = gathered, gathered[own]
     torch.manual_seed(rank)
     images, patches = uneven.repeat(1, 2), uneven.repeat(1, 3) + 10
     shuffled = ShuffledKeys(images, patches)
-    found['dealt'] = torch.cat([batch[:, :1] for batch in shuffled.batches], 1)
+    actual['dealt'] = torch.cat([batch[:, :1] for batch in shuffled.batches], 1)
     mine, everyones = shuffled.restore(shuffled.batches[0] * 2)
-    found['mine'], found['everyones'] = mine, everyones
+    actual['mine'], actual['everyones'] = mine, everyones
     torch.manual_seed(0)
     bank = MemoryBank(10, 2)
     bank.enqueue(everyones)
     bank.enqueue(everyones)
-    found['bank'] = bank.keys
+    actual['bank'] = bank.keys
     for name, head in correlation_heads().items():
         rows = rows_of(rank).requires_grad_()
         head(rows, rows_of(rank).square()).backward()
-        found[name] = rows.grad / 2
+        actual[name] = rows.grad / 2
     for name in METHODS:
-        found[name] = step_of(name, rank)
-    torch.save(found, folder / f'rank{rank}.pth')
+        actual[name] = step_of(name, rank)
+    torch.save(actual, folder / f'rank{rank}.pth')
     dist.destroy_process_group()
 
 
@@ -139,9 +139,9 @@ def test_gradients_through_gathered_rows_are_exact(ranks):
     rows = rows_of(None).requires_grad_()
     global_loss(rows).backward()
     # Two processes' mean of a loss that both compute: half of each one's share.
-    ours = torch.cat([found['ours'] for found in ranks])
+    ours = torch.cat([actual['ours'] for actual in ranks])
     torch.testing.assert_close(ours, rows.grad, rtol=1e-9, atol=1e-12)
-    dropped = torch.cat([found['dropped'] for found in ranks])
+    dropped = torch.cat([actual['dropped'] for actual in ranks])
     assert (dropped - rows.grad).abs().max() > 0.1 * rows.grad.abs().max()
 
 
@@ -149,29 +149,29 @@ def test_gradients_of_barlow_twins_are_exact(ranks):
     rows = rows_of(None).requires_grad_()
     head = correlation_heads()['ours_barlow']
     head(rows, rows_of(None).square()).backward()
-    ours = torch.cat([found['ours_barlow'] for found in ranks])
+    ours = torch.cat([actual['ours_barlow'] for actual in ranks])
     torch.testing.assert_close(ours, rows.grad, rtol=1e-9, atol=1e-12)
     # mmselfsup's: own statistics, and about half of the gradient.
-    stock = torch.cat([found['stock_barlow'] for found in ranks])
+    stock = torch.cat([actual['stock_barlow'] for actual in ranks])
     assert (stock - rows.grad).abs().max() > 0.1 * rows.grad.abs().max()
 
 
 def test_rows_of_unequal_batches(ranks):
-    for found, own in zip(ranks, (torch.arange(5.0), torch.arange(5.0, 7.0))):
-        assert found['gathered'].flatten().tolist() == list(range(7))
-        assert torch.equal(found['own'].flatten(), own)
+    for actual, own in zip(ranks, (torch.arange(5.0), torch.arange(5.0, 7.0))):
+        assert actual['gathered'].flatten().tolist() == list(range(7))
+        assert torch.equal(actual['own'].flatten(), own)
 
 
 def test_keys_are_dealt_and_come_back(ranks):
-    dealt = torch.cat([found['dealt'] for found in ranks])
+    dealt = torch.cat([actual['dealt'] for actual in ranks])
     # The views of an image stay together, each is dealt once.
     assert torch.equal(dealt[:, 1], dealt[:, 0] + 10)
     assert sorted(dealt[:, 0].tolist()) == list(range(7))
     assert dealt[:, 0].tolist() != list(range(7))
-    assert [len(found['dealt']) for found in ranks] == [5, 2]
-    for found, own in zip(ranks, (range(5), range(5, 7))):
-        assert found['mine'][:, 0].tolist() == [2 * i for i in own]
-        assert found['everyones'][:, 0].tolist() == [2 * i for i in range(7)]
+    assert [len(actual['dealt']) for actual in ranks] == [5, 2]
+    for actual, own in zip(ranks, (range(5), range(5, 7))):
+        assert actual['mine'][:, 0].tolist() == [2 * i for i in own]
+        assert actual['everyones'][:, 0].tolist() == [2 * i for i in range(7)]
     assert torch.equal(ranks[0]['bank'], ranks[1]['bank'])
     expected = [2.0 * i for i in (3, 4, 5, 6)]
     assert ranks[0]['bank'][:4, 0].tolist() == expected
@@ -180,7 +180,7 @@ def test_keys_are_dealt_and_come_back(ranks):
 @pytest.mark.parametrize('name', METHODS)
 def test_a_step_equals_one_process(ranks, name):
     loss, weights = step_of(name, None)
-    assert sum(found[name][0] for found in ranks) / 2 == pytest.approx(loss, rel=1e-9)
+    assert sum(actual[name][0] for actual in ranks) / 2 == pytest.approx(loss, rel=1e-9)
     for key, value in weights.items():
-        for found in ranks:
-            torch.testing.assert_close(found[name][1][key], value, rtol=1e-7, atol=1e-9, msg=key)
+        for actual in ranks:
+            torch.testing.assert_close(actual[name][1][key], value, rtol=1e-7, atol=1e-9, msg=key)

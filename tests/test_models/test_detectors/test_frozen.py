@@ -201,14 +201,14 @@ def test_losses_and_keys_are_the_stock_detectors(name: str) -> None:
     stock.train()
     for part in stock.children():
         part.eval()
-    found = []
+    actual = []
     for detector in (again.train(), stock):
         data = detector.data_preprocessor(batch(), True)
         torch.manual_seed(0)
-        found.append(detector(**data, mode='loss'))
-    assert found[0].keys() == found[1].keys()
-    for key, value in found[1].items():
-        torch.testing.assert_close(found[0][key], value)
+        actual.append(detector(**data, mode='loss'))
+    assert actual[0].keys() == actual[1].keys()
+    for key, value in actual[1].items():
+        torch.testing.assert_close(actual[0][key], value)
     results = []
     for detector in (again.eval(), stock.eval()):
         data = detector.data_preprocessor(batch(), False)

@@ -107,13 +107,13 @@ def run_stock(model, images, samples):
     """Last layer of the stock detector: hidden states, class logits, boxes; memory."""
     stock = MODELS.build(copy.deepcopy(model.detector_cfg)).eval()
     stock.load_state_dict(model.detector.state_dict())
-    found = {}
-    stock.encoder.register_forward_hook(lambda m, a, out: found.update(memory=out))
+    actual = {}
+    stock.encoder.register_forward_hook(lambda m, a, out: actual.update(memory=out))
     with torch.no_grad():
         features = stock.extract_feat(images)
         inputs = stock.forward_transformer(features, samples)
         scores, boxes = stock.bbox_head(**inputs)
-    return stock, inputs['hidden_states'][-1], scores[-1], boxes[-1], found['memory'], features
+    return stock, inputs['hidden_states'][-1], scores[-1], boxes[-1], actual['memory'], features
 
 
 def dice(logits, mask):
@@ -188,11 +188,11 @@ def test_loss_is_dice_of_what_the_detectors_assigner_matches(model):
 def test_boxes_are_the_stock_detectors_and_masks_those_of_their_queries(model, rescale):
     model.eval()
     images, samples = make_samples()
-    found = model.predict(images, copy.deepcopy(samples), rescale=rescale)
+    actual = model.predict(images, copy.deepcopy(samples), rescale=rescale)
     stock, scores, _, logits = all_logits(model, images, samples)
     with torch.no_grad():
         expected = model.detector.predict(images, copy.deepcopy(samples), rescale=rescale)
-    for i, (one, other) in enumerate(zip(found, expected)):
+    for i, (one, other) in enumerate(zip(actual, expected)):
         one, other = one.pred_instances, other.pred_instances
         for key in ('bboxes', 'scores', 'labels'):
             assert torch.equal(one[key], other[key]), key

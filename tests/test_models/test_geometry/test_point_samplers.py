@@ -149,9 +149,9 @@ def test_places_are_drawn_evenly():
     mask[2, [0, 39]] = True
     drawn = draw_true(mask, 30000)
     for row, places in zip(mask, drawn):
-        found = places.bincount(minlength=40)
-        share = found[row] / 30000
-        assert found[~row].sum() == 0
+        actual = places.bincount(minlength=40)
+        share = actual[row] / 30000
+        assert actual[~row].sum() == 0
         assert (share - 1 / row.sum()).abs().max() < 0.02
     # Of nothing: some place, for the caller to leave out.
     assert draw_true(torch.zeros(2, 5, dtype=torch.bool), 4).max() < 5

@@ -98,10 +98,10 @@ def test_logits_are_the_slow_ones():
     logits = head(queries, memory, maps, padding)
     assert [tuple(part.shape) for part in logits] == [(n, *SIZES[-1]) for n in (3, 0, 2)]
     for image, part in enumerate(logits):
-        for query, found in zip(queries[image], part):
+        for query, actual in zip(queries[image], part):
             features = [feature[image] for feature in maps]
             expected = slow_logits(head, query, memory[image], features, padding[image])
-            torch.testing.assert_close(found, expected)
+            torch.testing.assert_close(actual, expected)
 
 
 def test_five_blocks_with_channels_that_halve():
@@ -127,8 +127,8 @@ def test_dice_is_detrs_at_the_resolution_of_the_masks():
         m = mask.double()
         total = total + 1 - (2 * (p * m).sum() + 1) / (p.sum() + m.sum() + 1)
     torch.testing.assert_close(loss.double(), total / 5)
-    found, expected = (torch.autograd.grad(x, logits)[0] for x in (loss, total / 5))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
+    actual, expected = (torch.autograd.grad(x, logits)[0] for x in (loss, total / 5))
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_half_precision_counts_all_pixels():

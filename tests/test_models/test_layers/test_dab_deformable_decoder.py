@@ -96,7 +96,7 @@ def test_equals_dinos_decoder(scaled):
     batch = case()
     direction = torch.randn(LAYERS, BATCH, QUERIES, DIMS)
     inputs = [batch[name] for name in ('query', 'value', 'reference_points')]
-    found = []
+    actual = []
     for decoder in (ours, dino):
         contents, boxes = decoder(**batch)
         head = getattr(decoder.ref_point_head, 'head', decoder.ref_point_head)
@@ -104,8 +104,8 @@ def test_equals_dinos_decoder(scaled):
         if scaled:
             learned += ours.query_scale.parameters()
         gradients = torch.autograd.grad((contents * direction).sum(), [*inputs, *learned])
-        found.append((contents, boxes.detach(), gradients))
-    (contents, boxes, gradients), (their_contents, their_boxes, their_gradients) = found
+        actual.append((contents, boxes.detach(), gradients))
+    (contents, boxes, gradients), (their_contents, their_boxes, their_gradients) = actual
     torch.testing.assert_close(contents, their_contents)
     # DINO's begin with those that were given.
     torch.testing.assert_close(boxes, their_boxes[1:])

@@ -95,9 +95,9 @@ def test_full_precision_under_autocast():
     first, second = embeddings((6, 10), torch.float32)
     for loss in (lambda a, b: sum(VICRegLoss()(a, b).values()), CrossCorrelationHead()):
         with torch.autocast('cpu', dtype=torch.bfloat16):
-            found = loss(first, second)
-        assert found.dtype == torch.float32
-        torch.testing.assert_close(found, loss(first, second))
+            actual = loss(first, second)
+        assert actual.dtype == torch.float32
+        torch.testing.assert_close(actual, loss(first, second))
 
 
 def test_bad_input():

@@ -47,8 +47,8 @@ def test_negatives_may_change_before_the_backward_pass():
     (expected,) = torch.autograd.grad(InfoNCELoss()(query, key, bank), query)
     loss = InfoNCELoss()(query, key, bank)
     bank.zero_()
-    (found,) = torch.autograd.grad(loss, query)
-    assert torch.equal(found, expected)
+    (actual,) = torch.autograd.grad(loss, query)
+    assert torch.equal(actual, expected)
 
 
 def test_full_precision_under_autocast():

@@ -96,12 +96,12 @@ def test_denominators_formed_before_change_nothing(strategy):
     points, keys, momentum, _, positive, _, pool, valid = random_case(1, 'batch')
     points.requires_grad_()
     contrast_fn, affinity_fn = PointRegionContrastLoss(0.1), PointAffinityLoss(strategy)
-    found = []
+    actual = []
     for log_z in (None, affinities.log_partition(points, pool, valid, 0.1)):
         loss = contrast_fn(points, keys, positive, pool, valid, log_z)
         loss = loss + affinity_fn(points, momentum, positive.any(2), pool, valid, log_z)
-        found.append(value_and_grad(loss, points))
-    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+        actual.append(value_and_grad(loss, points))
+    torch.testing.assert_close(*actual, rtol=1e-12, atol=1e-12)
     assert affinity_fn.log_z_temperature == (None if strategy == 2 else 0.1)
 
 

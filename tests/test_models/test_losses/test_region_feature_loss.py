@@ -12,11 +12,11 @@ from mmpixcon.models.losses import RegionFeatureLoss
 
 def reference(predicted, target, weight, divisor):
     """Python floats, channel by channel."""
-    found = 0.0
+    actual = 0.0
     for p, t in zip(predicted.tolist(), target.tolist()):
         length_p, length_t = math.hypot(*p), math.hypot(*t)
-        found += sum((a / length_p - b / length_t) ** 2 for a, b in zip(p, t))
-    return weight * found / divisor
+        actual += sum((a / length_p - b / length_t) ** 2 for a, b in zip(p, t))
+    return weight * actual / divisor
 
 
 @pytest.mark.parametrize(('dtype', 'limit'), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
@@ -24,8 +24,8 @@ def test_value_and_gradient(dtype, limit):
     predicted = torch.randn(7, 5, dtype=dtype, requires_grad=True)
     target = torch.randn(7, 5, dtype=dtype)
     loss = RegionFeatureLoss(3.0)(predicted, target, 9.0)
-    wanted = reference(predicted.detach().double(), target.double(), 3.0, 9.0)
-    assert abs(loss.item() - wanted) < limit
+    expected = reference(predicted.detach().double(), target.double(), 3.0, 9.0)
+    assert abs(loss.item() - expected) < limit
     loss.backward()
     # d/dp of 2 - 2 cos, in closed form.
     p, t = predicted.detach().double(), target.double()

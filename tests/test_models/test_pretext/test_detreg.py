@@ -18,18 +18,18 @@ def test_detection_losses_are_the_stock_detectors(variant):
     stock = quiet(MODELS.build(stock)).train()
     stock.load_state_dict(model.detector.state_dict())
     stock.backbone.eval()
-    wanted = stock.loss(images, samples)
-    found = model.loss(images, samples)
-    assert set(found) - set(wanted) == {'loss_embedding'}
-    for name, value in wanted.items():
-        torch.testing.assert_close(found[name], value)
+    expected = stock.loss(images, samples)
+    actual = model.loss(images, samples)
+    assert set(actual) - set(expected) == {'loss_embedding'}
+    for name, value in expected.items():
+        torch.testing.assert_close(actual[name], value)
 
 
 @pytest.mark.parametrize(('level', 'channels'), [(0, 192), (-1, 384)])
 def test_embedding_of_the_last_layer(level, channels):
     model = quiet(pretext('DETReg', 'multi-scale Deformable DETR', embedding_level=level))
     images, samples = inputs('DETReg', counts=(5, 2))
-    found = model.loss(images, samples)['loss_embedding']
+    actual = model.loss(images, samples)['loss_embedding']
     head_inputs, _ = model.decode(model.backbone_maps(images), samples)
     _, states, matching = model.detection_losses(head_inputs, samples)
     features = model.crop_features(samples, level)
@@ -40,7 +40,7 @@ def test_embedding_of_the_last_layer(level, channels):
         for q, r in zip(query, region)
     ]
     assert len(distances) == 7
-    torch.testing.assert_close(found, torch.stack(distances).mean())
+    torch.testing.assert_close(actual, torch.stack(distances).mean())
 
 
 @pytest.mark.slow

@@ -100,13 +100,13 @@ def test_a_backbone_may_learn(method):
 def test_crops_are_normalized_as_images():
     model = pretext('DETReg', embedding_level=-1)
     batch = samples(counts=(3, 0), crops=32)
-    found = model.crop_features(batch)
-    assert [len(part) for part in found] == [3, 0]
+    actual = model.crop_features(batch)
+    assert [len(part) for part in actual] == [3, 0]
     cfg = detector('Conditional DETR').data_preprocessor
     mean, std = (torch.tensor(cfg[name])[:, None, None] for name in ('mean', 'std'))
     images = (batch[0].crops.flip(1).float() - mean) / std
-    wanted = model.detector.backbone(images)[-1].mean((2, 3))
-    torch.testing.assert_close(found[0], wanted)
+    expected = model.detector.backbone(images)[-1].mean((2, 3))
+    torch.testing.assert_close(actual[0], expected)
 
 
 def test_object_features_are_means_over_boxes():
@@ -114,9 +114,9 @@ def test_object_features_are_means_over_boxes():
     # A map whose value is its column: 6 cells of 16 pixels.
     maps = torch.arange(6.0).expand(1, 256, 4, 6)  # not contiguous, which mmcv's op misreads
     boxes = torch.tensor([[16.0, 16.0, 80.0, 48.0], [40.0, 0.0, 56.0, 64.0]])
-    found = model.object_features((maps,), [boxes])
+    actual = model.object_features((maps,), [boxes])
     # The centre of a box, in cells whose centres are whole numbers.
-    torch.testing.assert_close(found[0, :, 0], torch.tensor([48 / 16 - 0.5, 48 / 16 - 0.5]))
+    torch.testing.assert_close(actual[0, :, 0], torch.tensor([48 / 16 - 0.5, 48 / 16 - 0.5]))
 
 
 @pytest.mark.parametrize('method', ['SiameseDETR', 'UPDETR'])
@@ -199,13 +199,13 @@ def test_matching_belongs_to_its_layer(variant):
     seen = [head_inputs[part] for part in parts if part in head_inputs]
     logits, boxes = model.detector.bbox_head(*seen)
     assert len(matching) == len(states) == len(logits)
-    found = set()
+    actual = set()
     for layer, images_matched in enumerate(matching):
         for i, (query, region) in enumerate(images_matched):
-            wanted = matched_by_definition(model, logits[layer, i], boxes[layer, i], batch[i])
-            assert torch.equal(query, wanted[0]) and torch.equal(region, wanted[1])
-            found.add((layer, tuple(query.tolist())))
-    assert len({queries for _, queries in found}) > 1
+            expected = matched_by_definition(model, logits[layer, i], boxes[layer, i], batch[i])
+            assert torch.equal(query, expected[0]) and torch.equal(region, expected[1])
+            actual.add((layer, tuple(query.tolist())))
+    assert len({queries for _, queries in actual}) > 1
 
 
 def test_two_stage_matching_is_of_the_decoder(monkeypatch):
@@ -227,8 +227,8 @@ def test_the_class_loss_is_of_region_and_no_object():
     assert head.cls_out_channels == 2 and head.num_classes == 1
     logits, labels = torch.randn(6, 2), torch.tensor([0, 1, 1, 0, 1, 1])
     weight = torch.tensor([1.0, 0.2])[labels]
-    wanted = (-logits.log_softmax(1)[range(6), labels] * weight).sum() / 3
-    torch.testing.assert_close(head.loss_cls(logits, labels, avg_factor=3), wanted)
+    expected = (-logits.log_softmax(1)[range(6), labels] * weight).sum() / 3
+    torch.testing.assert_close(head.loss_cls(logits, labels, avg_factor=3), expected)
     assert head.bg_cls_weight == 0.2
     assert [type(cost).__name__ for cost in head.assigner.match_costs] == [
         'ClassificationCost',

@@ -47,8 +47,8 @@ def by_view(model, images, samples):
                     predicted = F.normalize(
                         model.head.feature_embed(states[layer, image, q]), dim=0
                     )
-                    wanted = F.normalize(other['p'][image, b], dim=0)
-                    distance = distance + (predicted - wanted).square().sum()
+                    reference = F.normalize(other['p'][image, b], dim=0)
+                    distance = distance + (predicted - reference).square().sum()
             layers.append(distance / 8)
         region = region + model.head.loss_region.loss_weight * torch.stack(layers) / 2
         mask = encoder_inputs['feat_mask']
@@ -94,21 +94,21 @@ def test_losses_by_definition(default_dtype, limit):
     head = copy.deepcopy(model.head)
     region, contexts, detection = by_view(model, images, samples)
     last = len(region) - 1
-    for layer, wanted in enumerate(region):
+    for layer, reference in enumerate(region):
         prefix = '' if layer == last else f'd{layer}.'
         torch.testing.assert_close(
-            fast[f'{prefix}loss_region'], wanted, atol=limit * 10, rtol=limit
+            fast[f'{prefix}loss_region'], reference, atol=limit * 10, rtol=limit
         )
     for name in detection[0]:
-        wanted = (detection[0][name] + detection[1][name]) / 2
+        reference = (detection[0][name] + detection[1][name]) / 2
         # mmdet adds float32's epsilon to what it divides by: 16 regions here, 8 there.
-        torch.testing.assert_close(fast[name], wanted, atol=limit * 10, rtol=limit + 1e-8)
+        torch.testing.assert_close(fast[name], reference, atol=limit * 10, rtol=limit + 1e-8)
     # L_g from an independent implementation; projector and predictor in the same order.
     z = [head.projector((context,))[0] for context in contexts]
     p = [head.predictor((projected,))[0] for projected in z]
     cosine = NegativeCosineSimilarity()
-    wanted = 10.0 * (2 + cosine(p[0], z[1].detach()) + cosine(p[1], z[0].detach()))
-    torch.testing.assert_close(fast['loss_global'], wanted, atol=limit * 100, rtol=limit * 10)
+    reference = 10.0 * (2 + cosine(p[0], z[1].detach()) + cosine(p[1], z[0].detach()))
+    torch.testing.assert_close(fast['loss_global'], reference, atol=limit * 100, rtol=limit * 10)
 
     slow = region.sum() + sum((detection[0][k] + detection[1][k]) / 2 for k in detection[0])
     local = sum(v for k, v in fast.items() if 'loss' in k and k != 'loss_global')
@@ -171,15 +171,15 @@ def test_ablations_of_table_3():
 
 def test_object_target_is_the_queries_feature():
     model = quiet(pretext('SiameseDETR', head=dict(HEAD, target='object'), box_jitter=0.0))
-    wanted = []
+    reference = []
     head = model.head
-    head.reconstruction = lambda states, matching, targets, count: wanted.append(targets) or {}
+    head.reconstruction = lambda states, matching, targets, count: reference.append(targets) or {}
     images, samples = inputs('SiameseDETR', crops=0)
     model.loss(images, samples)
     for i, view in ((0, 'view2'), (2, 'view1')):
         boxes = [sample.gt_instances.bboxes for sample in samples[view]]
         z = model.object_features(model.backbone_maps(images[view]), boxes)
-        torch.testing.assert_close(wanted[0][i : i + 2], z)
+        torch.testing.assert_close(reference[0][i : i + 2], z)
 
 
 def test_box_jitter():

@@ -33,11 +33,11 @@ def test_shuffled_groups_stay_together():
 
 def test_left_out_features():
     model = pretext('UPDETR', drop_prob=0.25)
-    found, _ = model._group(torch.ones(400, 20, 3))
+    actual, _ = model._group(torch.ones(400, 20, 3))
     # All channels of a query or none; by query and image.
-    assert torch.equal(found.amin(2), found.amax(2))
-    assert found[..., 0].mean().item() == pytest.approx(0.75, abs=0.02)
-    by_query = found[..., 0].mean(0)
+    assert torch.equal(actual.amin(2), actual.amax(2))
+    assert actual[..., 0].mean().item() == pytest.approx(0.75, abs=0.02)
+    by_query = actual[..., 0].mean(0)
     assert by_query.min() > 0.6 and by_query.max() < 0.9
     model.eval()
     assert model._group(torch.ones(4, 20, 3))[0].all()
@@ -56,14 +56,14 @@ def test_loss_by_definition():
     for name, value in losses.items():
         torch.testing.assert_close(fast[name], value)
     for layer, matched in enumerate(matching):
-        wanted = 0.0
+        expected = 0.0
         for image, (query, region) in enumerate(matched):
             assert len(query) == 4
             for q, r in zip(query, region):
                 predicted = F.normalize(model.head.feature_embed(states[layer, image, q]), dim=0)
-                wanted += (predicted - F.normalize(p[image, r], dim=0)).square().sum()
+                expected += (predicted - F.normalize(p[image, r], dim=0)).square().sum()
         prefix = '' if layer == len(matching) - 1 else f'd{layer}.'
-        torch.testing.assert_close(fast[f'{prefix}loss_region'], wanted / 8)
+        torch.testing.assert_close(fast[f'{prefix}loss_region'], expected / 8)
 
 
 def test_bad_input():
