@@ -19,7 +19,7 @@ on_imagenet = {
         config='../moco/mocov1_r50_8xb32-200e_imagenet.py', data='imagenet'
     ),
     'SimCLR, 1000 epochs': dict(
-        config='../stock/simclr_r50_16xb256-1000e_imagenet.py', data='imagenet'
+        config='../baselines/simclr_r50_16xb256-1000e_imagenet.py', data='imagenet'
     ),
     'MoCo v2, 800 epochs': dict(config=moco, data='imagenet', options=long),
     'DetCo': dict(config='../detco/detco_r50_8xb32-200e_imagenet.py', data='imagenet'),
@@ -58,7 +58,7 @@ for name in (
 on_coco = {
     'COCO, MoCo v2, 800 epochs': dict(config=moco, data='coco', options={**long, **images}),
     'COCO, BYOL, 800 epochs': dict(
-        config='../stock/byol_r50_8xb32-accum16-800e_coco.py', data='coco'
+        config='../baselines/byol_r50_8xb32-accum16-800e_coco.py', data='coco'
     ),
     'COCO, 800 epochs': dict(config='../plrc/plrc_r50_8xb32-800e_coco.py', data='coco'),
 }

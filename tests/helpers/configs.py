@@ -48,7 +48,7 @@ def shipped_config(name: str, data_root: Path, work_dir: Path, **options: object
     return cfg
 
 
-PRETEXTS = ('barlow_twins', 'detco', 'moco', 'plrc', 'vicreg')
+PRETEXTS = ('barlow_twins', 'baselines', 'detco', 'moco', 'plrc', 'vicreg')
 
 
 PRETRAIN = sorted(p for folder in PRETEXTS for p in (CONFIGS / folder).rglob('*.py'))

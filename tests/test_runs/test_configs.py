@@ -216,6 +216,7 @@ def check_plrc(cfg: Config, stem: str) -> None:
     assert model.beta == float(named.get('beta', 0.7))
     affinity = model.affinity_loss
     assert affinity.strategy == int(named.get('strategy', 1))
+    assert affinity.get('exclude_self', False) == ('-exclude-self' in variant)
     assert (affinity.teacher_temperature, affinity.student_temperature) == (0.07, 0.1)
     assert (model.point_loss.temperature, model.negatives) == (0.1, 'batch')
     assert model.warmup_epochs == (15 if small else 30)
@@ -304,17 +305,28 @@ def test_pretraining_config_says_what_its_name_says(path):
         assert f'_r{backbone.depth}_' in path.stem
     gpus, batch = path.stem.split('_')[2].split('-')[0].split('xb')
     assert cfg.train_dataloader.batch_size == int(batch)
-    assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch)
+    accumulated = int(dict(re.findall(r'-(accum)(\d+)', path.stem)).get('accum', 1))
+    assert cfg.optim_wrapper.get('accumulative_counts', 1) == accumulated
+    assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch) * accumulated
     epochs = cfg.train_cfg.max_epochs
     assert f'-{epochs}e_' in path.stem
     *warm_up, schedule = cfg.param_scheduler
-    assert (schedule.T_max, schedule.end) == (epochs - 10 * len(warm_up), epochs)
+    if path.stem.startswith('mocov1'):
+        assert (epochs, schedule.milestones, schedule.gamma) == (200, [120, 160], 0.1)
+    else:
+        assert (schedule.T_max, schedule.end) == (epochs - 10 * len(warm_up), epochs)
     small = backbone.get('depth') == 18 and 'imagenet' not in path.stem
     pipeline = cfg.train_dataloader.dataset.pipeline
     views = next(step for step in pipeline if 'ContrastViews' in step.type).views
     assert [view[0].scale for view in views[:2]] == [96 if small else 224] * 2
     if method_of(path) in ('barlow_twins', 'vicreg'):
         check_views_without_negatives(cfg, path.stem, small)
+        return
+    if method_of(path) == 'baselines':
+        # The learning rate of 4096 images.
+        assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ('LARS', 4.8)
+        assert cfg.auto_scale_lr.base_batch_size == 4096
+        assert [view[0].crop_ratio_range for view in views] == [(0.08, 1.0)] * 2
         return
     if method_of(path) != 'detco':
         assert cfg.model.queue_len == (192 if small else 65536)

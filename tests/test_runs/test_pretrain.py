@@ -213,6 +213,34 @@ def test_compiled_as_uncompiled(name, scenes_root, tmp_path):
     torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('name', 'least', 'most'),
+    [
+        # One positive beside 65,536 random vectors, at a temperature of 0.07.
+        ('moco/mocov1_r50_8xb32-200e_imagenet', 0.0, 12.0),
+        # One positive among the 7 other views of 4 images: log 7 = 1.95 where all are alike.
+        ('baselines/simclr_r50_16xb256-1000e_imagenet', 0.5, 4.0),
+        # The mean of two negative cosines.
+        ('baselines/byol_r50_8xb32-accum16-800e_coco', -1.0, 1.0),
+    ],
+)
+def test_baselines_train(name, least, most, scenes_root, tmp_path):
+    cfg = quick_pretraining(name, scenes_root, tmp_path)
+    cfg.train_dataloader.dataset.data_prefix.img_path = 'train/'
+    for view in cfg.train_dataloader.dataset.pipeline[1].views:
+        view[0].scale = 64
+    runner = Runner.from_cfg(cfg)
+    before = {k: v.clone() for k, v in runner.model.backbone.state_dict().items()}
+    runner.train()
+    losses = scalars(runner, 'train/loss')
+    assert len(losses) == 4 and all(least < loss < most for loss in losses), losses
+    moved = [k for k, v in runner.model.backbone.state_dict().items() if not v.equal(before[k])]
+    # Of BYOL's 16 batches a step there are 4: mmengine steps at the end of a training in any case.
+    assert {'conv1.weight', 'layer4.2.conv3.weight', 'bn1.running_mean'} <= set(moved)
+    assert (tmp_path / 'epoch_2.pth').is_file()
+
+
 def test_less_than_a_batch(scenes_root, tmp_path):
     cfg = quick_pretraining('moco/mocov2_r18_1xb32-100e_scenes', scenes_root, tmp_path)
     cfg.train_dataloader.batch_size = 9
