@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,11 @@ if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
     threads = max((os.cpu_count() or 1) // int(os.environ['PYTEST_XDIST_WORKER_COUNT']), 1)
     torch.set_num_threads(threads)
     os.environ.setdefault('OMP_NUM_THREADS', str(threads))
+
+
+# Each data set collects garbage once it is built: it need not go through the half million objects
+# of the libraries every time.
+gc.freeze()
 
 
 @pytest.fixture(scope='session', autouse=True)
