@@ -92,6 +92,15 @@ def total(losses: dict) -> torch.Tensor:
     return sum(value for name, value in losses.items() if 'loss' in name)
 
 
+def pairs_of(matching, batch, num_queries=20):
+    """Indices of matched queries and of their regions, for each layer and each image."""
+    counts = [min(len(sample.gt_instances), num_queries) for sample in batch]
+    return [
+        list(zip(query.split(counts), box.split(counts)))
+        for query, box in zip(matching.query, matching.box)
+    ]
+
+
 def quiet(model):
     """Without dropout, so that runs can be compared."""
     for module in model.modules():

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..geometry.correspondence import PixelPairs
+from ..geometry.pixel_pairs import PixelPairs
 from ..losses.functional import spread
 
 
 @torch.no_grad()
 def contrast_statistics(
-    query: Tensor, gamma: Tensor | None, key: Tensor, pairs: list[PixelPairs], cos: nn.Module
+    query: Tensor, gamma: Tensor | None, key: Tensor, pairs: Sequence[PixelPairs], cos: nn.Module
 ) -> dict[str, Tensor]:
     """Measure what a level's contrast sees.
 
@@ -20,7 +22,7 @@ def contrast_statistics(
         query (Tensor): Gamma, (N, C, h, w).
         gamma (Tensor, optional): what L_Cos pulls, (N, C, h, w).
         key (Tensor): Psi, (N, C, h', w').
-        pairs (list[PixelPairs]): geometry of the N images.
+        pairs (Sequence[PixelPairs]): geometry of the N images.
         cos (nn.Module): L_Cos.
 
     Returns:

@@ -1,10 +1,12 @@
 """Which cell of one view lies where in another: the one place that knows (contract 1)."""
 
-from .correspondence import PixelPairs, PositiveBlock, ViewGrid, transform_points
+from .correspondence import ViewGrid, transform_points
+from .pixel_pairs import PairBatch, PixelPairs, PositiveBlock
 from .point_samplers import NearbyPoints, PooledRegions, RegionPoints
 
 __all__ = [
     'NearbyPoints',
+    'PairBatch',
     'PixelPairs',
     'PooledRegions',
     'PositiveBlock',

@@ -14,11 +14,8 @@ depend on the precision that the features are trained in.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -144,127 +141,37 @@ class ViewGrid:
             further than ``radius`` from every point. Either may be empty.
         """
         low, high = points.amin(0) - radius, points.amax(0) + radius
-        corners = torch.stack(
-            [low, torch.stack([high[0], low[1]]), high, torch.stack([low[0], high[1]])]
-        )
-        h, w = self.map_shape
-        denominators = corners @ self.homography[2, :2] + self.homography[2, 2]
-        if (denominators.sign() != denominators[0].sign()).any():
-            # The square crosses the horizon: its image is not a quadrangle.
-            return slice(0, h), slice(0, w)
-        mapped = transform_points(corners, self.homography)
-        scale = torch.tensor([w / self.input_shape[1], h / self.input_shape[0]]).double()
-        # A cell centre is at (index + 0.5): half a cell of slack either way
-        # makes the bounds inclusive whatever the rounding.
-        first = ((mapped.amin(0) * scale) - 1.0).floor()
-        last = ((mapped.amax(0) * scale) + 1.0).ceil()
-        c0, r0 = (int(v) for v in first.clamp(min=0).tolist())
-        c1, r1 = (int(v) for v in last.tolist())
-        return slice(min(r0, h), max(min(r1, h), 0)), slice(min(c0, w), max(min(c1, w), 0))
+        return self.windows(low[None], high[None])[0]
 
-
-class PositiveBlock(NamedTuple):
-    """Some anchors and their positives.
-
-    Attributes:
-        anchors (Tensor): (B,) indices of cells of the query's map.
-        rows (slice): Rows of the key's map outside which they have no positive.
-        cols (slice): Columns likewise.
-        positive (Tensor): (B, rows, cols) bool, equation (3) within the window.
-        count (Tensor): (B,) number of positives; 0 makes a cell no anchor.
-    """
-
-    anchors: Tensor
-    rows: slice
-    cols: slice
-    positive: Tensor
-    # A tuple has a method of this name.
-    count: Tensor  # type: ignore[assignment]
-
-
-class PixelPairs:
-    """Positive and negative pairs of cells of two views, PixCon's equation (3).
-
-    ``d(i, j)`` is the Euclidean distance, in raw-image pixels, between the
-    centres of cell i of the query view and cell j of the key view. The
-    threshold is ``th = mean(d) / S`` over all pairs of cells that lie on
-    image, ``P_i = {j : d(i, j) <= th}``. Anchors are the query's cells on image
-    that lie inside the key view's footprint and have a positive.
-
-    The distances are a function of geometry, so the mask is formed a block at a
-    time and never held: memory grows with the number of cells.
-
-    Args:
-        query (ViewGrid): The view whose cells are anchors (x_e in the paper).
-        key (ViewGrid): The view whose cells are positives and negatives (x_m).
-        S (float): The divisor of the mean distance. Defaults to 9.
-        device (torch.device | str): Where the masks are wanted.
-
-    Raises:
-        ValueError: ``S`` is not positive.
-    """
-
-    def __init__(
-        self,
-        query: ViewGrid,
-        key: ViewGrid,
-        S: float = 9.0,
-        device: torch.device | str = 'cpu',
-    ) -> None:
-        if not S > 0:
-            raise ValueError(f'S divides the mean distance and must be positive, got {S}')
-        self.query, self.key, self.S = query, key, float(S)
-        self.device = torch.device(device)
-        self.query_raw = query.raw_centres.to(self.device)
-        self.key_raw = key.raw_centres.to(self.device)
-        self.key_valid = key.valid.to(self.device)
-        in_key_view = key.contains(transform_points(query.raw_centres, key.homography))
-        # On the CPU: it decides which blocks exist, without a device's wait.
-        self.candidates = query.valid & in_key_view
-
-    @cached_property
-    def threshold(self) -> float:
-        """``th`` in raw-image pixels; 0 if a view has no cell on image."""
-        queries = self.query_raw[self.query.valid.to(self.device)]
-        keys = self.key_raw[self.key_valid]
-        if len(queries) == 0 or len(keys) == 0:
-            return 0.0
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for block in queries.split(max(1, BLOCK_ELEMENTS // 2 // len(keys))):
-            # Differences, not a matrix product, which would cancel.
-            total += torch.cdist(block, keys, compute_mode='donot_use_mm_for_euclid_dist').sum()
-        return total.item() / (len(queries) * len(keys)) / self.S
-
-    def blocks(self, max_elements: int = BLOCK_ELEMENTS) -> Iterator[PositiveBlock]:
-        """Yield the anchors with their positives, each candidate cell once.
+    def windows(self, low: Tensor, high: Tensor) -> list[tuple[slice, slice]]:
+        """The cells that can lie within some rectangles of the raw image.
 
         Args:
-            max_elements (int): Bound on anchors x cells of the key's map. A
-                single anchor is always allowed.
+            low (Tensor): (n, 2), upper left corners in raw-image pixels.
+            high (Tensor): (n, 2), lower right corners.
 
-        Yields:
-            PositiveBlock: Square tiles of the query's map, so that the window
-            of a block's positives stays small.
+        Returns:
+            list[tuple[slice, slice]]: Rows and columns of the map for each; a cell outside lies
+            outside of the rectangle. Either may be empty.
         """
-        h, w = self.query.map_shape
-        key_h, key_w = self.key.map_shape
-        side = max(1, math.isqrt(max_elements // (key_h * key_w)))
-        candidates = self.candidates.view(h, w)
-        squared_threshold = self.threshold**2
-        key_raw = self.key_raw.view(key_h, key_w, 2)
-        key_valid = self.key_valid.view(key_h, key_w)
-        index = torch.arange(h * w).view(h, w)
-        for top in range(0, h, side):
-            for left in range(0, w, side):
-                tile = slice(top, top + side), slice(left, left + side)
-                anchors = index[tile][candidates[tile]]
-                if len(anchors) == 0:
-                    continue
-                rows, cols = self.key.window(self.query.raw_centres[anchors], self.threshold)
-                anchors = anchors.to(self.device, non_blocking=True)
-                x, y = key_raw[rows, cols].unbind(-1)
-                points = self.query_raw[anchors][:, :, None, None]
-                squared = (points[:, 0] - x).square_()
-                squared += (points[:, 1] - y).square_()
-                positive = (squared <= squared_threshold) & key_valid[rows, cols]
-                yield PositiveBlock(anchors, rows, cols, positive, positive.flatten(1).sum(1))
+        (x0, y0), (x1, y1) = low.unbind(1), high.unbind(1)
+        corners = torch.stack([x0, y0, x1, y0, x1, y1, x0, y1], dim=1).unflatten(1, (4, 2))
+        denominators = corners @ self.homography[2, :2] + self.homography[2, 2]
+        # Over the horizon: the image of the rectangle is not a quadrangle.
+        crosses = (denominators.sign() != denominators[:, :1].sign()).any(1)
+        mapped = transform_points(corners, self.homography)
+        scale = torch.tensor(
+            [self.map_shape[1] / self.input_shape[1], self.map_shape[0] / self.input_shape[0]],
+            dtype=torch.float64,
+        )
+        limit = torch.tensor(self.map_shape[::-1], dtype=torch.float64)
+        # A cell centre is at (index + 0.5): half a cell of slack either way
+        # makes the bounds inclusive whatever the rounding.
+        first = (mapped.amin(1) * scale - 1.0).floor().clamp(min=0).minimum(limit)
+        last = (mapped.amax(1) * scale + 1.0).ceil().clamp(min=0).minimum(limit)
+        whole = (crosses | ~torch.cat([first, last], 1).isfinite().all(1))[:, None]
+        first, last = torch.where(whole, 0, first), torch.where(whole, limit, last)
+        return [
+            (slice(r0, max(r0, r1)), slice(c0, max(c0, c1)))
+            for (c0, r0), (c1, r1) in zip(first.long().tolist(), last.long().tolist())
+        ]

@@ -8,12 +8,18 @@ from typing import Any
 from mmdet.models.dense_heads import DABDETRHead, DeformableDETRHead
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
-from mmdet.utils import reduce_mean
 from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
 from ..layers import DenoisingTargets
+from .batched_matching import (
+    EPS,
+    BatchedMatching,
+    at_least_one,
+    losses_by_layer,
+    mean_over_processes,
+)
 
 
 class DenoisingLossMixin:
@@ -59,57 +65,59 @@ class DenoisingLossMixin:
             [sample.gt_instances for sample in batch_data_samples],
             [sample.metainfo for sample in batch_data_samples],
         )
-        last = len(scores) - 1
-        for layer, (layer_scores, layer_boxes) in enumerate(zip(scores, boxes)):
-            prefix = '' if layer == last else f'd{layer}.'
-            layer_losses = self.loss_dn(layer_scores[:, :D], layer_boxes[:, :D], dn_targets)
-            losses.update({f'{prefix}dn_{name}': value for name, value in layer_losses.items()})
-        return losses
+        dn_losses = self.loss_dn(scores[:, :, :D], boxes[:, :, :D], dn_targets)
+        return losses | losses_by_layer(dn_losses, 'dn_')
 
     def loss_dn(
         self, scores: Tensor, boxes: Tensor, targets: DenoisingTargets
     ) -> dict[str, Tensor]:
-        """Denoising losses of one layer: no matching, every query knows its box.
+        """Denoising losses of all layers: no matching, every query knows its box.
 
         The same losses and weights as for matching queries, divided by boxes x
         groups (their mean over processes, as mmdet divides matching losses).
 
         Args:
-            scores (Tensor): Class logits, (N, D, classes).
-            boxes (Tensor): (N, D, 4), cx cy w h in 0..1.
+            scores (Tensor): Class logits, (L, N, D, classes).
+            boxes (Tensor): (L, N, D, 4), cx cy w h in 0..1.
             targets (DenoisingTargets): What they should be.
 
         Returns:
-            dict: ``loss_cls``, ``loss_bbox`` and ``loss_iou``.
+            dict: ``loss_cls``, ``loss_bbox`` and ``loss_iou`` of each layer, (L, ).
         """
-        scores = scores[targets.image, targets.slot]
-        boxes = boxes[targets.image, targets.slot]
-        count = reduce_mean(boxes.new_tensor([float(len(boxes))])).clamp(min=1).item()
-        if len(boxes) == 0:
-            # Some of mmdet's losses reduce nothing to NaN.
-            zero = scores.sum() + boxes.sum()
+        layers = len(scores)
+        place = targets.image * targets.num_queries + targets.slot
+        # The gradient of this is one operation, that of an index many.
+        scores = scores.flatten(1, 2).index_select(1, place).flatten(0, 1)
+        boxes = boxes.flatten(1, 2).index_select(1, place).flatten(0, 1)
+        count = mean_over_processes(len(place), boxes.device)
+        if len(place) == 0:
+            # A zero in the graph; some of mmdet's losses would be a NaN.
+            zero = (scores.sum() + boxes.sum()).expand(layers)
             return dict(loss_cls=zero, loss_bbox=zero, loss_iou=zero)
-        weight = boxes.new_ones(boxes.shape)
-        return dict(
-            loss_cls=self.loss_cls(scores, targets.labels, weight[:, 0], avg_factor=count),
-            loss_bbox=self.loss_bbox(boxes, targets.boxes, weight, avg_factor=count),
+        sizes, true_boxes = (part.repeat(layers, 1) for part in (targets.sizes, targets.boxes))
+        losses = dict(
+            loss_cls=self.loss_cls(
+                scores, targets.labels.repeat(layers), reduction_override='none'
+            ),
+            loss_bbox=self.loss_bbox(boxes, true_boxes, reduction_override='none'),
             # In pixels, as mmdet: the losses' epsilons are meant for them.
             loss_iou=self.loss_iou(
-                bbox_cxcywh_to_xyxy(boxes) * targets.sizes,
-                bbox_cxcywh_to_xyxy(targets.boxes) * targets.sizes,
-                weight,
-                avg_factor=count,
+                bbox_cxcywh_to_xyxy(boxes) * sizes,
+                bbox_cxcywh_to_xyxy(true_boxes) * sizes,
+                reduction_override='none',
             ),
         )
+        divisor = at_least_one(count) + EPS
+        return {name: loss.view(layers, -1).sum(1) / divisor for name, loss in losses.items()}
 
 
 @MODELS.register_module()
-class DNDETRHead(DenoisingLossMixin, DABDETRHead):
+class DNDETRHead(DenoisingLossMixin, DABDETRHead, BatchedMatching):
     """DAB-DETR's head with denoising losses; see :class:`DNDETR`."""
 
 
 @MODELS.register_module()
-class DNDeformableDETRHead(DenoisingLossMixin, DeformableDETRHead):
+class DNDeformableDETRHead(DenoisingLossMixin, DeformableDETRHead, BatchedMatching):
     """Deformable DETR's head with denoising losses; see :class:`DNDeformableDETR`."""
 
     def init_weights(self) -> None:

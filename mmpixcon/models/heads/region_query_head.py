@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from mmdet.models.layers import MLP
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -12,6 +9,7 @@ from torch import Tensor, nn
 from mmpixcon.registry import MODELS
 
 from ..losses import RegionFeatureLoss
+from .batched_matching import Matching, losses_by_layer
 
 
 @MODELS.register_module()
@@ -63,18 +61,17 @@ class RegionQueryHead(BaseModule):
     def reconstruction(
         self,
         hidden_states: Tensor,
-        matching: Sequence[Sequence[tuple[Tensor, Tensor]]],
-        targets: Sequence[Tensor] | Tensor,
-        avg_factor: float,
+        matching: Matching,
+        targets: Tensor,
+        avg_factor: float | Tensor,
     ) -> dict[str, Tensor]:
         """Losses of the reconstructed features.
 
         Args:
             hidden_states (Tensor): Output of the decoder layers, (L, N, Q, C).
-            matching (Sequence): Of each layer and image, indices of the k matched
-                queries and of their regions.
-            targets (Sequence[Tensor]): Features of N images, (n, B) each.
-            avg_factor (float): Matched regions of the batch, mean over processes.
+            matching (Matching): Of the queries of each layer and the batch's S regions.
+            targets (Tensor): Features of the regions, image after image, (S, B).
+            avg_factor (float | Tensor): Regions of the batch, mean over processes.
 
         Returns:
             dict: ``loss_region`` of the last layer, ``d0.loss_region`` and so on of the
@@ -82,32 +79,22 @@ class RegionQueryHead(BaseModule):
         """
         if self.loss_region is None:
             return {}
-        losses = {}
-        last = len(hidden_states) - 1
-        for layer, (states, matched) in enumerate(zip(hidden_states, matching)):
-            predictions, matched_targets = gather_matched(states, targets, matched)
-            prefix = '' if layer == last else f'd{layer}.'
-            losses[f'{prefix}loss_region'] = self.loss_region(
-                self.feature_embed(predictions), matched_targets, avg_factor
-            )
-        return losses
+        predicted = self.feature_embed(matched_states(hidden_states, matching))
+        matched = targets.index_select(0, matching.target.flatten())
+        shape = (*matching.target.shape, -1)
+        loss = self.loss_region(predicted.view(shape), matched.view(shape), avg_factor)
+        return losses_by_layer(dict(loss_region=loss))
 
 
-def gather_matched(
-    states: Sequence[Tensor] | Tensor,
-    targets: Sequence[Tensor] | Tensor,
-    matching: Sequence[tuple[Tensor, Tensor]],
-) -> tuple[Tensor, Tensor]:
-    """States of matched queries beside what they are matched to.
+def matched_states(states: Tensor, matching: Matching) -> Tensor:
+    """States of matched queries.
 
     Args:
-        states (Sequence[Tensor]): Of N images, (Q, C) each.
-        targets (Sequence[Tensor]): Of N images, (n, B) each.
-        matching (Sequence): Of each image, indices of k queries and of their regions.
+        states (Tensor): Of L layers and N images, (L, N, Q, C).
+        matching (Matching): Of the same layers and images, P pairs a layer.
 
     Returns:
-        tuple[Tensor, Tensor]: (K, C) and (K, B) over all images.
+        Tensor: (L * P, C), layer after layer.
     """
-    matched_states = [state[query] for state, (query, _) in zip(states, matching)]
-    matched_targets = [target[region] for target, (_, region) in zip(targets, matching)]
-    return torch.cat(matched_states), torch.cat(matched_targets)
+    # Its gradient is one operation, that of an index many.
+    return states.flatten(0, 2).index_select(0, matching.prediction.flatten())

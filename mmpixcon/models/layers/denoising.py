@@ -105,27 +105,30 @@ class DenoisingQueryGenerator(BaseModule):
             0 if no image has any.
         """
         weight = self.label_embedding.weight
-        counts, labels, boxes, sizes = [], [], [], []
-        for sample in batch_data_samples:
-            height, width = sample.img_shape[:2]
-            size = weight.new_tensor([width, height, width, height], dtype=torch.float32)
-            xyxy = get_box_tensor(sample.gt_instances.bboxes).to(size)
-            counts.append(len(xyxy))
-            labels.append(sample.gt_instances.labels)
-            boxes.append(bbox_xyxy_to_cxcywh(xyxy / size))
-            sizes.append(size.expand(len(xyxy), 4))
-        groups, most = self.num_groups, max(counts)
-        count = torch.tensor(counts, device=weight.device)
-        place = torch.cat([torch.arange(n, device=weight.device) for n in counts])
-        image = torch.repeat_interleave(count)
-        offset = torch.arange(groups, device=weight.device).repeat_interleave(len(image)) * most
+        instances = [sample.gt_instances for sample in batch_data_samples]
+        shapes = [sample.img_shape[:2] for sample in batch_data_samples]
+        labels = torch.cat([instance.labels for instance in instances])
+        corners = torch.cat([get_box_tensor(instance.bboxes) for instance in instances])
+        # What the CPU knows goes to the device without a wait.
+        counts = torch.tensor([len(instance) for instance in instances])
+        groups, most = self.num_groups, int(counts.max())
+        images = torch.arange(len(counts)).repeat_interleave(counts)
+        places = torch.cat([torch.arange(int(n)) for n in counts])
+        offsets = torch.arange(groups)[:, None] * most
+        count, image, slot = (
+            values.to(weight.device, non_blocking=True)
+            for values in (counts, images, (places + offsets).flatten())
+        )
+        size = torch.tensor([[w, h, w, h] for h, w in shapes], dtype=torch.float32)
+        size = size.to(weight.device, non_blocking=True)[image]
+        boxes = bbox_xyxy_to_cxcywh(corners.to(size) / size)
         targets = DenoisingTargets(
             num_queries=most * groups,
             image=image.repeat(groups),
-            slot=place.repeat(groups) + offset,
-            labels=torch.cat(labels).repeat(groups),
-            boxes=torch.cat(boxes).repeat(groups, 1),
-            sizes=torch.cat(sizes).repeat(groups, 1),
+            slot=slot,
+            labels=labels.repeat(groups),
+            boxes=boxes.repeat(groups, 1),
+            sizes=size.repeat(groups, 1),
         )
         embedded = self.label_embedding(self.noisy_labels(targets.labels))
         embedded = torch.cat([embedded, embedded.new_ones(len(embedded), 1)], dim=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ..contrast.gather import gather_with_gradient
-from ..geometry.correspondence import PixelPairs
+from ..geometry.pixel_pairs import PairBatch, PixelPairs
 
 # Floor of a feature's norm in l2(.), as the eps of F.normalize.
 NORM_EPS = 1e-6
@@ -18,35 +18,26 @@ def unit_rows(features: Tensor) -> tuple[Tensor, Tensor]:
     """l2(.) of each row.
 
     Args:
-        features (Tensor): (n, C).
+        features (Tensor): (..., C).
 
     Returns:
-        tuple[Tensor, Tensor]: (n, C) rows of unit length and (n, 1) norms, not
+        tuple[Tensor, Tensor]: (..., C) rows of unit length and (..., 1) norms, not
         below ``NORM_EPS``.
     """
-    norm = torch.linalg.vector_norm(features, dim=1, keepdim=True).clamp_(min=NORM_EPS)
+    norm = torch.linalg.vector_norm(features, dim=-1, keepdim=True).clamp_(min=NORM_EPS)
     return features / norm, norm
 
 
-def average_over_images(
-    image_loss: Callable[..., Tensor],
-    query: Tensor,
-    key: Tensor,
-    pairs: list[PixelPairs],
-    *args: float,
-) -> Tensor:
-    """Average a pixel loss over images.
+def pair_batch(query: Tensor, key: Tensor, pairs: Sequence[PixelPairs]) -> PairBatch:
+    """The geometry of the images of two maps.
 
     Args:
-        image_loss (Callable): ``(query, key, pairs, *args) -> scalar`` of one
-            image, (C, h * w) and (C, h', w').
         query (Tensor): (N, C, h, w).
-        key (Tensor): (N, C, h', w'); detached here.
-        pairs (list[PixelPairs]): Geometry of the N images.
-        *args: Passed on.
+        key (Tensor): (N, C, h', w').
+        pairs (Sequence[PixelPairs]): geometry of the N images, maybe a batch already.
 
     Returns:
-        Tensor: Scalar.
+        PairBatch: all of them.
 
     Raises:
         ValueError: Shapes of maps and geometry do not fit.
@@ -62,8 +53,7 @@ def average_over_images(
                 f'PixelPairs of maps {pair.query.map_shape} and {pair.key.map_shape} '
                 f'do not fit maps {tuple(query.shape[2:])} and {tuple(key.shape[2:])}'
             )
-    images = zip(query.flatten(2), key.detach(), pairs)
-    return torch.stack([image_loss(*image, *args) for image in images]).mean()
+    return pairs if isinstance(pairs, PairBatch) else PairBatch(pairs)
 
 
 def whole_batch(first: Tensor, second: Tensor, name: str) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from ..geometry.correspondence import PixelPairs
+from ..geometry.pixel_pairs import PixelPairs
+from .functional import pair_batch
 
 
 class PixelContrastLoss(nn.Module):
@@ -27,7 +30,7 @@ class PixelContrastLoss(nn.Module):
         query: Tensor,
         gamma: Tensor | None,
         key: Tensor,
-        pairs: list[PixelPairs],
+        pairs: Sequence[PixelPairs],
         alpha: float,
         beta: float,
         level: int,
@@ -39,7 +42,7 @@ class PixelContrastLoss(nn.Module):
             gamma (Tensor, optional): what L_Cos pulls, (N, C, h, w); without it there is no
                 L_Cos.
             key (Tensor): Psi, (N, C, h', w'); no gradient.
-            pairs (list[PixelPairs]): geometry of the N images.
+            pairs (Sequence[PixelPairs]): geometry of the N images.
             alpha (float): weight of L_NCE, which is left out at 0.
             beta (float): weight of L_Cos.
             level (int): index of the level, for forward hooks.
@@ -47,9 +50,10 @@ class PixelContrastLoss(nn.Module):
         Returns:
             dict[str, Tensor]: ``loss_pixel_nce`` and ``loss_pixel_cos``.
         """
+        batch = pair_batch(query, key, pairs)
         losses = {}
         if alpha > 0:
-            losses['loss_pixel_nce'] = alpha * self.nce(query, key, pairs)
+            losses['loss_pixel_nce'] = alpha * self.nce(query, key, batch)
         if gamma is not None:
-            losses['loss_pixel_cos'] = beta * self.cos(gamma, key, pairs)
+            losses['loss_pixel_cos'] = beta * self.cos(gamma, key, batch)
         return losses

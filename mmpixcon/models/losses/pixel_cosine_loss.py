@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,13 +10,13 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from ..geometry.correspondence import PixelPairs
+from ..geometry.pixel_pairs import PairBatch, PixelPairs
 from ..precision import full_precision
-from .functional import NORM_EPS, average_over_images, unit_rows
+from .functional import NORM_EPS, pair_batch, unit_rows
 
 
 class _MeanPositiveCosine(torch.autograd.Function):
-    """``-mean_i mean_{j in P_i} l2(q_i) . l2(k_j)`` of one image.
+    """``-mean_i mean_{j in P_i} l2(q_i) . l2(k_j)``, averaged over images.
 
     The keys take no gradient, so ``m_i = mean_{j in P_i} l2(k_j)`` is a constant
     of the graph, and the gradient is formed beside the value:
@@ -23,32 +24,29 @@ class _MeanPositiveCosine(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, pairs: PixelPairs) -> Tensor:
-        channels, height, width = key.shape
-        unit_keys, _ = unit_rows(key.flatten(1).T)
-        unit_keys = unit_keys.view(height, width, channels)
+    def forward(ctx: Any, query: Tensor, key: Tensor, batch: PairBatch) -> Tensor:
+        unit_keys, _ = unit_rows(key.flatten(2).mT)
+        unit_keys = unit_keys.unflatten(1, batch.key_shape)
         grad = torch.zeros_like(query) if ctx.needs_input_grad[0] else None
-        total = query.new_zeros(())
-        anchors = query.new_zeros(())
-        for block in pairs.blocks():
+        total, anchors = query.new_zeros(2, len(query))
+        for block in batch.blocks():
             is_anchor = (block.count > 0).to(query.dtype)
-            anchors += is_anchor.sum()
-            keys = unit_keys[block.rows, block.cols].reshape(-1, channels)
-            mean_key = block.positive.flatten(1).to(query.dtype) @ keys
-            mean_key /= block.count.clamp(min=1)[:, None]
-            unit_query, norm = unit_rows(query[:, block.anchors].T)
-            cosine = (unit_query * mean_key).sum(1)
-            total -= cosine @ is_anchor
+            anchors[block.images] += is_anchor.sum(1)
+            keys = unit_keys[block.images, block.rows, block.cols].flatten(1, 2)
+            mean_key = torch.bmm(block.positive.flatten(2).to(query.dtype), keys)
+            mean_key /= block.count.clamp(min=1)[..., None]
+            unit_query, norm = unit_rows(block.of_anchors(query))
+            cosine = (unit_query * mean_key).sum(2)
+            total[block.images] -= (cosine * is_anchor).sum(1)
             if grad is not None:
                 # Below the floor of the norm, l2(q) is q / eps: a line.
-                projected = cosine * (norm[:, 0] > NORM_EPS)
-                block_grad = unit_query.mul_(projected[:, None]).sub_(mean_key)
-                block_grad.mul_((is_anchor / norm[:, 0])[:, None])
-                grad[:, block.anchors] = block_grad.T
+                projected = cosine[..., None] * (norm > NORM_EPS)
+                block_grad = unit_query.mul_(projected).sub_(mean_key)
+                block.put(grad, block_grad.mul_(is_anchor[..., None] / norm))
         anchors.clamp_(min=1)
         if grad is not None:
-            ctx.save_for_backward(grad.div_(anchors))
-        return total / anchors
+            ctx.save_for_backward(grad.div_((anchors * len(query))[:, None, None]))
+        return (total / anchors).mean()
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
@@ -73,13 +71,13 @@ class PixelCosineLoss(nn.Module):
     """
 
     @full_precision
-    def forward(self, query: Tensor, key: Tensor, pairs: list[PixelPairs]) -> Tensor:
+    def forward(self, query: Tensor, key: Tensor, pairs: Sequence[PixelPairs]) -> Tensor:
         """Compute the loss.
 
         Args:
             query (Tensor): gamma, (N, C, h, w).
             key (Tensor): Psi, (N, C, h', w'); takes no gradient.
-            pairs (list[PixelPairs]): The geometry of each image.
+            pairs (Sequence[PixelPairs]): The geometry of each image.
 
         Returns:
             Tensor: Scalar in [-1, 1]. float64 stays float64, everything else
@@ -88,4 +86,5 @@ class PixelCosineLoss(nn.Module):
         Raises:
             ValueError: Shapes of maps and geometry do not fit.
         """
-        return average_over_images(_MeanPositiveCosine.apply, query, key, pairs)
+        batch = pair_batch(query, key, pairs)
+        return _MeanPositiveCosine.apply(query.flatten(2), key.detach(), batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,13 +10,13 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from ..geometry.correspondence import PixelPairs
+from ..geometry.pixel_pairs import PairBatch, PixelPairs
 from ..precision import full_precision
-from .functional import NORM_EPS, average_over_images, unit_rows
+from .functional import NORM_EPS, pair_batch, unit_rows
 
 
 class _PixelNCE(torch.autograd.Function):
-    r"""Equation (4) of one image, its gradient formed in the same pass.
+    r"""Equation (4), averaged over images, its gradient formed in the same pass.
 
     With ``s_ij = l2(q_i) . l2(k_j) / tau`` and ``Z_i = sum_{j in N_i} exp(s_ij)``::
 
@@ -29,50 +30,49 @@ class _PixelNCE(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, pairs: PixelPairs, temperature: float
+        ctx: Any, query: Tensor, key: Tensor, batch: PairBatch, temperature: float
     ) -> Tensor:
-        height, width = key.shape[1:]
-        unit_keys, _ = unit_rows(key.flatten(1).T)
-        padding = ~pairs.key_valid if not bool(pairs.key.valid.all()) else None
+        unit_keys, _ = unit_rows(key.flatten(2).mT)
         grad = torch.zeros_like(query) if ctx.needs_input_grad[0] else None
-        total = query.new_zeros(())
-        anchors = query.new_zeros(())
-        for block in pairs.blocks():
+        total, anchors = query.new_zeros(2, len(query))
+        for block in batch.blocks():
             is_anchor = (block.count > 0).to(query.dtype)
-            anchors += is_anchor.sum()
+            anchors[block.images] += is_anchor.sum(1)
             weight = is_anchor / block.count.clamp(min=1)
-            unit_query, norm = unit_rows(query[:, block.anchors].T)
-            s = (unit_query / temperature) @ unit_keys.T
-            if padding is not None:
-                s.masked_fill_(padding, -torch.inf)
+            unit_query, norm = unit_rows(block.of_anchors(query))
+            keys = unit_keys[block.images]
+            s = torch.bmm(unit_query / temperature, keys.mT)
+            if batch.padding is not None:
+                s.masked_fill_(batch.padding[block.images, None], -torch.inf)
             # Invariant to a shift of a row: keeps exp() within range.
-            s -= s.amax(1, keepdim=True)
+            s -= s.amax(2, keepdim=True)
             # Only the window of the positives needs s itself later.
-            in_window = s.view(-1, height, width)[:, block.rows, block.cols]
-            s_positive = in_window.masked_fill(~block.positive, 0)
+            in_window = s.unflatten(2, batch.key_shape)[:, :, block.rows, block.cols]
+            negative = ~block.positive
+            s_positive = in_window.masked_fill(negative, 0)
             s.exp_()
             in_window.masked_fill_(block.positive, 0)
-            z = s.sum(1)
-            log_z = z.log()[:, None, None]
+            z = s.sum(2)
+            log_z = z.log()[..., None, None]
             log_denominator = torch.logaddexp(s_positive, log_z)
-            per_pair = (log_denominator - s_positive).masked_fill_(~block.positive, 0)
-            total += per_pair.flatten(1).sum(1) @ weight
+            per_pair = (log_denominator - s_positive).masked_fill_(negative, 0)
+            total[block.images] += (per_pair.sum((2, 3)) * weight).sum(1)
             if grad is None:
                 continue
             # Rows of s, now exp(s) of the negatives and 0 at the positives,
             # become dL/ds. Without a negative the loss is 0, and so is this.
-            inverse = (-log_denominator).exp_().masked_fill_(~block.positive, 0)
-            factor = inverse.flatten(1).sum(1).masked_fill_(z == 0, 0) * weight
-            s *= factor[:, None]
-            at_positives = torch.sigmoid(log_z - s_positive).masked_fill_(~block.positive, 0)
-            in_window -= at_positives * weight[:, None, None]
-            block_grad = (s @ unit_keys).div_(temperature)
-            along = (unit_query * block_grad).sum(1, keepdim=True) * (norm > NORM_EPS)
-            grad[:, block.anchors] = ((block_grad - unit_query * along) / norm).T
+            inverse = log_denominator.neg().exp_().masked_fill_(negative, 0)
+            factor = inverse.sum((2, 3)).masked_fill_(z == 0, 0) * weight
+            s *= factor[..., None]
+            at_positives = (log_z - s_positive).sigmoid_().masked_fill_(negative, 0)
+            in_window -= at_positives.mul_(weight[..., None, None])
+            block_grad = torch.bmm(s, keys).div_(temperature)
+            along = (unit_query * block_grad).sum(2, keepdim=True) * (norm > NORM_EPS)
+            block.put(grad, block_grad.sub_(unit_query.mul_(along)).div_(norm))
         anchors.clamp_(min=1)
         if grad is not None:
-            ctx.save_for_backward(grad.div_(anchors))
-        return total / anchors
+            ctx.save_for_backward(grad.div_((anchors * len(query))[:, None, None]))
+        return (total / anchors).mean()
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
@@ -112,13 +112,13 @@ class PixelNCELoss(nn.Module):
         self.temperature = temperature
 
     @full_precision
-    def forward(self, query: Tensor, key: Tensor, pairs: list[PixelPairs]) -> Tensor:
+    def forward(self, query: Tensor, key: Tensor, pairs: Sequence[PixelPairs]) -> Tensor:
         """Compute the loss.
 
         Args:
             query (Tensor): Gamma, (N, C, h, w).
             key (Tensor): Psi, (N, C, h', w'); takes no gradient.
-            pairs (list[PixelPairs]): The geometry of each image.
+            pairs (Sequence[PixelPairs]): The geometry of each image.
 
         Returns:
             Tensor: Scalar. float64 stays float64, everything else is computed
@@ -127,4 +127,5 @@ class PixelNCELoss(nn.Module):
         Raises:
             ValueError: Shapes of maps and geometry do not fit.
         """
-        return average_over_images(_PixelNCE.apply, query, key, pairs, self.temperature)
+        batch = pair_batch(query, key, pairs)
+        return _PixelNCE.apply(query.flatten(2), key.detach(), batch, self.temperature)

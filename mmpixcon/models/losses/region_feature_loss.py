@@ -33,16 +33,16 @@ class RegionFeatureLoss(nn.Module):
         self.loss_weight = loss_weight
 
     @full_precision
-    def forward(self, predicted: Tensor, target: Tensor, avg_factor: float) -> Tensor:
+    def forward(self, predicted: Tensor, target: Tensor, avg_factor: float | Tensor) -> Tensor:
         """Weighted sum over regions, divided; in full precision under autocast.
 
         Args:
-            predicted (Tensor): (k, C); k may be 0.
-            target (Tensor): (k, C); gets no gradient.
-            avg_factor (float): What the sum is divided by, the number of regions.
+            predicted (Tensor): (..., k, C); k may be 0.
+            target (Tensor): (..., k, C); gets no gradient.
+            avg_factor (float | Tensor): What the sum is divided by, the number of regions.
 
         Returns:
-            Tensor: Scalar.
+            Tensor: (...), of decoder layers, say; else a scalar.
         """
-        difference = F.normalize(predicted, dim=1) - F.normalize(target.detach(), dim=1)
-        return self.loss_weight * difference.square().sum() / avg_factor
+        difference = F.normalize(predicted, dim=-1) - F.normalize(target.detach(), dim=-1)
+        return self.loss_weight * difference.square().sum((-2, -1)) / avg_factor

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from ..heads.region_query_head import gather_matched
+from ..heads.batched_matching import Matching
+from ..heads.region_query_head import matched_states
 from .region_pretext import RegionPretext
 
 
@@ -77,10 +78,11 @@ class DETReg(RegionPretext):
         features = self.crop_features(batch_data_samples, self.embedding_level)
         head_inputs, _ = self.decode(self.backbone_maps(batch_inputs), batch_data_samples)
         losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
-        matched_states, matched_features = gather_matched(states[-1], features, matching[-1])
-        predicted = self.embedding(matched_states)
-        if len(matched_states):
-            losses['loss_embedding'] = self.loss_embedding(predicted, matched_features.detach())
+        last = Matching(*(indices[-1:] for indices in matching))
+        predicted = self.embedding(matched_states(states, last))
+        if len(predicted):
+            matched = features.index_select(0, last.target[0])
+            losses['loss_embedding'] = self.loss_embedding(predicted, matched.detach())
         else:
             losses['loss_embedding'] = sum(p.sum() for p in self.embedding.parameters()) * 0.0
         return losses

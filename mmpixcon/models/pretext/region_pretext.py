@@ -11,9 +11,7 @@ from typing import Any
 import torch
 from mmcv.ops import RoIAlign
 from mmdet.models.detectors import DetectionTransformer
-from mmdet.models.task_modules.assigners import AssignResult
 from mmdet.structures import SampleList
-from mmdet.utils import reduce_mean
 from mmengine.config import ConfigDict
 from torch import Tensor
 
@@ -22,14 +20,14 @@ from mmpixcon.registry import MODELS
 from ..capture import captured, recorded_calls
 from ..detectors.frozen import CLASS_LAYERS, freeze
 from ..detectors.wrapper import DetectorWrapper
+from ..heads.batched_heads import batch_matching
+from ..heads.batched_matching import Matching, at_least_one, mean_over_processes
 from ..layers import num_matching_queries
 
 # Side in pixels of the image that strides and channels of maps are read from.
 PROBE_SIZE = 128
 # Cells of a region's feature before they are averaged.
 ROI_SIZE = 7
-
-Matching = list[list[tuple[Tensor, Tensor]]]
 
 
 class RegionPretext(DetectorWrapper):
@@ -53,7 +51,8 @@ class RegionPretext(DetectorWrapper):
         init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
-        ValueError: The detector has no encoder, decoder or assigner.
+        ValueError: The detector has no encoder, decoder or assigner, or its head cannot match
+            all layers and images at once.
     """
 
     own_entries = re.compile(CLASS_LAYERS)
@@ -84,6 +83,7 @@ class RegionPretext(DetectorWrapper):
                 f'model.detector.train_cfg: {name} has no assigner, so queries cannot be matched '
                 'to regions; keep the train_cfg of the stock config'
             )
+        batch_matching(head)
         if no_object_weight is not None and not head.loss_cls.use_sigmoid:
             # Only DETR's own head takes it from the config.
             head.loss_cls.class_weight = [1.0, no_object_weight]
@@ -179,8 +179,10 @@ class RegionPretext(DetectorWrapper):
         Returns:
             Tensor: (N, n, B), B the sum of the maps' channels.
         """
-        index = [box.new_full((len(box), 1), i) for i, box in enumerate(boxes)]
-        rois = torch.cat([torch.cat(index), torch.cat(list(boxes))], dim=1).to(maps[0])
+        regions = torch.stack(list(boxes))
+        image = torch.arange(len(regions), device=regions.device).to(regions)
+        image = image[:, None, None].expand(-1, regions.shape[1], 1)
+        rois = torch.cat([image, regions], dim=2).flatten(0, 1).to(maps[0])
         features = [
             # mmcv's operator reads the memory of other layouts as if it were in this one.
             roi_align(feature_map.contiguous(), rois).mean((2, 3))
@@ -188,16 +190,16 @@ class RegionPretext(DetectorWrapper):
         ]
         return torch.cat(features, dim=1).unflatten(0, (len(boxes), -1))
 
-    def crop_features(self, samples: SampleList, level: int | None = None) -> list[Tensor]:
+    def crop_features(self, samples: SampleList, level: int | None = None) -> Tensor:
         """p: features of the crops of all regions in one batch, averaged.
 
         Args:
-            samples (list): N samples with ``crops``, (n, 3, S, S) uint8.
+            samples (list): N samples with ``crops``, (n, 3, S, S) uint8; n may differ.
             level (int, optional): Which of the backbone's maps. Defaults to None, those of all
                 maps beside each other.
 
         Returns:
-            list[Tensor]: (n, B) of each sample.
+            Tensor: (sum of n, B), sample after sample.
 
         Raises:
             ValueError: The samples have no crops.
@@ -207,20 +209,17 @@ class RegionPretext(DetectorWrapper):
                 f'{type(self).__name__} needs crops of the regions: put '
                 "dict(type='mmpixcon.RegionCrops') before PackRegions in the train_pipeline"
             )
-        counts = [len(sample.crops) for sample in samples]
-        crops = [crop for sample in samples for crop in sample.crops]
+        crops = torch.cat([sample.crops for sample in samples])
         preprocessor = self.data_preprocessor
         if self.multi_branch:
             preprocessor = preprocessor.data_preprocessor
-        if not crops:
+        if not len(crops):
             channels = sum(self.map_channels) if level is None else self.map_channels[level]
-            like = next(self.detector.parameters())
-            return [like.new_zeros(0, channels) for _ in counts]
+            return next(self.detector.parameters()).new_zeros(0, channels)
         images = preprocessor(dict(inputs=crops), training=False)['inputs']
         maps = self.backbone_maps(images)
         chosen = maps if level is None else (maps[level],)
-        features = torch.cat([feature_map.mean((2, 3)) for feature_map in chosen], dim=1)
-        return list(features.split(counts))
+        return torch.cat([feature_map.mean((2, 3)) for feature_map in chosen], dim=1)
 
     def decode(self, maps: tuple[Tensor, ...], samples: SampleList) -> tuple[dict, dict]:
         """Run the stock transformer on the backbone's maps.
@@ -253,21 +252,16 @@ class RegionPretext(DetectorWrapper):
             samples (list): N samples with regions as ``gt_instances``.
 
         Returns:
-            tuple: Losses; states of the matching queries, (L, N, Q, C); of each layer and
-            image, indices of the matched queries and of their regions.
+            tuple: Losses; states of the matching queries, (L, N, Q, C); and which of them are
+            matched to which region, in each layer.
         """
         head = self.detector.bbox_head
-        with recorded_calls(head.assigner, 'assign') as results:
+        with recorded_calls(head, 'match') as matchings:
             losses = head.loss(**head_inputs, batch_data_samples=samples)
         states = head_inputs['hidden_states']
         states = states[:, :, states.shape[2] - num_matching_queries(self.detector) :]
-        count = len(samples)
         # The layers come first; two-stage detectors match the encoder's boxes after them.
-        matching = [
-            [_pairs(result) for result in results[layer * count : (layer + 1) * count]]
-            for layer in range(len(states))
-        ]
-        return losses, states, matching
+        return losses, states, matchings[0]
 
     def _compare_features(
         self, features: Tensor, decode: Callable[[Tensor], dict[str, Any]], samples: SampleList
@@ -287,22 +281,21 @@ def forked_rng(device: torch.device) -> AbstractContextManager[None]:
 
 
 @torch.no_grad()
-def own_region_share(matching: Sequence[tuple[Tensor, Tensor]], regions: Tensor) -> Tensor:
+def own_region_share(matching: Matching, regions: Tensor) -> Tensor:
     """Share of matched queries that have found the region whose feature they got.
 
     Any query may be matched to any region, so the losses fall without a look at the features:
     this tells whether they are used. Chance is 1 / n of n regions.
 
     Args:
-        matching (Sequence): indices of the k matched queries and of their regions, a pair for
-            each image.
+        matching (Matching): of all layers; the last one counts.
         regions (Tensor): (Q, ), index of the region whose feature a query got. Patterns, which
             repeat the queries, are taken into account.
 
     Returns:
         Tensor: scalar; 0 without a match.
     """
-    query, region = (torch.cat(indices) for indices in zip(*matching))
+    query, region = matching.query[-1], matching.box[-1]
     return (regions[query % len(regions)] == region).sum() / max(len(query), 1)
 
 
@@ -349,14 +342,7 @@ def one_class(detector: dict, softmax: bool) -> ConfigDict:
     return detector
 
 
-def _pairs(result: AssignResult) -> tuple[Tensor, Tensor]:
-    """Indices of matched predictions and of what they are matched to."""
-    query = (result.gt_inds > 0).nonzero()[:, 0]
-    return query, result.gt_inds[query] - 1
-
-
-def mean_regions(samples: SampleList) -> float:
+def mean_regions(samples: SampleList) -> float | Tensor:
     """Regions of a batch, at least 1, mean over processes: what mmdet divides losses by."""
-    boxes = samples[0].gt_instances.bboxes
-    count = boxes.new_tensor([float(sum(len(sample.gt_instances) for sample in samples))])
-    return reduce_mean(count).clamp(min=1).item()
+    count = sum(len(sample.gt_instances) for sample in samples)
+    return at_least_one(mean_over_processes(count, samples[0].gt_instances.bboxes.device))

@@ -94,14 +94,14 @@ class SiameseDETR(RegionPretext):
         images, samples = self._stack(batch_inputs, batch_data_samples)
         maps = self.backbone_maps(images)
         objects = self._jittered_features(maps, samples)
-        targets = self.crop_features(samples) if self.head.needs_crops else objects
+        targets = self.crop_features(samples) if self.head.needs_crops else objects.flatten(0, 1)
         head_inputs, encoded = self._decode(maps, samples, objects)
         losses, states, matching = self.detection_losses(head_inputs, samples)
-        targets = self.head.swap_views(torch.stack(list(targets)))
+        targets = self.head.swap_views(targets)
         losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
         context = level_means(**encoded, num_levels=len(self.map_channels))
         losses |= self.head.global_discrimination(context)
-        return losses | dict(own_region_share=own_region_share(matching[-1], self.region_of_query))
+        return losses | dict(own_region_share=own_region_share(matching, self.region_of_query))
 
     def losses_of_other_features(
         self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
@@ -132,12 +132,12 @@ class SiameseDETR(RegionPretext):
 
     def _jittered_features(self, maps: tuple[Tensor, ...], samples: SampleList) -> Tensor:
         """Features of the regions, whose edges are moved at random, (2 N, n, B)."""
-        boxes = [sample.gt_instances.bboxes for sample in samples]
-        jittered = [
-            jitter_boxes(box, sample.img_shape, self.box_jitter)
-            for box, sample in zip(boxes, samples)
-        ]
-        return self.object_features(maps, jittered)
+        boxes = torch.stack([sample.gt_instances.bboxes for sample in samples])
+        shapes = [sample.img_shape[:2] for sample in samples]
+        limits = torch.tensor([[w, h, w, h] for h, w in shapes], dtype=boxes.dtype)
+        limits = limits.to(boxes.device, non_blocking=True)
+        jittered = jitter_boxes(boxes, limits[:, None], self.box_jitter)
+        return self.object_features(maps, jittered.unbind())
 
     def _stack(
         self, inputs: dict[str, Tensor], samples: dict[str, SampleList]
@@ -159,21 +159,21 @@ class SiameseDETR(RegionPretext):
         return torch.cat([inputs[view] for view in VIEWS]), stacked
 
 
-def jitter_boxes(boxes: Tensor, img_shape: tuple[int, int], ratio: float) -> Tensor:
+def jitter_boxes(boxes: Tensor, limits: Tensor, ratio: float) -> Tensor:
     """Move each edge at random, as the released code does.
 
     Args:
-        boxes (Tensor): (n, 4), x1, y1, x2, y2 in pixels.
-        img_shape (tuple[int, int]): Height and width; boxes stay inside.
+        boxes (Tensor): (..., 4), x1, y1, x2, y2 in pixels.
+        limits (Tensor): (..., 4), width, height, width, height of their image; they stay inside.
         ratio (float): r: edges move by ``(2 sigmoid(e) - 1) r`` sides, e standard normal.
 
     Returns:
-        Tensor: (n, 4).
+        Tensor: (..., 4).
     """
-    sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    sides = boxes[..., 2:] - boxes[..., :2]
+    sides = torch.cat([sides, sides], dim=-1)
     moved = boxes + (2 * torch.randn_like(boxes).sigmoid() - 1) * ratio * sides
-    height, width = img_shape[:2]
-    return moved.clamp(min=0).minimum(moved.new_tensor([width, height, width, height]))
+    return moved.clamp(min=0).minimum(limits)
 
 
 def level_means(

@@ -86,13 +86,17 @@ class UPDETR(RegionPretext):
             ValueError: An image has no crops, or another number of regions.
         """
         self.check_regions(batch_data_samples, self.num_regions)
-        features = torch.stack(self.crop_features(batch_data_samples))
+        features = self.region_features(batch_data_samples)
         maps = self.backbone_maps(batch_inputs)
         head_inputs, regions = self._decode(maps, batch_data_samples, features)
         losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
         divisor = mean_regions(batch_data_samples)
-        losses |= self.head.reconstruction(states, matching, features, divisor)
-        return losses | dict(own_region_share=own_region_share(matching[-1], regions))
+        losses |= self.head.reconstruction(states, matching, features.flatten(0, 1), divisor)
+        return losses | dict(own_region_share=own_region_share(matching, regions))
+
+    def region_features(self, samples: SampleList) -> Tensor:
+        """p: features of the crops of N samples, (N, n, B)."""
+        return self.crop_features(samples).unflatten(0, (len(samples), -1))
 
     def losses_of_other_features(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
@@ -109,7 +113,7 @@ class UPDETR(RegionPretext):
             tuple[dict, dict]: losses of both.
         """
         self.check_regions(batch_data_samples, self.num_regions)
-        features = torch.stack(self.crop_features(batch_data_samples))
+        features = self.region_features(batch_data_samples)
         maps = self.backbone_maps(batch_inputs)
         return self._compare_features(
             features, lambda p: self._decode(maps, batch_data_samples, p)[0], batch_data_samples

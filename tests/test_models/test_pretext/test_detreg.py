@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from mmpixcon.registry import MODELS
-from tests.helpers.region_models import VARIANTS, detector, inputs, pretext, quiet, total
+from tests.helpers.region_models import (
+    VARIANTS,
+    detector,
+    inputs,
+    pairs_of,
+    pretext,
+    quiet,
+    total,
+)
 
 
 @pytest.mark.parametrize('variant', ['DETR', 'Conditional DETR', 'multi-scale Deformable DETR'])
@@ -33,7 +41,9 @@ def test_embedding_of_the_last_layer(level, channels):
     head_inputs, _ = model.decode(model.backbone_maps(images), samples)
     _, states, matching = model.detection_losses(head_inputs, samples)
     features = model.crop_features(samples, level)
-    assert features[0].shape == (5, channels)
+    assert features.shape == (7, channels)
+    features = features.split([5, 2])
+    matching = pairs_of(matching, samples)
     distances = [
         (model.embedding(states[-1, image, q]) - features[image][r]).abs()
         for image, (query, region) in enumerate(matching[-1])

@@ -11,10 +11,21 @@ from mmengine.config import Config
 from torchvision.ops import generalized_box_iou
 
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
+from mmpixcon.models.heads import batched_matching
+from mmpixcon.models.heads.batched_matching import Matching
 from mmpixcon.models.pretext.region_pretext import own_region_share
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS
-from tests.helpers.region_models import METHODS, VARIANTS, detector, inputs, pretext, samples, total
+from tests.helpers.region_models import (
+    METHODS,
+    VARIANTS,
+    detector,
+    inputs,
+    pairs_of,
+    pretext,
+    samples,
+    total,
+)
 
 PREFIX = dict(SiameseDETR='siamese_detr.', UPDETR='updetr.', DETReg='detreg.')
 
@@ -101,12 +112,12 @@ def test_crops_are_normalized_as_images():
     model = pretext('DETReg', embedding_level=-1)
     batch = samples(counts=(3, 0), crops=32)
     actual = model.crop_features(batch)
-    assert [len(part) for part in actual] == [3, 0]
+    assert len(actual) == 3
     cfg = detector('Conditional DETR').data_preprocessor
     mean, std = (torch.tensor(cfg[name])[:, None, None] for name in ('mean', 'std'))
     images = (batch[0].crops.flip(1).float() - mean) / std
     expected = model.detector.backbone(images)[-1].mean((2, 3))
-    torch.testing.assert_close(actual[0], expected)
+    torch.testing.assert_close(actual, expected)
 
 
 def test_object_features_are_means_over_boxes():
@@ -138,13 +149,12 @@ def test_features_of_all_maps_stand_beside_each_other(method):
 def test_own_region_share():
     regions = torch.tensor([0, 0, 1, 1])
     # Of the first image one of two, of the second both: the last query is of a second pattern.
-    matching = [
-        (torch.tensor([1, 2]), torch.tensor([0, 0])),
-        (torch.tensor([3, 4]), torch.tensor([1, 0])),
-    ]
-    assert own_region_share(matching, regions).item() == 0.75
-    empty = torch.zeros(0, dtype=torch.long)
-    assert own_region_share([(empty, empty)], regions).item() == 0
+    query, box = torch.tensor([1, 2, 3, 4]), torch.tensor([0, 0, 1, 0])
+    # The last layer counts.
+    layers = [torch.stack([torch.zeros_like(part), part]) for part in (query, box)]
+    assert own_region_share(Matching(*layers, *layers), regions).item() == 0.75
+    empty = torch.zeros(2, 0, dtype=torch.long)
+    assert own_region_share(Matching(*[empty] * 4), regions).item() == 0
 
 
 @pytest.mark.parametrize('method', ['SiameseDETR', 'UPDETR'])
@@ -195,6 +205,7 @@ def test_matching_belongs_to_its_layer(variant):
     images, batch = inputs('UPDETR')
     head_inputs, _ = model.decode(model.backbone_maps(images), batch)
     _, states, matching = model.detection_losses(dict(head_inputs), batch)
+    matching = pairs_of(matching, batch)
     parts = ('hidden_states', 'references')
     seen = [head_inputs[part] for part in parts if part in head_inputs]
     logits, boxes = model.detector.bbox_head(*seen)
@@ -210,16 +221,17 @@ def test_matching_belongs_to_its_layer(variant):
 
 def test_two_stage_matching_is_of_the_decoder(monkeypatch):
     model = pretext('DETReg', 'DINO')
-    kind = type(model.detector.bbox_head.assigner)
-    assign, calls = kind.assign, []
-    monkeypatch.setattr(kind, 'assign', lambda *a, **k: calls.append(1) or assign(*a, **k))
+    solve, calls = batched_matching.linear_sum_assignment, []
+    monkeypatch.setattr(
+        batched_matching, 'linear_sum_assignment', lambda cost: calls.append(1) or solve(cost)
+    )
     images, batch = inputs('DETReg')
     head_inputs, _ = model.decode(model.backbone_maps(images), batch)
     _, states, matching = model.detection_losses(head_inputs, batch)
     # Layers and images, and the encoder's boxes of the images.
     assert len(calls) == (len(states) + 1) * 2
-    assert [len(images) for images in matching] == [2] * len(states)
-    assert all(query.max() < 20 for layer in matching for query, _ in layer)
+    assert matching.query.shape == (len(states), 8)
+    assert matching.query.max() < 20
 
 
 def test_the_class_loss_is_of_region_and_no_object():

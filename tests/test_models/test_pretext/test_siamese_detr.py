@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 
 from mmpixcon.models.pretext.siamese_detr import jitter_boxes, level_means
 from tests.helpers.processes import in_two_processes
-from tests.helpers.region_models import inputs, pretext, quiet, total
+from tests.helpers.region_models import inputs, pairs_of, pretext, quiet, total
 
 HEAD = dict(type='mmpixcon.SiameseDETRHead')
 
@@ -25,7 +25,7 @@ def by_view(model, images, samples):
         maps = model.backbone_maps(images[view])
         boxes = [sample.gt_instances.bboxes for sample in samples[view]]
         z = model.object_features(maps, boxes)
-        p = torch.stack(model.crop_features(samples[view]))
+        p = model.crop_features(samples[view]).unflatten(0, (2, 4))
         views.append(dict(maps=maps, z=z, p=p, samples=samples[view]))
     region, contexts, detection = 0.0, [], []
     for own, other in (views, views[::-1]):
@@ -40,7 +40,7 @@ def by_view(model, images, samples):
         losses, states, matching = model.detection_losses(head_inputs, own['samples'])
         detection.append(losses)
         layers = []
-        for layer, matched in enumerate(matching):
+        for layer, matched in enumerate(pairs_of(matching, own['samples'])):
             distance = 0.0
             for image, (query, box) in enumerate(matched):
                 for q, b in zip(query, box):
@@ -81,7 +81,7 @@ def test_losses_by_definition(default_dtype, limit):
         sample.gt_instances.bboxes = sample.gt_instances.bboxes.to(dtype)
     # uint8 crops become float32 in mmdet's preprocessor.
     crops = model.crop_features
-    model.crop_features = lambda batch: [part.to(dtype) for part in crops(batch)]
+    model.crop_features = lambda batch: crops(batch).to(dtype)
     if dtype == torch.float64:
         preprocess = model.data_preprocessor.data_preprocessor.forward
         model.data_preprocessor.data_preprocessor.forward = lambda data, training: {
@@ -179,12 +179,14 @@ def test_object_target_is_the_queries_feature():
     for i, view in ((0, 'view2'), (2, 'view1')):
         boxes = [sample.gt_instances.bboxes for sample in samples[view]]
         z = model.object_features(model.backbone_maps(images[view]), boxes)
-        torch.testing.assert_close(reference[0][i : i + 2], z)
+        actual = reference[0].unflatten(0, (4, 4))
+        torch.testing.assert_close(actual[i : i + 2], z)
 
 
 def test_box_jitter():
     boxes = torch.tensor([[10.0, 10.0, 50.0, 30.0], [0.0, 0.0, 96.0, 64.0]]).repeat(200, 1)
-    moved = jitter_boxes(boxes, (64, 96), 0.1)
+    limits = torch.tensor([96.0, 64.0, 96.0, 64.0])
+    moved = jitter_boxes(boxes, limits, 0.1)
     off = (moved - boxes).abs()
     assert (off[:, [0, 2]] < 0.1 * 96).all() and (off[:, [1, 3]] < 0.1 * 64).all()
     assert (off[::2, [0, 2]] < 4).all() and (off[::2, [1, 3]] < 2).all()
@@ -192,7 +194,7 @@ def test_box_jitter():
     assert moved.min() >= 0 and (moved[:, 2] <= 96).all() and (moved[:, 3] <= 64).all()
     # Symmetric about nothing.
     assert (moved - boxes)[::2].mean(0).abs().max() < 0.3
-    assert torch.equal(jitter_boxes(boxes, (64, 96), 0.0), boxes)
+    assert torch.equal(jitter_boxes(boxes, limits, 0.0), boxes)
 
 
 def test_levels_are_averaged_apart_and_without_padding():

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmpixcon.models.layers import conditioned_queries
-from tests.helpers.region_models import inputs, pretext, quiet
+from tests.helpers.region_models import inputs, pairs_of, pretext, quiet
 
 
 @pytest.mark.parametrize(('num_queries', 'patches'), [(20, 4), (20, 10), (20, 20), (20, 1)])
@@ -47,7 +47,8 @@ def test_loss_by_definition():
     model = quiet(pretext('UPDETR', drop_prob=0.0))
     images, samples = inputs('UPDETR')
     fast = model.loss(images, samples)
-    p = torch.stack(model.crop_features(samples))
+    p = model.region_features(samples)
+    assert p.shape[:2] == (2, 4)
     queries = model.head.region_embed(p).repeat_interleave(5, dim=1)
     group = torch.arange(20) // 5
     with conditioned_queries(model.detector, queries, group[:, None] != group):
@@ -55,6 +56,7 @@ def test_loss_by_definition():
     losses, states, matching = model.detection_losses(head_inputs, samples)
     for name, value in losses.items():
         torch.testing.assert_close(fast[name], value)
+    matching = pairs_of(matching, samples)
     for layer, matched in enumerate(matching):
         expected = 0.0
         for image, (query, region) in enumerate(matched):
