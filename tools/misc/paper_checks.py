@@ -1,0 +1,93 @@
+"""Stated settings beside ours: which differ, and whether a reason is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paper_files import Paper, Setting
+from paper_runs import Run, Values, same, show
+from paper_tables import Rows, rows_of
+
+from mmpixcon.recipes import read_recipe
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A setting, and what ours is in each run that it holds for.
+
+    Attributes:
+        setting (Setting): What is stated.
+        ours (tuple[tuple[Run, Any], ...]): Runs and their values.
+    """
+
+    setting: Setting
+    ours: tuple[tuple[Run, Any], ...]
+
+    @property
+    def differing(self) -> list[tuple[Run, Any]]:
+        """list[tuple[Run, Any]]: Runs whose value is not the stated one."""
+        return [(run, ours) for run, ours in self.ours if not same(self.setting.stated, ours)]
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with it."""
+        setting, differing = self.setting, self.differing
+        if not self.ours:
+            yield f'{setting.where}: no run of a row is {" and ".join(map(str, setting.of))}'
+        if setting.reason is None:
+            for run, ours in differing:
+                yield (
+                    f'{setting.where}: {run.config} ({run.name}): {setting.source} says '
+                    f'{show(setting.stated)}, ours is {show(ours)}; change the config, or give a '
+                    'reason'
+                )
+        elif len(differing) < len(self.ours):
+            names = sorted({run.name for run, ours in self.ours if same(setting.stated, ours)})
+            yield (
+                f'{setting.where}: the reason is needless, ours is the stated {show(setting.stated)} '
+                f'in {", ".join(names)}; take it away, or narrow of'
+            )
+
+
+def check_settings(settings: Sequence[Setting], runs: Sequence[Run], values: Values) -> list[Checked]:
+    """Resolve settings in all runs that they hold for.
+
+    Args:
+        settings (Sequence[Setting]): Of a paper.
+        runs (Sequence[Run]): Of its rows.
+        values (Values): Reads configs.
+
+    Raises:
+        ValueError: A key does not resolve.
+    """
+    return [
+        Checked(
+            setting,
+            tuple((run, values.value(setting, run)) for run in runs if run.has(setting)),
+        )
+        for setting in settings
+    ]
+
+
+def check_paper(paper: Paper, values: Values) -> tuple[Rows, list[Checked], list[str]]:
+    """Check the rows and settings of a paper.
+
+    Args:
+        paper (Paper): Its file.
+        values (Values): Reads configs.
+
+    Returns:
+        tuple: Rows, settings, and what is wrong.
+
+    Raises:
+        ValueError: A key does not resolve.
+    """
+    rows = rows_of(paper, read_recipe(paper.recipe))
+    checked = check_settings(paper.settings, rows.runs, values)
+    problems = [*rows.problems, *(problem for one in checked for problem in one.problems())]
+    for table in paper.tables:
+        for line in rows.lines[table.where]:
+            if not any(run.has(setting) for setting in paper.settings for run in line.runs):
+                problems.append(f'{table.where}: no setting is stated for row {line.row!r}')
+    return rows, checked, problems

@@ -1,0 +1,223 @@
+"""The page docs/rows.md."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from paper_checks import Checked
+from paper_files import Group, PaperTable, Setting
+from paper_runs import Run, same, show
+from paper_tables import Line, Rows
+
+INTRODUCTION = """\
+# Every row of the papers' tables
+
+<!-- Written by tools/misc/paper_rows.py from the configs, the recipes, the metafiles and
+configs/papers: change them, then run the tool. -->
+
+Five papers, all their tables, each row with the run that is to give it. A run is a stage of a
+[recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and what it starts from. **The numbers are
+the papers'; none of these rows was trained by us.**
+
+Below the tables of a paper are the settings that the paper, or a release that it goes by, states: where it states
+them, the value, and the value that our runs have. Ours are read from the configs, with the options of the stage. `make lint`
+fails where one differs and no reason is given here, and where a reason is no longer needed. A row is "as stated" if all
+settings of its runs are; otherwise the numbers are those of the differences below. What neither paper nor release states is
+not here: the pages of the [methods](methods/index) say what holds there.
+"""
+
+
+def written(papers: Sequence[tuple[Rows, Sequence[Checked]]], folder: Path) -> str:
+    """Write the page.
+
+    Args:
+        papers (Sequence): Rows and checked settings of each paper.
+        folder (Path): Of the page; links are relative to it.
+
+    Returns:
+        str: Markdown.
+    """
+    pages = [_Page(rows, checked, folder) for rows, checked in papers]
+    overview = _table(
+        ['paper', 'runs of its rows', 'missing', 'settings', 'as stated', 'other, with a reason'],
+        [page.summary for page in pages],
+    )
+    return '\n'.join([INTRODUCTION, *overview, *(line for page in pages for line in page.lines())])
+
+
+class _Page:
+    """The section of a paper.
+
+    Args:
+        rows (Rows): Its rows.
+        checked (Sequence[Checked]): Its settings.
+        folder (Path): Of the page.
+    """
+
+    def __init__(self, rows: Rows, checked: Sequence[Checked], folder: Path) -> None:
+        self.rows, self.folder = rows, folder
+        self.paper = rows.paper
+        self.checked = {id(one.setting): one for one in checked}
+        # Differences are numbered; a reason of several settings of an entry is one.
+        self.numbers: dict[str, int] = {}
+        for one in checked:
+            if one.setting.reason is not None and one.differing:
+                self.numbers.setdefault(one.setting.where, len(self.numbers) + 1)
+
+    @property
+    def summary(self) -> list[str]:
+        """list[str]: Its line of the overview."""
+        lines = [line for lines in self.rows.lines.values() for line in lines]
+        missing = sum(len(table.missing) for table in self.paper.tables)
+        values = [
+            same(one.setting.stated, ours) for one in self.checked.values() for _, ours in one.ours
+        ]
+        return [
+            f'[{self.paper.name}](#{_anchor(self.paper.name)})',
+            str(len(lines)),
+            str(missing or ''),
+            str(len(self.checked)),
+            f'{sum(values)} of {len(values)} values',
+            str(len(self.numbers)),
+        ]
+
+    def lines(self) -> Iterator[str]:
+        """Lines of the section."""
+        paper = self.paper
+        yield f'\n## {paper.name}\n'
+        yield f'> "{paper.title}"\n'
+        yield f'Recipe: `{paper.recipe}`. {paper.note}'.rstrip()
+        for table in paper.tables:
+            yield from self._table_lines(table)
+        yield f'\n### Settings of {paper.name}\n'
+        for group in paper.groups:
+            yield from self._group_lines(group)
+        if self.numbers:
+            yield f'\n### Differences of {paper.name}\n'
+            yield from self._difference_lines()
+
+    def _table_lines(self, table: PaperTable) -> Iterator[str]:
+        """Lines of a table of the paper."""
+        lines = self.rows.lines[table.where]
+        yield f'\n### {table.title} of {self.paper.name}: {table.what}\n'
+        if lines:
+            metrics = list(dict.fromkeys(name for line in lines for name in line.metrics))
+            datasets = len({line.dataset for line in lines}) > 1
+            heads = ['row', *(['on'] if datasets else []), 'run', *map(_short, metrics), 'settings']
+            cells = [
+                [
+                    line.row + (f', {line.column}' if line.column else ''),
+                    *([line.dataset] if datasets else []),
+                    self._run(line),
+                    *(f'{line.metrics[m]:.1f}' if m in line.metrics else '' for m in metrics),
+                    self._verdict(line),
+                ]
+                for line in lines
+            ]
+            yield from _table(heads, cells)
+        for line in lines:
+            if line.note:
+                yield f'\n{line.row}: {line.note}'
+        for row, reason in table.missing.items():
+            yield f'\nMissing: {row}. {reason}'
+        if table.others:
+            yield f'\nNot here, methods of others: {", ".join(table.others)}.'
+        if table.note:
+            yield f'\n{table.note}'
+
+    def _run(self, line: Line) -> str:
+        """The run of a line: its stage, its config and those it starts from."""
+        links = [self._link(run) for run in line.runs]
+        stage = f'`{line.stage}`: ' if line.stage else ''
+        return stage + ' from '.join(links)
+
+    def _link(self, run: Run) -> str:
+        """Link to the config of a run."""
+        path = os.path.relpath(run.stage.config, self.folder)
+        return f'[{run.stage.config.stem}]({path})'
+
+    def _verdict(self, line: Line) -> str:
+        """Whether the settings of a line are as stated, or which are not."""
+        names = {(run.name, run.config) for run in line.runs}
+        numbers = sorted(
+            {
+                self.numbers[one.setting.where]
+                for one in self.checked.values()
+                if one.setting.where in self.numbers
+                for run, _ in one.differing
+                if (run.name, run.config) in names
+            }
+        )
+        return ', '.join(map(str, numbers)) if numbers else 'as stated'
+
+    def _group_lines(self, group: Group) -> Iterator[str]:
+        """Lines of a group of settings."""
+        checked = [self.checked[id(setting)] for setting in group.settings]
+        names = {(run.name, run.config) for one in checked for run, _ in one.ours}
+        yield f'\n**{group.title}**, {_count(len(names), "run")}\n'
+        cells = [
+            [
+                one.setting.what,
+                one.setting.source,
+                show(one.setting.stated),
+                self._ours(one),
+                _which(one, len(names)),
+            ]
+            for one in checked
+        ]
+        yield from _table(['setting', 'stated in', 'stated', 'ours', 'runs'], cells)
+
+    def _ours(self, one: Checked) -> str:
+        """Our values of a setting, with the number of the difference."""
+        values = list(dict.fromkeys(show(ours) for _, ours in one.ours))
+        number = self.numbers.get(one.setting.where)
+        if number is None or not one.differing:
+            return ' or '.join(values)
+        return f'**{" or ".join(values)}** ({number})'
+
+    def _difference_lines(self) -> Iterator[str]:
+        """Lines of the differences and their reasons."""
+        seen: set[str] = set()
+        for one in self.checked.values():
+            setting = one.setting
+            if setting.where in self.numbers and setting.where not in seen:
+                seen.add(setting.where)
+                yield f'{self.numbers[setting.where]}. {_sentence(setting)}'
+
+
+def _sentence(setting: Setting) -> str:
+    """A difference and its reason."""
+    what = setting.what[:1].upper() + setting.what[1:]
+    return f'{what}: {setting.reason}'
+
+
+def _which(one: Checked, total: int) -> str:
+    """Which runs of its group a setting holds for."""
+    if len(one.ours) == total:
+        return 'all'
+    patterns = [pattern.rsplit('/', 1)[-1] for pattern in one.setting.of[-1]]
+    return f'{len(one.ours)}: {", ".join(f"`{pattern}`" for pattern in patterns)}'
+
+
+def _table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown."""
+    rows = [heads, ['---'] * len(heads), *cells]
+    return [re.sub(' +', ' ', f'| {" | ".join(row)} |') for row in rows]
+
+
+def _short(metric: str) -> str:
+    """Name of a metric in the head of a column: 'AP50' of 'box AP50'."""
+    return metric.removeprefix('box ')
+
+
+def _count(number: int, what: str) -> str:
+    """'1 run', '2 runs'."""
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
+
+
+def _anchor(heading: str) -> str:
+    """The anchor that GitHub and the site give a heading."""
+    return re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-')
