@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
-from mmselfsup.models.necks import MoCoV2Neck
 from torch import nn
 
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
@@ -191,7 +190,7 @@ def detector_variant(cfg: Config, stage: Stage) -> str:
 def boxes(cfg: Config, stage: Stage) -> str:
     """Where regions of a pretraining come from."""
     source = next(
-        step['source'] for step in _walk(cfg.train_dataloader.dataset.pipeline) if 'source' in step
+        step['source'] for step in _walk(cfg.train_dataloader.dataset) if 'source' in step
     )
     if source['type'].endswith('ProposalRegions'):
         return BOXES[source['path'].rstrip('/').rsplit('/', 1)[-1]]
@@ -202,7 +201,7 @@ def boxes(cfg: Config, stage: Stage) -> str:
 def most_boxes(cfg: Config, stage: Stage) -> int:
     """Regions of an image at most."""
     return next(
-        step['num'] for step in _walk(cfg.train_dataloader.dataset.pipeline) if 'source' in step
+        step['num'] for step in _walk(cfg.train_dataloader.dataset) if 'source' in step
     )
 
 
@@ -265,13 +264,15 @@ def dropout(cfg: Config, stage: Stage) -> float | list[float]:
 @derived
 def mlp_layers(cfg: Config, stage: Stage) -> int:
     """Layers of MoCo v2's MLP, which DetCo's heads are."""
-    return sum(isinstance(layer, nn.Linear) for layer in MoCoV2Neck(1, 1, 1).mlp)
+    sizes = dict(in_channels=1, hid_channels=1, out_channels=1)
+    neck = MODELS.build(dict(type='mmselfsup.MoCoV2Neck', **sizes))
+    return sum(isinstance(layer, nn.Linear) for layer in neck.mlp)
 
 
 @derived
 def jitter_of_first_view(cfg: Config, stage: Stage) -> list[float]:
     """Strength of the color jitter, brightness, contrast, saturation, hue."""
-    steps = _walk(cfg.train_dataloader.dataset.pipeline)
+    steps = _walk(cfg.train_dataloader.dataset)
     jitter = next(step for step in steps if step.get('type', '').endswith('ColorJitter'))
     return [jitter[name] for name in ('brightness', 'contrast', 'saturation', 'hue')]
 
@@ -284,9 +285,16 @@ def region_type(cfg: Config, stage: Stage) -> str:
 
 
 @derived
+def image_folder(cfg: Config, stage: Stage) -> str:
+    """Folder of the training images, by the key of mmselfsup's data sets or of mmdet's."""
+    prefix = cfg.train_dataloader.dataset.data_prefix
+    return prefix.get('img_path') or prefix['img']
+
+
+@derived
 def color_steps_of_crops(cfg: Config, stage: Stage) -> int:
     """Transforms that change the color of a region's crop alone."""
-    steps = _walk(cfg.train_dataloader.dataset.pipeline)
+    steps = _walk(cfg.train_dataloader.dataset)
     crops = next(step for step in steps if step.get('type', '').endswith('RegionCrops'))
     return len(crops.get('transforms', ()))
 
@@ -356,12 +364,12 @@ def _preprocessor(cfg: Config) -> Mapping[str, Any]:
 
 def _last_resize(cfg: Config) -> Mapping[str, Any]:
     """The last step that resizes to one of several sizes."""
-    steps = _walk(cfg.train_dataloader.dataset.pipeline)
+    steps = _walk(cfg.train_dataloader.dataset)
     return [step for step in steps if step.get('type', '').endswith('RandomChoiceResize')][-1]
 
 
 def _walk(value: Any) -> Iterator[Mapping[str, Any]]:
-    """All dicts of a pipeline, from the outside in."""
+    """All dicts of a data set, from the outside in."""
     if isinstance(value, Mapping):
         yield value
         for part in value.values():

@@ -20,10 +20,12 @@ class Checked:
     Attributes:
         setting (Setting): What is stated.
         ours (tuple[tuple[Run, Any], ...]): Runs and their values.
+        unresolved (tuple[str, ...]): What was wrong where there is no value.
     """
 
     setting: Setting
     ours: tuple[tuple[Run, Any], ...]
+    unresolved: tuple[str, ...] = ()
 
     @property
     def differing(self) -> list[tuple[Run, Any]]:
@@ -33,7 +35,8 @@ class Checked:
     def problems(self) -> Iterator[str]:
         """What is wrong with it."""
         setting, differing = self.setting, self.differing
-        if not self.ours:
+        yield from self.unresolved
+        if not self.ours and not self.unresolved:
             yield f'{setting.where}: no run of a row is {" and ".join(map(str, setting.of))}'
         if setting.reason is None:
             for run, ours in differing:
@@ -50,7 +53,9 @@ class Checked:
             )
 
 
-def check_settings(settings: Sequence[Setting], runs: Sequence[Run], values: Values) -> list[Checked]:
+def check_settings(
+    settings: Sequence[Setting], runs: Sequence[Run], values: Values
+) -> list[Checked]:
     """Resolve settings in all runs that they hold for.
 
     Args:
@@ -58,16 +63,21 @@ def check_settings(settings: Sequence[Setting], runs: Sequence[Run], values: Val
         runs (Sequence[Run]): Of its rows.
         values (Values): Reads configs.
 
-    Raises:
-        ValueError: A key does not resolve.
+    Returns:
+        list[Checked]: One for each setting.
     """
-    return [
-        Checked(
-            setting,
-            tuple((run, values.value(setting, run)) for run in runs if run.has(setting)),
-        )
-        for setting in settings
-    ]
+    return [_check(setting, [run for run in runs if run.has(setting)], values) for setting in settings]
+
+
+def _check(setting: Setting, runs: Sequence[Run], values: Values) -> Checked:
+    """Resolve a setting in some runs."""
+    ours, unresolved = [], []
+    for run in runs:
+        try:
+            ours.append((run, values.value(setting, run)))
+        except ValueError as error:
+            unresolved.append(str(error))
+    return Checked(setting, tuple(ours), tuple(unresolved))
 
 
 def check_paper(paper: Paper, values: Values) -> tuple[Rows, list[Checked], list[str]]:
@@ -79,9 +89,6 @@ def check_paper(paper: Paper, values: Values) -> tuple[Rows, list[Checked], list
 
     Returns:
         tuple: Rows, settings, and what is wrong.
-
-    Raises:
-        ValueError: A key does not resolve.
     """
     rows = rows_of(paper, read_recipe(paper.recipe))
     checked = check_settings(paper.settings, rows.runs, values)

@@ -23,8 +23,9 @@
           - {what: momentum, stated: 0.9, option: --momentum, key: optim_wrapper.optimizer.momentum}
 
 ``of`` has patterns as a shell has them: of the folder and name of a config if there is a slash in
-it, else of the name of a recipe's stage; ``without`` takes some out again. A setting's narrow those
-of its group. ``each: {PATTERN: VALUE}`` is a setting for each pattern. A value of ours is one of
+it, else of the name of a config or of a recipe's stage; ``without`` takes some out again. A
+setting's narrow those of its group. ``each: {PATTERN: VALUE}`` is a setting for each pattern. A
+value of ours is one of
 
 - ``key``, dotted as in ``--cfg-options``; ``detector.`` is ``model.detector.`` or ``model.``. What a
   config leaves out is the default of the class, of ``type`` where the whole part is left out;
@@ -113,10 +114,12 @@ class Group:
     Attributes:
         title (str): Above them.
         settings (tuple[Setting, ...]): In the order of the file.
+        release (str): Repository and file that options are of; '' for none.
     """
 
     title: str
     settings: tuple[Setting, ...]
+    release: str = ''
 
 
 @dataclass(frozen=True)
@@ -251,7 +254,7 @@ def _read_group(values: Mapping[str, Any], where: str) -> Group:
         for i, entry in enumerate(values['settings'])
         for setting in _read_settings(entry, values, f'{where}.settings.{i}')
     ]
-    return Group(values['title'], tuple(settings))
+    return Group(values['title'], tuple(settings), values.get('release', ''))
 
 
 def _read_settings(
@@ -268,7 +271,7 @@ def _read_settings(
         raise ValueError(f'{where}: option is of the release that the group names; it names none')
     sources = [values['source']] if 'source' in values else []
     if 'option' in values:
-        sources.append(f'{group["release"]}: `{values["option"]}`')
+        sources.append(f'release: `{values["option"]}`')
     if not sources:
         raise ValueError(f'{where}: give source, or option and the release of the group')
     of = (_patterns(group['of']), *([_patterns(values['of'])] if 'of' in values else []))

@@ -19,14 +19,15 @@ INTRODUCTION = """\
 configs/papers: change them, then run the tool. -->
 
 Five papers, all their tables, each row with the run that is to give it. A run is a stage of a
-[recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and what it starts from. **The numbers are
-the papers'; none of these rows was trained by us.**
+[recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and what it starts from, and the
+table has the configs of both. **The numbers are the papers'; none of these rows was trained by us.**
 
 Below the tables of a paper are the settings that the paper, or a release that it goes by, states: where it states
 them, the value, and the value that our runs have. Ours are read from the configs, with the options of the stage. `make lint`
-fails where one differs and no reason is given here, and where a reason is no longer needed. A row is "as stated" if all
-settings of its runs are; otherwise the numbers are those of the differences below. What neither paper nor release states is
-not here: the pages of the [methods](methods/index) say what holds there.
+fails where one differs and no reason is given here, and where a reason is no longer needed. The last column of a row says
+"as stated" if all settings of its runs are, otherwise the numbers of the differences, which stand with their reasons at the end
+of a paper. What neither paper nor release states is not here; the pages of the [methods](methods/index.md) say what holds
+there.
 """
 
 
@@ -42,7 +43,7 @@ def written(papers: Sequence[tuple[Rows, Sequence[Checked]]], folder: Path) -> s
     """
     pages = [_Page(rows, checked, folder) for rows, checked in papers]
     overview = _table(
-        ['paper', 'runs of its rows', 'missing', 'settings', 'as stated', 'other, with a reason'],
+        ['paper', 'runs of its rows', 'missing', 'settings', 'as stated', 'differences'],
         [page.summary for page in pages],
     )
     return '\n'.join([INTRODUCTION, *overview, *(line for page in pages for line in page.lines())])
@@ -102,22 +103,23 @@ class _Page:
     def _table_lines(self, table: PaperTable) -> Iterator[str]:
         """Lines of a table of the paper."""
         lines = self.rows.lines[table.where]
-        yield f'\n### {table.title} of {self.paper.name}: {table.what}\n'
+        yield f'\n### {table.title}: {table.what}\n'
         if lines:
             metrics = list(dict.fromkeys(name for line in lines for name in line.metrics))
             datasets = len({line.dataset for line in lines}) > 1
-            heads = ['row', *(['on'] if datasets else []), 'run', *map(_short, metrics), 'settings']
+            head = 'stage' if lines[0].stage else 'row'
+            heads = [head, *(['on'] if datasets else []), 'config', *map(_short, metrics)]
             cells = [
                 [
-                    line.row + (f', {line.column}' if line.column else ''),
+                    f'`{line.stage}`' if line.stage else line.row,
                     *([line.dataset] if datasets else []),
-                    self._run(line),
+                    ' from '.join(self._link(run) for run in line.runs),
                     *(f'{line.metrics[m]:.1f}' if m in line.metrics else '' for m in metrics),
                     self._verdict(line),
                 ]
                 for line in lines
             ]
-            yield from _table(heads, cells)
+            yield from _table([*heads, 'settings'], cells)
         for line in lines:
             if line.note:
                 yield f'\n{line.row}: {line.note}'
@@ -127,12 +129,6 @@ class _Page:
             yield f'\nNot here, methods of others: {", ".join(table.others)}.'
         if table.note:
             yield f'\n{table.note}'
-
-    def _run(self, line: Line) -> str:
-        """The run of a line: its stage, its config and those it starts from."""
-        links = [self._link(run) for run in line.runs]
-        stage = f'`{line.stage}`: ' if line.stage else ''
-        return stage + ' from '.join(links)
 
     def _link(self, run: Run) -> str:
         """Link to the config of a run."""
@@ -157,7 +153,8 @@ class _Page:
         """Lines of a group of settings."""
         checked = [self.checked[id(setting)] for setting in group.settings]
         names = {(run.name, run.config) for one in checked for run, _ in one.ours}
-        yield f'\n**{group.title}**, {_count(len(names), "run")}\n'
+        release = f'; release: {_release_link(group.release)}' if group.release else ''
+        yield f'\n**{group.title}** ({_count(len(names), "run")}{release})\n'
         cells = [
             [
                 one.setting.what,
@@ -198,8 +195,22 @@ def _which(one: Checked, total: int) -> str:
     """Which runs of its group a setting holds for."""
     if len(one.ours) == total:
         return 'all'
-    patterns = [pattern.rsplit('/', 1)[-1] for pattern in one.setting.of[-1]]
-    return f'{len(one.ours)}: {", ".join(f"`{pattern}`" for pattern in patterns)}'
+    if len(one.setting.of) > 1:
+        patterns = [pattern.removeprefix('*/') for pattern in one.setting.of[-1]]
+        return f'{len(one.ours)}: {_code(patterns)}'
+    patterns = [pattern.removeprefix('*/') for pattern in one.setting.without]
+    return f'{len(one.ours)}: all but {_code(patterns)}'
+
+
+def _code(texts: Sequence[str]) -> str:
+    """Texts as code."""
+    return ', '.join(f'`{text}`' for text in texts)
+
+
+def _release_link(release: str) -> str:
+    """A release, 'OWNER/NAME, FILE', with a link to its repository."""
+    name, comma, file = release.partition(',')
+    return f'[{name}](https://github.com/{name}){comma}{file}'
 
 
 def _table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ class Run:
 
     def matches(self, pattern: str) -> bool:
         """Whether a pattern of ``configs/papers`` is that of this run."""
-        return fnmatchcase(self.config if '/' in pattern else self.name, pattern)
+        names = [self.config] if '/' in pattern else [self.name, self.stage.config.stem]
+        return any(fnmatchcase(name, pattern) for name in names)
 
     def has(self, setting: Setting) -> bool:
         """Whether a setting holds for this run."""
@@ -84,17 +86,43 @@ def chain(recipe: Recipe, stage: Stage) -> Iterator[Run]:
 
 
 @contextmanager
-def quick_paths() -> Iterator[None]:
-    """Within, mmengine looks a package's configs up once.
+def quick_reading(files: dict[Path, Any]) -> Iterator[None]:
+    """Within, mmengine reads each file once, and finds the configs of packages at once.
 
-    It reads all metafiles of the package for every config that inherits from one of it.
+    It reads a base for every config that inherits from it, and all metafiles of a package for
+    every config of the package.
+
+    Args:
+        files (dict[Path, Any]): what was read, filled.
     """
-    before = Config.__dict__['_get_cfg_path']
-    Config._get_cfg_path = staticmethod(functools.lru_cache(maxsize=None)(Config._get_cfg_path))
+    find, read = Config.__dict__['_get_cfg_path'], Config.__dict__['_file2dict']
+
+    def find_at_once(path: str, config: str) -> tuple[str, str | None]:
+        package, colons, rest = path.partition('::')
+        found = package_folder(package) / '.mim' / 'configs' / rest if colons else None
+        if found is None or not found.is_file():
+            return find.__func__(path, config)
+        return str(found), package
+
+    def read_once(filename: str | Path, *args: Any, **kwargs: Any) -> Any:
+        key = Path(filename).resolve()
+        if key not in files:
+            files[key] = read.__func__(filename, *args, **kwargs)
+        # Who reads it changes it.
+        return copy.deepcopy(files[key])
+
+    Config._get_cfg_path, Config._file2dict = staticmethod(find_at_once), staticmethod(read_once)
     try:
         yield
     finally:
-        Config._get_cfg_path = before
+        Config._get_cfg_path, Config._file2dict = find, read
+
+
+@functools.lru_cache(maxsize=None)
+def package_folder(package: str) -> Path:
+    """Folder of an installed package."""
+    spec = find_spec(package)
+    return Path() if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 @dataclass
@@ -106,18 +134,24 @@ class Values:
     """
 
     configs: dict[Path, Config] = field(default_factory=dict)
+    _files: dict[Path, Any] = field(default_factory=dict)
+    _with_options: dict[Path, list[tuple[Mapping[str, Any], Config]]] = field(default_factory=dict)
 
     def config(self, run: Run) -> Config:
         """The resolved config of a run, with the options of its stage."""
-        path = run.stage.config
+        path, options = run.stage.config, run.stage.options
         if path not in self.configs:
-            with quick_paths():
+            with quick_reading(self._files):
                 self.configs[path] = read_or_without_base(path)
-        cfg = self.configs[path]
-        if not run.stage.options:
-            return cfg
-        cfg = copy.deepcopy(cfg)
-        merge_options(cfg, run.stage.options)
+        if not options:
+            return self.configs[path]
+        known = self._with_options.setdefault(path, [])
+        for others, cfg in known:
+            if others == options:
+                return cfg
+        cfg = copy.deepcopy(self.configs[path])
+        merge_options(cfg, options)
+        known.append((options, cfg))
         return cfg
 
     def value(self, setting: Setting, run: Run) -> Any:
