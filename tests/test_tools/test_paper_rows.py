@@ -81,7 +81,8 @@ def test_the_page_is_what_the_configs_say():
     few = line_of(page, 'Table I: ', 'DetCo, 1%')
     assert '| 12.4 | 23.5 | 11.8 | 12.1 | 21.9 | 12.0 |' in few
     assert 'mask-rcnn_r50_fpn_8xb2-12k_coco.py) from [detco_r50_8xb32-200e_imagenet]' in few
-    assert line_of(page, 'Table V: ', 'detco-w0001, VOC').endswith('| as stated |')
+    assert line_of(page, 'Table 2: BDD100K', 'DN-Deformable-DETR, DC5').endswith('| as stated |')
+    assert line_of(page, 'Table 2: BDD100K', 'DETR').endswith('| 39.9 | 4 |')
     for setting in (
         '| learning rate | appendix A.4 | 0.06 | 0.06 | all |',
         '| masks of a view | section 4.1 | 16 | 16 | all |',
@@ -108,7 +109,7 @@ def test_a_reason_counts_until_it_is_needless(problems_of):
     text = SETTINGS.replace('stated: 256,', 'stated: 256, reason: More memory.,')
     assert problems_of(text, train_dataloader__batch_size=64) == []
     (problem,) = problems_of(text)
-    assert 'the reason is needless, ours is the stated 256 in DetCo' in problem
+    assert 'the reason is needless, ours is 256 as stated in DetCo' in problem
 
 
 def test_a_default_is_that_of_the_class(problems_of):
@@ -133,7 +134,11 @@ def test_what_is_left_out_of_a_config_has_the_default_of_the_type(tools):
         ('stated: 256', 'states: 256', "key 'states': did you mean stated?"),
         ('source: A.4, ', '', 'settings.0 (learning rate): give source, or option'),
         (', key: optim_wrapper.optimizer.lr', '', 'give one of key, derived, constant'),
-        ('    release: facebookresearch/moco, main_moco.py\n', '', 'the group names; it names none'),
+        (
+            '    release: facebookresearch/moco, main_moco.py\n',
+            '',
+            'the group names; it names none',
+        ),
         ('title: DetCo\n', '', 'detco.yml has no title'),
     ],
 )

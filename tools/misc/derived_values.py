@@ -50,17 +50,13 @@ def images_per_step(cfg: Config, stage: Stage) -> int:
 @derived
 def backbone_rate(cfg: Config, stage: Stage) -> float:
     """Learning rate of the backbone."""
-    wrapper = cfg.optim_wrapper
-    keys = (wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
-    return wrapper.optimizer.lr * keys.get('backbone', {}).get('lr_mult', 1.0)
+    return _rate_of(cfg, 'backbone')
 
 
 @derived
 def rate_of_biases(cfg: Config, stage: Stage) -> float:
     """Learning rate of biases and norms."""
-    wrapper = cfg.optim_wrapper
-    keys = (wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
-    return wrapper.optimizer.lr * keys.get('bias', {}).get('lr_mult', 1.0)
+    return _rate_of(cfg, 'bias')
 
 
 @derived
@@ -200,9 +196,7 @@ def boxes(cfg: Config, stage: Stage) -> str:
 @derived
 def most_boxes(cfg: Config, stage: Stage) -> int:
     """Regions of an image at most."""
-    return next(
-        step['num'] for step in _walk(cfg.train_dataloader.dataset) if 'source' in step
-    )
+    return next(step['num'] for step in _walk(cfg.train_dataloader.dataset) if 'source' in step)
 
 
 @derived
@@ -340,6 +334,13 @@ def mask_loss(cfg: Config, stage: Stage) -> str:
 def _detector(cfg: Config) -> Any:
     """The detector of a config, inside a method around it as well."""
     return cfg.model.get('detector', cfg.model)
+
+
+def _rate_of(cfg: Config, part: str) -> float:
+    """Learning rate of parameters with a part in their name."""
+    wrapper = cfg.optim_wrapper
+    keys = (wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
+    return wrapper.optimizer.lr * keys.get(part, {}).get('lr_mult', 1.0)
 
 
 def _of_layers(cfg: Config, name: str) -> Any:

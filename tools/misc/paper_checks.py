@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmpixcon.recipes import read_recipe
 from paper_files import Paper, Setting
 from paper_runs import Run, Values, same, show
 from paper_tables import Rows, rows_of
-
-from mmpixcon.recipes import read_recipe
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Checked:
         elif len(differing) < len(self.ours):
             names = sorted({run.name for run, ours in self.ours if same(setting.stated, ours)})
             yield (
-                f'{setting.where}: the reason is needless, ours is the stated {show(setting.stated)} '
-                f'in {", ".join(names)}; take it away, or narrow of'
+                f'{setting.where}: the reason is needless, ours is {show(setting.stated)} as '
+                f'stated in {", ".join(names)}; take it away, or narrow of'
             )
 
 
@@ -66,7 +65,9 @@ def check_settings(
     Returns:
         list[Checked]: One for each setting.
     """
-    return [_check(setting, [run for run in runs if run.has(setting)], values) for setting in settings]
+    return [
+        _check(setting, [run for run in runs if run.has(setting)], values) for setting in settings
+    ]
 
 
 def _check(setting: Setting, runs: Sequence[Run], values: Values) -> Checked:

@@ -19,7 +19,7 @@
         of: [detco/*]             # runs that it holds for
         release: facebookresearch/moco, main_moco.py
         settings:
-          - {what: learning rate, stated: 0.06, source: appendix A.4, key: optim_wrapper.optimizer.lr}
+          - {what: rate, stated: 0.06, source: appendix A.4, key: optim_wrapper.optimizer.lr}
           - {what: momentum, stated: 0.9, option: --momentum, key: optim_wrapper.optimizer.momentum}
 
 ``of`` has patterns as a shell has them: of the folder and name of a config if there is a slash in
@@ -27,8 +27,8 @@ it, else of the name of a config or of a recipe's stage; ``without`` takes some 
 setting's narrow those of its group. ``each: {PATTERN: VALUE}`` is a setting for each pattern. A
 value of ours is one of
 
-- ``key``, dotted as in ``--cfg-options``; ``detector.`` is ``model.detector.`` or ``model.``. What a
-  config leaves out is the default of the class, of ``type`` where the whole part is left out;
+- ``key``, dotted as in ``--cfg-options``; ``detector.`` is ``model.detector.`` or ``model.``. What
+  a config leaves out is the default of its class, of ``type`` where the whole part is left out;
 - ``derived``, a function of derived_values.py;
 - ``constant``, ``MODULE:NAME`` of the code.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paper_checks import Checked
@@ -18,16 +18,20 @@ INTRODUCTION = """\
 <!-- Written by tools/misc/paper_rows.py from the configs, the recipes, the metafiles and
 configs/papers: change them, then run the tool. -->
 
-Five papers, all their tables, each row with the run that is to give it. A run is a stage of a
-[recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and what it starts from, and the
-table has the configs of both. **The numbers are the papers'; none of these rows was trained by us.**
+Five papers, all their tables, and for each row the run that is to give it. A run is a stage of a
+[recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and what it
+starts from; beside it are the configs of both. **The numbers are the papers'; none of these rows
+was trained by us.**
 
-Below the tables of a paper are the settings that the paper, or a release that it goes by, states: where it states
-them, the value, and the value that our runs have. Ours are read from the configs, with the options of the stage. `make lint`
-fails where one differs and no reason is given here, and where a reason is no longer needed. The last column of a row says
-"as stated" if all settings of its runs are, otherwise the numbers of the differences, which stand with their reasons at the end
-of a paper. What neither paper nor release states is not here; the pages of the [methods](methods/index.md) say what holds
-there.
+Below the tables of a paper are the settings that it states, or that a release states which it goes
+by: where, which value, and which value our runs have. Ours are read from the configs, with the
+options of the stage. `make lint` fails where one differs and no reason is given, and where a reason
+is no longer needed.
+
+The last column of a row says "as stated" if all settings of its runs are. Otherwise it has the
+numbers of the differences, which stand with their reasons at the end of the paper's section. What
+neither a paper nor a release states is not here; the pages of the [methods](methods/index.md) say
+what holds there.
 """
 
 
@@ -62,11 +66,11 @@ class _Page:
         self.rows, self.folder = rows, folder
         self.paper = rows.paper
         self.checked = {id(one.setting): one for one in checked}
-        # Differences are numbered; a reason of several settings of an entry is one.
+        # Differences by their sentence, numbered: an entry may be in several groups.
         self.numbers: dict[str, int] = {}
         for one in checked:
             if one.setting.reason is not None and one.differing:
-                self.numbers.setdefault(one.setting.where, len(self.numbers) + 1)
+                self.numbers.setdefault(_sentence(one.setting), len(self.numbers) + 1)
 
     @property
     def summary(self) -> list[str]:
@@ -97,8 +101,9 @@ class _Page:
         for group in paper.groups:
             yield from self._group_lines(group)
         if self.numbers:
-            yield f'\n### Differences of {paper.name}\n'
-            yield from self._difference_lines()
+            yield f'### Differences of {paper.name}\n'
+            for sentence, number in self.numbers.items():
+                yield f'{number}. {sentence}'
 
     def _table_lines(self, table: PaperTable) -> Iterator[str]:
         """Lines of a table of the paper."""
@@ -140,9 +145,9 @@ class _Page:
         names = {(run.name, run.config) for run in line.runs}
         numbers = sorted(
             {
-                self.numbers[one.setting.where]
+                self.numbers[_sentence(one.setting)]
                 for one in self.checked.values()
-                if one.setting.where in self.numbers
+                if one.setting.reason is not None
                 for run, _ in one.differing
                 if (run.name, run.config) in names
             }
@@ -152,37 +157,25 @@ class _Page:
     def _group_lines(self, group: Group) -> Iterator[str]:
         """Lines of a group of settings."""
         checked = [self.checked[id(setting)] for setting in group.settings]
-        names = {(run.name, run.config) for one in checked for run, _ in one.ours}
+        total = len({(run.name, run.config) for one in checked for run, _ in one.ours})
         release = f'; release: {_release_link(group.release)}' if group.release else ''
-        yield f'\n**{group.title}** ({_count(len(names), "run")}{release})\n'
-        cells = [
-            [
-                one.setting.what,
-                one.setting.source,
-                show(one.setting.stated),
-                self._ours(one),
-                _which(one, len(names)),
-            ]
-            for one in checked
-        ]
+        yield f'**{group.title}** ({_count(total, "run")}{release})\n'
+        # Patterns of an entry with the same values share a line.
+        lines: dict[tuple[str, ...], list[Checked]] = {}
+        for one in checked:
+            setting = one.setting
+            cells = (setting.what, setting.source, show(setting.stated), self._ours(one))
+            lines.setdefault((setting.where, *cells), []).append(one)
+        cells = [[*key[1:], _which(same_line, total)] for key, same_line in lines.items()]
         yield from _table(['setting', 'stated in', 'stated', 'ours', 'runs'], cells)
+        yield ''
 
     def _ours(self, one: Checked) -> str:
         """Our values of a setting, with the number of the difference."""
         values = list(dict.fromkeys(show(ours) for _, ours in one.ours))
-        number = self.numbers.get(one.setting.where)
-        if number is None or not one.differing:
+        if one.setting.reason is None or not one.differing:
             return ' or '.join(values)
-        return f'**{" or ".join(values)}** ({number})'
-
-    def _difference_lines(self) -> Iterator[str]:
-        """Lines of the differences and their reasons."""
-        seen: set[str] = set()
-        for one in self.checked.values():
-            setting = one.setting
-            if setting.where in self.numbers and setting.where not in seen:
-                seen.add(setting.where)
-                yield f'{self.numbers[setting.where]}. {_sentence(setting)}'
+        return f'**{" or ".join(values)}** ({self.numbers[_sentence(one.setting)]})'
 
 
 def _sentence(setting: Setting) -> str:
@@ -191,20 +184,21 @@ def _sentence(setting: Setting) -> str:
     return f'{what}: {setting.reason}'
 
 
-def _which(one: Checked, total: int) -> str:
-    """Which runs of its group a setting holds for."""
-    if len(one.ours) == total:
+def _which(checked: Sequence[Checked], total: int) -> str:
+    """Which runs of its group a line of settings holds for."""
+    count = len({(run.name, run.config) for one in checked for run, _ in one.ours})
+    if count == total:
         return 'all'
-    if len(one.setting.of) > 1:
-        patterns = [pattern.removeprefix('*/') for pattern in one.setting.of[-1]]
-        return f'{len(one.ours)}: {_code(patterns)}'
-    patterns = [pattern.removeprefix('*/') for pattern in one.setting.without]
-    return f'{len(one.ours)}: all but {_code(patterns)}'
+    setting = checked[0].setting
+    patterns = [pattern for one in checked for pattern in one.setting.of[-1]]
+    if len(setting.of) == 1:
+        return f'{count}, all but {_code(setting.without)}'
+    return f'{count}, {_code(patterns)}'
 
 
-def _code(texts: Sequence[str]) -> str:
-    """Texts as code."""
-    return ', '.join(f'`{text}`' for text in texts)
+def _code(patterns: Sequence[str]) -> str:
+    """Patterns as code, without a folder that says nothing."""
+    return ', '.join(f'`{pattern.removeprefix("*/")}`' for pattern in patterns)
 
 
 def _release_link(release: str) -> str:

@@ -16,13 +16,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import derived_values
 from mmengine.config import Config
-from paper_files import Setting
 
+import derived_values
 from mmpixcon import registry
 from mmpixcon.apis.config import merge_options, place_of_key
 from mmpixcon.recipes.recipe import Recipe, Stage, read_config
+from paper_files import Setting
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
@@ -118,7 +118,7 @@ def quick_reading(files: dict[Path, Any]) -> Iterator[None]:
         Config._get_cfg_path, Config._file2dict = find, read
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def package_folder(package: str) -> Path:
     """Folder of an installed package."""
     spec = find_spec(package)
@@ -233,7 +233,7 @@ def read_key(cfg: Config, key: str, default_type: str | None = None) -> Any:
     return node.rsplit('.', 1)[-1] if parts[-1] == 'type' and isinstance(node, str) else node
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def default_of(type_name: str | type, argument: str) -> Any:
     """The default of an argument of a registered class.
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paper_files import Paper, PaperTable
-from paper_runs import Run, chain, run_of_config
-
 from mmpixcon.recipes import Recipe, Table
 from mmpixcon.recipes.papers import PaperResult, paper_results
 from mmpixcon.recipes.recipe import read_config
+from paper_files import Paper, PaperTable
+from paper_runs import Run, chain, run_of_config
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,7 @@ class Rows:
         return list(found.values())
 
 
-def rows_of(
-    paper: Paper, recipe: Recipe, results: Sequence[PaperResult] | None = None
-) -> Rows:
+def rows_of(paper: Paper, recipe: Recipe, results: Sequence[PaperResult] | None = None) -> Rows:
     """Find the runs of a paper's rows.
 
     Args:
@@ -185,9 +182,7 @@ def _misfits(
     for key, names in (('missing', table.missing), ('others', table.others)):
         for row in names:
             if row in there:
-                yield (
-                    f'{table.where}: {key} lists {row!r}, which is there now; move it to rows'
-                )
+                yield (f'{table.where}: {key} lists {row!r}, which is there now; move it to rows')
     if not numbers:
         for row in sorted(there - found - {*table.missing, *table.others}):
             yield f'{table.where}: the recipe has a row {row!r} that rows does not list'
