@@ -194,6 +194,13 @@ def boxes(cfg: Config, stage: Stage) -> str:
 
 
 @derived
+def mirrors(cfg: Config, stage: Stage) -> bool:
+    """Whether images are mirrored."""
+    steps = _walk(cfg.train_dataloader.dataset)
+    return any(step.get('type', '').endswith('RandomFlip') for step in steps)
+
+
+@derived
 def most_boxes(cfg: Config, stage: Stage) -> int:
     """Regions of an image at most."""
     return next(step['num'] for step in _walk(cfg.train_dataloader.dataset) if 'source' in step)
