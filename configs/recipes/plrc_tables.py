@@ -1,5 +1,5 @@
-# PLRC's tables 1 (ImageNet), 2 (COCO), 3 (ablations) and figure 5 (points of a region): Faster R-CNN
-# C4 on VOC 07+12; of tables 1 and 2 also Mask R-CNN C4 on COCO and FCN on Cityscapes (needs
+# PLRC's tables 1 (ImageNet), 2 (COCO), 3 (ablations) and figure 5 (points of a region): Faster
+# R-CNN C4 on VOC 07+12; of tables 1 and 2 also Mask R-CNN C4 on COCO and FCN on Cityscapes (needs
 # mmsegmentation), beside random and supervised weights, MoCo v1 and v2, SimCLR, BYOL and DetCo. The
 # other methods of the paper have no configs here.
 from mmpixcon.recipes import pretrain_then, rows_of

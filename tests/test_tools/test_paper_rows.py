@@ -75,6 +75,9 @@ def test_the_page_is_what_the_configs_say():
     code, out, err = run_tool(TOOL, '--check')
     assert code == 0, out + err
     page = (ROOT / 'docs' / 'rows.md').read_text()
+    share = line_of(page, 'Figure 8: ', 'Siamese DETR conditional-detr-100q, 30% of VOC')
+    assert '| 49.3 |' in share
+    line_of(page, 'Figure 5: ', '100 epochs, 64 points, to VOC')
     best = line_of(page, 'Table 1: COCO val2017', 'alpha 0, beta 1')
     assert '| 44.4 | 63.5 | 48.6 | 27.0 | 47.6 | 59.2 |' in best
     assert '(../configs/pixcon/pixcon_deformable-detr_r50_4xb3-50e_coco.py)' in best
@@ -169,6 +172,9 @@ recipe: detco_tables
 tables:
   - {table: VI, what: a bank, rows: [detco-shared-bank, 'detco-gg, 100 epochs']}
   - {table: VII, what: contrasts, rows: [detco-gg, detco-gg-gl, 'detco, 50 epochs']}
+ours: {random weights: One, supervised: One, MoCo v1: One, MoCo v2: One, DetCo: One, DetCo-AA: One,
+  detco-w0001: One, detco-w1111-norm: One, detco-w1111: One, detco-norm: One,
+  'detco, 100 epochs': One}
 groups: []
 """
 
@@ -211,6 +217,13 @@ def test_rows_have_their_runs(rows_of):
             "rows: [detco-gg-gl, 'detco, 50 epochs'], others: [detco-gg]",
             "others lists 'detco-gg', which is there now; move it to rows",
         ),
+        ('supervised: One, ', '', "the recipe has a row 'supervised' that no table here lists"),
+        (
+            'DetCo: One',
+            'DetCo: One, gone: One',
+            "ours lists 'gone', which the recipe does not have",
+        ),
+        ('DetCo: One', 'DetCo: One, detco-gg: One', "ours lists 'detco-gg', which rows lists, too"),
     ],
 )
 def test_rows_that_do_not_fit(rows_of, before, after, message):

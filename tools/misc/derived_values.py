@@ -18,6 +18,7 @@ FUNCTIONS: dict[str, Callable[[Config, Stage], Any]] = {}
 # Weights that nothing here trains, by what their file or address has in its name.
 WEIGHTS = {
     'torchvision://resnet50': 'ImageNet, supervised',
+    'checkpoints/supervised': 'ImageNet, supervised',
     'swav_800ep': 'SwAV, 800 epochs',
 }
 # Epochs that weights of others were trained for.
@@ -43,8 +44,9 @@ def gpus(cfg: Config, stage: Stage) -> int:
 
 @derived
 def images_per_step(cfg: Config, stage: Stage) -> int:
-    """Images of a step on all GPUs."""
-    return gpus(cfg, stage) * cfg.train_dataloader.batch_size
+    """Images of a step on all GPUs, over all batches whose gradients it sums up."""
+    batches = cfg.optim_wrapper.get('accumulative_counts', 1)
+    return gpus(cfg, stage) * cfg.train_dataloader.batch_size * batches
 
 
 @derived
@@ -279,6 +281,14 @@ def jitter_of_first_view(cfg: Config, stage: Stage) -> list[float]:
 
 
 @derived
+def steps_of_first_view(cfg: Config, stage: Stage) -> list[str]:
+    """Transforms of the first view, in their order."""
+    steps = _walk(cfg.train_dataloader.dataset)
+    views = next(step for step in steps if step.get('type', '').endswith('ContrastViews'))
+    return [step['type'].split('.')[-1] for step in views['views'][0]]
+
+
+@derived
 def region_type(cfg: Config, stage: Stage) -> str:
     """Transform that gives PLRC its regions."""
     types = [step['type'] for step in cfg.train_dataloader.dataset.pipeline]
@@ -312,6 +322,14 @@ def norm_decay(cfg: Config, stage: Stage) -> float:
     wrapper = cfg.optim_wrapper
     factor = (wrapper.get('paramwise_cfg') or {}).get('norm_decay_mult', 1.0)
     return wrapper.optimizer.weight_decay * factor
+
+
+@derived
+def undecayed(cfg: Config, stage: Stage) -> float:
+    """Weight decay of norm layers and biases, by their names."""
+    wrapper = cfg.optim_wrapper
+    factors = [wrapper.paramwise_cfg.custom_keys[name].decay_mult for name in ('bn', 'bias')]
+    return wrapper.optimizer.weight_decay * max(factors)
 
 
 @derived

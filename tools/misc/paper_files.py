@@ -48,7 +48,7 @@ import yaml
 # libyaml's is ten times as fast, but PyYAML can be built without it.
 LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 OURS = ('key', 'derived', 'constant')
-PAPER_KEYS = {'paper', 'title', 'recipe', 'tables', 'groups', 'note'}
+PAPER_KEYS = {'paper', 'title', 'recipe', 'tables', 'ours', 'groups', 'note'}
 TABLE_KEYS = {
     'table',
     'what',
@@ -158,6 +158,11 @@ class PaperTable:
         name = self.table if self.table[:1].islower() else f'table {self.table}'
         return name[:1].upper() + name[1:]
 
+    @property
+    def is_figure(self) -> bool:
+        """bool: Whether it is drawn."""
+        return self.table.startswith('figure')
+
     def holds(self, table: str) -> bool:
         """Whether something of a metafile's table, '3' or '3 (a)', stands in it."""
         return (
@@ -178,6 +183,7 @@ class Paper:
         recipe (str): Name of the recipe of its tables.
         tables (tuple[PaperTable, ...]): All of them.
         groups (tuple[Group, ...]): Stated settings.
+        ours (dict[str, str]): Rows of the recipe that the paper does not have, and what they are.
         note (str): Below the title.
     """
 
@@ -187,6 +193,7 @@ class Paper:
     recipe: str
     tables: tuple[PaperTable, ...]
     groups: tuple[Group, ...]
+    ours: Mapping[str, str] = field(default_factory=dict)
     note: str = ''
 
     @property
@@ -224,6 +231,7 @@ def read_paper(path: Path) -> Paper:
         content['recipe'],
         tables,
         groups,
+        content.get('ours', {}),
         content.get('note', ''),
     )
 

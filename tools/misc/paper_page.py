@@ -97,6 +97,10 @@ class _Page:
         yield f'Recipe: `{paper.recipe}`. {paper.note}'.rstrip()
         for table in paper.tables:
             yield from self._table_lines(table)
+        if paper.ours:
+            yield '\nThe recipe has rows that the paper does not have:\n'
+            for row, what in paper.ours.items():
+                yield f'- {row}: {what}'
         yield f'\n### Settings of {paper.name}\n'
         for group in paper.groups:
             yield from self._group_lines(group)
@@ -111,7 +115,7 @@ class _Page:
         yield f'\n### {table.title}: {table.what}\n'
         if lines:
             metrics = list(dict.fromkeys(name for line in lines for name in line.metrics))
-            datasets = len({line.dataset for line in lines}) > 1
+            datasets = len({line.dataset for line in lines} - {''}) > 1
             head = 'stage' if lines[0].stage else 'row'
             heads = [head, *(['on'] if datasets else []), 'config', *map(_short, metrics)]
             cells = [
@@ -125,9 +129,8 @@ class _Page:
                 for line in lines
             ]
             yield from _table([*heads, 'settings'], cells)
-        for line in lines:
-            if line.note:
-                yield f'\n{line.row}: {line.note}'
+        for row, note in table.repeated.items():
+            yield f'\n{row}: {note}'
         for row, reason in table.missing.items():
             yield f'\nMissing: {row}. {reason}'
         if table.others:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,6 @@ class Line:
         stage (str): Name of the stage; '' for a config without one.
         runs (tuple[Run, ...]): The run, and those it starts from.
         metrics (dict[str, float]): The paper's numbers.
-        note (str): Why it has no numbers.
     """
 
     row: str
@@ -34,7 +32,6 @@ class Line:
     stage: str
     runs: tuple[Run, ...]
     metrics: Mapping[str, float]
-    note: str = ''
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,11 @@ def rows_of(paper: Paper, recipe: Recipe, results: Sequence[PaperResult] | None 
     lines: dict[str, list[Line]] = {}
     problems: list[str] = []
     for table in paper.tables:
-        here = [(t, s) for t, s in compared if _belongs(t, s, paper.name, table)]
+        here = [(t, s) for t, s in compared if _belongs(s, paper.name, table)]
         numbers = [(i, r) for i, r in enumerate(results) if _stands_in(r, table)]
         lines[table.where] = list(_lines(recipe, table, here, numbers, used))
         problems += _misfits(table, here, lines[table.where], numbers)
+    problems += _unlisted(paper, recipe)
     for i, result in enumerate(results):
         if i not in used:
             names = ', '.join(result.tables)
@@ -106,14 +104,13 @@ def rows_of(paper: Paper, recipe: Recipe, results: Sequence[PaperResult] | None 
     return Rows(paper, recipe, lines, problems)
 
 
-def _belongs(table: Table, source: Mapping[str, Any], name: str, paper_table: PaperTable) -> bool:
-    """Whether a recipe's table shows one of the paper, by its numbers; a figure by its title."""
-    if source.get('name') == name:
-        tables = source['table']
-        tables = tables if isinstance(tables, (list, tuple)) else [tables]
-        return any(paper_table.holds(str(one)) for one in tables)
-    is_figure = paper_table.table.startswith('figure')
-    return is_figure and re.search(rf'\b{paper_table.table}\b', table.title) is not None
+def _belongs(source: Mapping[str, Any], name: str, paper_table: PaperTable) -> bool:
+    """Whether a recipe's table shows one of the paper."""
+    if source.get('name') != name:
+        return False
+    tables = source['table']
+    tables = tables if isinstance(tables, (list, tuple)) else [tables]
+    return any(paper_table.holds(str(one)) for one in tables)
 
 
 def _stands_in(result: PaperResult, table: PaperTable) -> bool:
@@ -132,9 +129,8 @@ def _lines(
     numbers: Sequence[tuple[int, PaperResult]],
     used: set[int],
 ) -> Iterator[Line]:
-    """Lines of a table; notes which numbers they have."""
+    """Lines of a table; adds to ``used`` which numbers they have."""
     for row in (*table.rows, *table.repeated):
-        note = table.repeated.get(row, '')
         for shown, source in here:
             for column, stage in shown.rows.get(row, {}).items():
                 if table.columns and column not in table.columns:
@@ -146,10 +142,11 @@ def _lines(
                     and result.column in (None, column)
                     and source.get('dataset', result.dataset) == result.dataset
                 ]
-                if numbers and not found and not note:
+                # Of a figure only those numbers are known that the text has too.
+                if numbers and not found and row in table.rows and not table.is_figure:
                     continue
                 used.update(i for i, _ in found)
-                result = found[0][1] if found and not note else None
+                result = found[0][1] if found and row in table.rows else None
                 yield Line(
                     row=row,
                     column=column,
@@ -157,7 +154,6 @@ def _lines(
                     stage=stage,
                     runs=tuple(chain(recipe, recipe.stages[stage])),
                     metrics={} if result is None else result.metrics,
-                    note=note,
                 )
     for row, config in table.configs.items():
         yield Line(row, '', '', '', (run_of_config(row, config, table.where),), {})
@@ -183,6 +179,20 @@ def _misfits(
         for row in names:
             if row in there:
                 yield (f'{table.where}: {key} lists {row!r}, which is there now; move it to rows')
-    if not numbers:
-        for row in sorted(there - found - {*table.missing, *table.others}):
-            yield f'{table.where}: the recipe has a row {row!r} that rows does not list'
+
+
+def _unlisted(paper: Paper, recipe: Recipe) -> Iterator[str]:
+    """Rows of the recipe that the file does not list, and ours that are no rows of it."""
+    there = dict.fromkeys(row for table in recipe.tables for row in table.rows)
+    listed = {row for table in paper.tables for row in (*table.rows, *table.repeated)}
+    for row in there:
+        if row not in listed and row not in paper.ours:
+            yield (
+                f'{paper.path.name}: the recipe has a row {row!r} that no table here lists; add it '
+                'to rows, or to ours if the paper does not have it'
+            )
+    for row in paper.ours:
+        if row not in there:
+            yield f'{paper.path.name}: ours lists {row!r}, which the recipe does not have'
+        elif row in listed:
+            yield f'{paper.path.name}: ours lists {row!r}, which rows lists, too'
