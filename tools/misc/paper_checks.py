@@ -38,17 +38,21 @@ class Checked:
         if not self.ours and not self.unresolved:
             yield f'{setting.where}: no run of a row is {" and ".join(map(str, setting.of))}'
         if setting.reason is None:
+            # Runs of one config mostly differ alike; one line says so of all.
+            names: dict[tuple[str, str], list[str]] = {}
             for run, ours in differing:
+                names.setdefault((run.config, show(ours)), []).append(run.name)
+            for (config, ours), of_config in names.items():
+                more = f' and {len(of_config) - 1} more' if len(of_config) > 1 else ''
                 yield (
-                    f'{setting.where}: {run.config} ({run.name}): {setting.source} says '
-                    f'{show(setting.stated)}, ours is {show(ours)}; change the config, or give a '
-                    'reason'
+                    f'{setting.where}: {config} ({of_config[0]}{more}): {setting.source} says '
+                    f'{show(setting.stated)}, ours is {ours}; change the config, or give a reason'
                 )
         elif len(differing) < len(self.ours):
-            names = sorted({run.name for run, ours in self.ours if same(setting.stated, ours)})
+            agreeing = sorted({run.name for run, ours in self.ours if same(setting.stated, ours)})
             yield (
                 f'{setting.where}: the reason is needless, ours is {show(setting.stated)} as '
-                f'stated in {", ".join(names)}; take it away, or narrow of'
+                f'stated in {", ".join(agreeing)}; take it away, or narrow of'
             )
 
 

@@ -29,7 +29,7 @@ value of ours is one of
 
 - ``key``, dotted as in ``--cfg-options``; ``detector.`` is ``model.detector.`` or ``model.``. What
   a config leaves out is the default of its class, of ``type`` where the whole part is left out;
-- ``derived``, a function of derived_values.py;
+- ``derived``, a function of derived_values.py or derived_models.py;
 - ``constant``, ``MODULE:NAME`` of the code.
 
 ``reason`` says why ours is another, and has to go when it is no other.

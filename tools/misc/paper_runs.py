@@ -18,6 +18,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+# Makes its functions known to derived_values.
+import derived_models  # noqa: F401
 import derived_values
 from mmpixcon import registry
 from mmpixcon.apis.config import merge_options, place_of_key
