@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paper_checks import Checked
-from paper_files import Group, PaperTable, Setting
+from paper_files import Group, PaperTable
 from paper_runs import Run, same, show
 from paper_tables import Line, Rows
 
@@ -66,11 +66,14 @@ class _Page:
         self.rows, self.folder = rows, folder
         self.paper = rows.paper
         self.checked = {id(one.setting): one for one in checked}
-        # Differences by their sentence, numbered: an entry may be in several groups.
-        self.numbers: dict[str, int] = {}
+        # What differs for each reason, which may be that of several settings.
+        self.differences: dict[str, list[str]] = {}
         for one in checked:
             if one.setting.reason is not None and one.differing:
-                self.numbers.setdefault(_sentence(one.setting), len(self.numbers) + 1)
+                settings = self.differences.setdefault(one.setting.reason, [])
+                if one.setting.what not in settings:
+                    settings.append(one.setting.what)
+        self.numbers = {reason: i for i, reason in enumerate(self.differences, 1)}
 
     @property
     def summary(self) -> list[str]:
@@ -106,8 +109,9 @@ class _Page:
             yield from self._group_lines(group)
         if self.numbers:
             yield f'### Differences of {paper.name}\n'
-            for sentence, number in self.numbers.items():
-                yield f'{number}. {sentence}'
+            for reason, number in self.numbers.items():
+                settings = '; '.join(self.differences[reason])
+                yield f'{number}. {settings[:1].upper()}{settings[1:]}: {reason}'
 
     def _table_lines(self, table: PaperTable) -> Iterator[str]:
         """Lines of a table of the paper."""
@@ -148,7 +152,7 @@ class _Page:
         names = {(run.name, run.config) for run in line.runs}
         numbers = sorted(
             {
-                self.numbers[_sentence(one.setting)]
+                self.numbers[one.setting.reason]
                 for one in self.checked.values()
                 if one.setting.reason is not None
                 for run, _ in one.differing
@@ -178,13 +182,7 @@ class _Page:
         values = list(dict.fromkeys(show(ours) for _, ours in one.ours))
         if one.setting.reason is None or not one.differing:
             return ' or '.join(values)
-        return f'**{" or ".join(values)}** ({self.numbers[_sentence(one.setting)]})'
-
-
-def _sentence(setting: Setting) -> str:
-    """A difference and its reason."""
-    what = setting.what[:1].upper() + setting.what[1:]
-    return f'{what}: {setting.reason}'
+        return f'**{" or ".join(values)}** ({self.numbers[one.setting.reason]})'
 
 
 def _which(checked: Sequence[Checked], total: int) -> str:
