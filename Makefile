@@ -33,9 +33,10 @@ docs: env ## build the documentation site into work_dirs/site
 	@$(BIN)/python -m sphinx -W --keep-going -q docs work_dirs/site $(ARGS)
 	@echo 'work_dirs/site/index.html'
 
-lint: test-env ## check style and types, and that tables of the pages are those of the metafiles
+lint: test-env ## check style and types, tables of the pages, and settings of the papers' rows
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/python tools/misc/readme_tables.py --check
+	@$(BIN)/python -W ignore tools/misc/paper_rows.py --check
 
 test: lint ## check style and run all tests
 	@$(PYTEST) $(ARGS)

@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 simclr_view = [
-    dict(_base_.mocov2_crop, crop_ratio_range=(0.08, 1.0)),
+    dict(_base_.mocov2_crop, crop_ratio_range=(0.08, 1.0), interpolation='bicubic'),
     dict(type='mmpixcon.ColorJitter', brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2),
     dict(type='mmpixcon.RandomGrayscale', prob=0.2),
     dict(type='mmpixcon.RandomGaussianBlur', sigma=(0.1, 2.0), prob=0.5),

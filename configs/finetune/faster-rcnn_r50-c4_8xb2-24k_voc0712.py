@@ -38,6 +38,7 @@ val_evaluator = dict(
     metric='bbox',
 )
 test_evaluator = val_evaluator
+optim_wrapper = _base_.finetune_optim_wrapper
 train_cfg = _base_.finetune_24k.train_cfg
 param_scheduler = _base_.finetune_24k.param_scheduler
 default_hooks = _base_.finetune_default_hooks

@@ -11,6 +11,7 @@ model = dict(
 )
 
 train_dataloader = _base_.finetune_loader
+optim_wrapper = _base_.finetune_optim_wrapper
 train_cfg = _base_.finetune_90k.train_cfg
 param_scheduler = _base_.finetune_90k.param_scheduler
 default_hooks = _base_.finetune_default_hooks

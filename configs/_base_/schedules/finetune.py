@@ -1,6 +1,7 @@
 # Iteration schedules of fine-tuning, 16 images a step (8 GPUs x 2): pieces, named
 # finetune_*, that a config assigns. The rate falls to a tenth after 2/3 and 8/9 of the
-# iterations, as detectron2's 1x and 2x do (60k and 80k of 90k, 120k and 160k of 180k).
+# iterations, as detectron2's 1x and 2x do (60k and 80k of 90k, 120k and 160k of 180k); of 12k
+# iterations after 9k and 11k, as in DetCo's release.
 finetune_imports = dict(
     # The second registers the C4 head's extra norm; it needs the first.
     imports=['mmpixcon', 'mmselfsup.models.utils.res_layer_extra_norm'],
@@ -11,6 +12,8 @@ finetune_hooks = [
     dict(type='mmpixcon.FiniteLossHook'),
 ]
 finetune_loader = dict(sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
+# detectron2 does not decay norm layers.
+finetune_optim_wrapper = dict(paramwise_cfg=dict(norm_decay_mult=0.0))
 finetune_log_processor = dict(by_epoch=False)
 finetune_default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=3))
 
@@ -32,7 +35,7 @@ def iterations(number, val_interval, milestones, warm_up):
 
 
 slow_start = dict(start_factor=0.001, end=1000)
-finetune_12k = iterations(12000, 12000, [8000, 10667], slow_start)
+finetune_12k = iterations(12000, 12000, [9000, 11000], slow_start)
 finetune_24k = iterations(24000, 4000, [18000, 22000], dict(start_factor=0.001, end=100))
 finetune_90k = iterations(90000, 15000, [60000, 80000], slow_start)
 finetune_180k = iterations(180000, 30000, [120000, 160000], slow_start)
