@@ -133,9 +133,9 @@ def _recorded(attention: nn.Module) -> Iterator[dict[str, Tensor]]:
         handles = [attention.attn.register_forward_hook(keep('weights', 1))]
     else:
         # A method, not a module: mmdet drops what it returns second as well.
-        with recorded_calls(attention, 'forward_attn') as results:
+        with recorded_calls(attention, 'forward_attn') as calls:
             yield record
-        record['weights'] = results[-1][1]
+        record['weights'] = calls[-1].output[1]
         return
     try:
         yield record

@@ -10,7 +10,7 @@ from torch import nn
 
 
 class Call(NamedTuple):
-    """A call of a module.
+    """A call of a module or a method.
 
     Attributes:
         args (tuple): positional arguments.
@@ -53,26 +53,26 @@ def captured(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Call]]:
 
 
 @contextmanager
-def recorded_calls(owner: Any, name: str) -> Iterator[list[Any]]:
-    """Keep what a method of an object returns.
+def recorded_calls(owner: Any, name: str) -> Iterator[list[Call]]:
+    """Keep the calls of a method of an object.
 
     Args:
         owner (Any): object whose class has the method.
         name (str): name of the method.
 
     Yields:
-        list[Any]: what it returned, in the order of the calls.
+        list[Call]: the calls, in their order.
     """
-    results: list[Any] = []
+    calls: list[Call] = []
     method = getattr(owner, name)
 
     def record(*args: Any, **kwargs: Any) -> Any:
-        results.append(method(*args, **kwargs))
-        return results[-1]
+        calls.append(Call(args, kwargs, method(*args, **kwargs)))
+        return calls[-1].output
 
     setattr(owner, name, record)
     try:
-        yield results
+        yield calls
     finally:
         # The method is the class's still.
         delattr(owner, name)

@@ -104,6 +104,61 @@ def test_train_and_load_into_the_stock_detector(name, scenes_root, tmp_path, pro
         assert key in missing or torch.equal(value, trained[key]), key
 
 
+@torch.no_grad()
+def measure_statistics(backbone: torch.nn.Module, images: torch.Tensor) -> None:
+    """Give a random backbone the statistics of its batch norms, as a trained one has them."""
+    norms = [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        # The mean over all batches, of which there is one.
+        norm.momentum = None
+        norm.train()
+    backbone(images)
+    backbone.eval()
+
+
+@pytest.mark.parametrize(
+    ('name', 'least'),
+    [
+        ('updetr/updetr_deformable-detr-single-scale_r18_1xb8-50e', 0.6),
+        ('siamese_detr/siamese-detr_deformable-detr-single-scale_r18_1xb8-50e', 0.6),
+    ],
+)
+def test_eight_images_are_overfitted_by_the_features(
+    name, least, scenes_root, tmp_path, proposals
+):
+    """One-stage, from random weights: queries learn to find the region whose feature they get."""
+    steps, regions = 120, 4
+    cfg = quick(name, 'scenes', scenes_root, tmp_path, proposals)
+    for step in cfg.train_dataloader.dataset.pipeline:
+        if step.type.split('.')[-1] in ('RegionTargets', 'SharedProposals'):
+            step.num = regions
+        if step.type.split('.')[-1] == 'RandomChoiceResize':
+            step.scales = [(80, 64)]
+    cfg.train_dataloader.batch_size = 8
+    cfg.model.update(num_regions=regions, match_own_region=True)
+    cfg.model.detector.num_queries = 20
+    cfg.model.detector.test_cfg.max_per_img = 20
+    cfg.train_cfg.max_epochs = cfg.default_hooks.checkpoint.interval = steps
+    cfg.optim_wrapper.optimizer.lr = 1e-3
+    cfg.param_scheduler[1].milestones = [steps]
+    cfg.custom_hooks.append(dict(type='mmpixcon.RegionConditionHook', interval=steps))
+    runner = Runner.from_cfg(cfg)
+    data = runner.model.data_preprocessor(next(iter(runner.train_dataloader)), True)
+    images = data['inputs']
+    images = torch.cat(list(images.values())) if isinstance(images, dict) else images
+    measure_statistics(runner.model.detector.backbone, images)
+    runner.train()
+    share = scalars(runner, 'train/own_region_share')
+    print('SHARE', [round(sum(share[i:i+20])/20,3) for i in range(0,steps,20)], scalars(runner, 'train/bbox_own_features'), scalars(runner, 'train/bbox_other_features'))
+    assert len(share) == steps
+    # Chance is one of four.
+    assert abs(sum(share[:5]) / 5 - 1 / regions) < 0.15
+    assert sum(share[-20:]) / 20 > least
+    (own,), (other,) = (scalars(runner, f'train/bbox_{k}_features') for k in ('own', 'other'))
+    assert other > 1.3 * own
+
+
 @pytest.mark.parametrize('name', [name for name in NAMES if '_deformable-detr_' in name])
 def test_real_photos(name, bccd_root, tmp_path, proposals):
     runner = Runner.from_cfg(quick(name, 'bccd', bccd_root, tmp_path, proposals))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,6 +62,10 @@ class BatchedMatching(DETRHead):
     other than :class:`mmdet.HungarianAssigner` goes mmdet's way.
     """
 
+    #: (Q, ) int64: the box of an image that a query may be matched to, in all layers. None while
+    #: any query may be matched to any box; see :meth:`matched_only_to`.
+    box_of_query: Tensor | None = None
+
     @property
     def _can_batch(self) -> bool:
         return type(self.assigner) in (HungarianAssigner, FiniteHungarianAssigner)
@@ -94,7 +99,24 @@ class BatchedMatching(DETRHead):
         )
         if not self._can_batch or batch_gt_instances_ignore is not None:
             return super().loss_by_feat(*arguments, batch_gt_instances_ignore)
-        return losses_by_layer(self._losses(*arguments))
+        return losses_by_layer(self._losses(*arguments, self.box_of_query))
+
+    @contextmanager
+    def matched_only_to(self, box_of_query: Tensor | None) -> Iterator[None]:
+        """Let each query be matched to one box at most; not the encoder's proposals.
+
+        Args:
+            box_of_query (Tensor, optional): (Q, ) int64, index of that box in each image. Each
+                box must have a query. Defaults to None, any.
+
+        Yields:
+            None: While it holds.
+        """
+        self.box_of_query = box_of_query
+        try:
+            yield
+        finally:
+            del self.box_of_query
 
     def loss_by_feat_single(
         self,
@@ -121,6 +143,7 @@ class BatchedMatching(DETRHead):
         truth: Truth,
         instances: Sequence[InstanceData],
         metas: Sequence[dict],
+        box_of_query: Tensor | None = None,
     ) -> Matching:
         """Match the queries of all layers and images; one wait for the device.
 
@@ -130,6 +153,8 @@ class BatchedMatching(DETRHead):
             truth (Truth): boxes of the batch.
             instances (Sequence[InstanceData]): the same, image by image.
             metas (Sequence[dict]): meta data of the images.
+            box_of_query (Tensor, optional): (Q, ) int64, the only box that a query may be
+                matched to. Defaults to None, any.
 
         Returns:
             Matching: on the device of the boxes.
@@ -142,6 +167,9 @@ class BatchedMatching(DETRHead):
         index = np.zeros((4, layers, pairs), dtype=np.int64)
         if pairs:
             costs = batched_costs(self.assigner.match_costs, scores, boxes, truth, instances, metas)
+            if box_of_query is not None:
+                boxes_of_image = torch.arange(costs.shape[3], device=costs.device)
+                costs = costs.masked_fill(box_of_query[:, None] != boxes_of_image, torch.inf)
             # SciPy computes in float64 whatever it gets; NumPy has no bfloat16.
             costs = costs.cpu()
             matrices = (costs.float() if costs.dtype == torch.bfloat16 else costs).numpy()
@@ -174,10 +202,11 @@ class BatchedMatching(DETRHead):
         boxes: Tensor,
         instances: Sequence[InstanceData],
         metas: Sequence[dict],
+        box_of_query: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """``loss_cls``, ``loss_bbox`` and ``loss_iou`` of each layer, (L, )."""
         truth = Truth.of_batch(instances, metas)
-        matching = self.match(scores, boxes, truth, instances, metas)
+        matching = self.match(scores, boxes, truth, instances, metas, box_of_query)
         layers, pairs = matching.prediction.shape
         prediction, target = matching.prediction.flatten(), matching.target.flatten()
         sizes = truth.sizes[truth.image]

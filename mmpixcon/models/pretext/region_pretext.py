@@ -60,6 +60,9 @@ class RegionPretext(DetectorWrapper):
     #: Regions of an image whose features the queries get. DETReg has none.
     num_regions: int
 
+    #: Whether a query may only be matched to the region whose features it got.
+    match_own_region: bool = False
+
     def __init__(
         self,
         detector: dict,
@@ -243,35 +246,56 @@ class RegionPretext(DetectorWrapper):
         return head_inputs, dict(memory=memory, padding=padding, level_cells=cells)
 
     def detection_losses(
-        self, head_inputs: dict[str, Any], samples: SampleList
+        self, head_inputs: dict[str, Any], samples: SampleList, regions: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Tensor, Matching]:
         """The stock head's losses, and the matching that they are made with.
 
         Args:
             head_inputs (dict): From :meth:`decode`.
             samples (list): N samples with regions as ``gt_instances``.
+            regions (Tensor, optional): (Q, ), index of the region whose features a query got.
+                Defaults to None, queries get none.
 
         Returns:
-            tuple: Losses; states of the matching queries, (L, N, Q, C); and which of them are
-            matched to which region, in each layer.
+            tuple: Losses, with ``own_region_share`` where queries get features, see
+            :func:`own_region_share`; states of the matching queries, (L, N, Q, C); and which of
+            them are matched to which region, in each layer.
         """
         head = self.detector.bbox_head
-        with recorded_calls(head, 'match') as matchings:
+        matching_queries = num_matching_queries(self.detector)
+        only = None
+        if self.match_own_region and regions is not None:
+            # Patterns repeat the queries.
+            only = regions.repeat(matching_queries // len(regions))
+        with head.matched_only_to(only), recorded_calls(head, 'match') as calls:
             losses = head.loss(**head_inputs, batch_data_samples=samples)
-        states = head_inputs['hidden_states']
-        states = states[:, :, states.shape[2] - num_matching_queries(self.detector) :]
         # The layers come first; two-stage detectors match the encoder's boxes after them.
-        return losses, states, matchings[0]
+        matching = calls[0].output
+        if regions is not None:
+            free = matching
+            if only is not None:
+                scores, boxes, *others, _ = calls[0].args
+                free = head.match(scores[-1:], boxes[-1:], *others)
+            losses['own_region_share'] = own_region_share(free, regions)
+        states = head_inputs['hidden_states']
+        return losses, states[:, :, states.shape[2] - matching_queries :], matching
 
     def _compare_features(
-        self, features: Tensor, decode: Callable[[Tensor], dict[str, Any]], samples: SampleList
+        self,
+        features: Tensor,
+        decode: Callable[[Tensor], tuple[dict[str, Any], Tensor]],
+        samples: SampleList,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Losses with features of n regions, (N, n, B), and with those of the next region."""
+        """Losses with features of n regions, (N, n, B), and with those of the next region.
+
+        ``decode`` gives what the head takes, and the region of each query.
+        """
         results = []
         for region_features in (features, features.roll(1, dims=1)):
             # The same dropout for both.
             with forked_rng(features.device):
-                results.append(self.detection_losses(decode(region_features), samples)[0])
+                head_inputs, regions = decode(region_features)
+                results.append(self.detection_losses(head_inputs, samples, regions)[0])
         return results[0], results[1]
 
 
@@ -284,11 +308,11 @@ def forked_rng(device: torch.device) -> AbstractContextManager[None]:
 def own_region_share(matching: Matching, regions: Tensor) -> Tensor:
     """Share of matched queries that have found the region whose feature they got.
 
-    Any query may be matched to any region, so the losses fall without a look at the features:
+    Where any query may be matched to any region, the losses fall without a look at the features:
     this tells whether they are used. Chance is 1 / n of n regions.
 
     Args:
-        matching (Matching): of all layers; the last one counts.
+        matching (Matching): of any query to any region; of all layers, the last one counts.
         regions (Tensor): (Q, ), index of the region whose feature a query got. Patterns, which
             repeat the queries, are taken into account.
 

@@ -12,7 +12,7 @@ from mmpixcon.registry import MODELS
 
 from ..heads.siamese_detr_head import SiameseDETRHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, check_num_regions, mean_regions, own_region_share
+from .region_pretext import RegionPretext, check_num_regions, mean_regions
 
 VIEWS = ('view1', 'view2')
 
@@ -40,6 +40,10 @@ class SiameseDETR(RegionPretext):
             queries. Defaults to 10.
         box_jitter (float): How far an edge of a region moves at most, in its width or
             height, before its feature is read. Defaults to 0.1.
+        match_own_region (bool): Whether a query may only be matched to the region whose
+            feature it got. In the paper and its release any query is matched to any
+            region; then boxes are learned long before features are used, if they are at
+            all. Defaults to False, as the release.
         frozen_backbone (bool): Defaults to True.
         no_object_weight (float, optional): Defaults to 0.1.
         init_cfg (dict, optional): Initialization. Defaults to None.
@@ -59,6 +63,7 @@ class SiameseDETR(RegionPretext):
         head: dict | None = None,
         num_regions: int = 10,
         box_jitter: float = 0.1,
+        match_own_region: bool = False,
         frozen_backbone: bool = True,
         no_object_weight: float | None = 0.1,
         init_cfg: dict | None = None,
@@ -69,6 +74,7 @@ class SiameseDETR(RegionPretext):
             raise ValueError(f'model.box_jitter = {box_jitter} must be in [0, 0.5)')
         self.num_regions = num_regions
         self.box_jitter = box_jitter
+        self.match_own_region = match_own_region
         # The neck may add levels of its own, which L_g leaves out as the release does.
         self.head = self.build_head(
             head or dict(type='mmpixcon.SiameseDETRHead'), num_levels=len(self.map_channels)
@@ -86,7 +92,8 @@ class SiameseDETR(RegionPretext):
 
         Returns:
             dict: The detector's losses, ``loss_region`` of each decoder layer,
-            ``loss_global``, ``global_std``, and ``own_region_share``, see :func:`own_region_share`.
+            ``loss_global``, ``global_std``, and ``own_region_share``, see
+            :meth:`detection_losses`.
 
         Raises:
             ValueError: The data has no two views of a size, or another number of regions.
@@ -96,12 +103,11 @@ class SiameseDETR(RegionPretext):
         objects = self._jittered_features(maps, samples)
         targets = self.crop_features(samples) if self.head.needs_crops else objects.flatten(0, 1)
         head_inputs, encoded = self._decode(maps, samples, objects)
-        losses, states, matching = self.detection_losses(head_inputs, samples)
+        losses, states, matching = self.detection_losses(head_inputs, samples, self.region_of_query)
         targets = self.head.swap_views(targets)
         losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
         context = level_means(**encoded, num_levels=len(self.map_channels))
-        losses |= self.head.global_discrimination(context)
-        return losses | dict(own_region_share=own_region_share(matching, self.region_of_query))
+        return losses | self.head.global_discrimination(context)
 
     def losses_of_other_features(
         self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
@@ -120,7 +126,10 @@ class SiameseDETR(RegionPretext):
         images, samples = self._stack(batch_inputs, batch_data_samples)
         maps = self.backbone_maps(images)
         objects = self._jittered_features(maps, samples)
-        return self._compare_features(objects, lambda z: self._decode(maps, samples, z)[0], samples)
+        regions = self.region_of_query
+        return self._compare_features(
+            objects, lambda z: (self._decode(maps, samples, z)[0], regions), samples
+        )
 
     def _decode(
         self, maps: tuple[Tensor, ...], samples: SampleList, objects: Tensor

@@ -10,7 +10,7 @@ from mmpixcon.registry import MODELS
 
 from ..heads.region_query_head import RegionQueryHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, check_num_regions, mean_regions, own_region_share
+from .region_pretext import RegionPretext, check_num_regions, mean_regions
 
 
 @MODELS.register_module()
@@ -36,6 +36,10 @@ class UPDETR(RegionPretext):
             Defaults to 0.1.
         shuffle (bool): Whether groups are made of random queries, drawn for each
             batch, rather than of neighbors. Defaults to False, as the release.
+        match_own_region (bool): Whether a query may only be matched to the region whose
+            feature it got. In the paper and its release any query is matched to any
+            region; then boxes are learned long before features are used, if they are at
+            all. Defaults to False, as the release.
         frozen_backbone (bool): Defaults to True.
         no_object_weight (float, optional): Defaults to 0.1.
         init_cfg (dict, optional): Initialization. Defaults to None.
@@ -57,6 +61,7 @@ class UPDETR(RegionPretext):
         num_regions: int = 10,
         drop_prob: float = 0.1,
         shuffle: bool = False,
+        match_own_region: bool = False,
         frozen_backbone: bool = True,
         no_object_weight: float | None = 0.1,
         init_cfg: dict | None = None,
@@ -68,6 +73,7 @@ class UPDETR(RegionPretext):
         self.num_regions = num_regions
         self.drop_prob = drop_prob
         self.shuffle = shuffle
+        self.match_own_region = match_own_region
         self.head = self.build_head(head or dict(type='mmpixcon.RegionQueryHead'))
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
@@ -80,7 +86,7 @@ class UPDETR(RegionPretext):
 
         Returns:
             dict: The detector's losses, ``loss_region`` of each decoder layer, and
-            ``own_region_share``, see :func:`own_region_share`.
+            ``own_region_share``, see :meth:`detection_losses`.
 
         Raises:
             ValueError: An image has no crops, or another number of regions.
@@ -89,10 +95,10 @@ class UPDETR(RegionPretext):
         features = self.region_features(batch_data_samples)
         maps = self.backbone_maps(batch_inputs)
         head_inputs, regions = self._decode(maps, batch_data_samples, features)
-        losses, states, matching = self.detection_losses(head_inputs, batch_data_samples)
+        losses, states, matching = self.detection_losses(head_inputs, batch_data_samples, regions)
         divisor = mean_regions(batch_data_samples)
-        losses |= self.head.reconstruction(states, matching, features.flatten(0, 1), divisor)
-        return losses | dict(own_region_share=own_region_share(matching, regions))
+        targets = features.flatten(0, 1)
+        return losses | self.head.reconstruction(states, matching, targets, divisor)
 
     def region_features(self, samples: SampleList) -> Tensor:
         """p: features of the crops of N samples, (N, n, B)."""
@@ -116,7 +122,7 @@ class UPDETR(RegionPretext):
         features = self.region_features(batch_data_samples)
         maps = self.backbone_maps(batch_inputs)
         return self._compare_features(
-            features, lambda p: self._decode(maps, batch_data_samples, p)[0], batch_data_samples
+            features, lambda p: self._decode(maps, batch_data_samples, p), batch_data_samples
         )
 
     def _decode(
