@@ -25,9 +25,15 @@ if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', str(threads))
 
 
-# Each data set collects garbage once it is built: it need not go through the half million objects
-# of the libraries every time.
-gc.freeze()
+@pytest.fixture(scope='session', autouse=True)
+def libraries_are_no_garbage():
+    """The same garbage, without a look at half a million objects of the libraries.
+
+    Each data set collects it once it is built.
+    """
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope='session', autouse=True)

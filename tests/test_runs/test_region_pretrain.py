@@ -124,9 +124,7 @@ def measure_statistics(backbone: torch.nn.Module, images: torch.Tensor) -> None:
         ('siamese_detr/siamese-detr_deformable-detr-single-scale_r18_1xb8-50e', 0.6),
     ],
 )
-def test_eight_images_are_overfitted_by_the_features(
-    name, least, scenes_root, tmp_path, proposals
-):
+def test_eight_images_are_overfitted_by_the_features(name, least, scenes_root, tmp_path, proposals):
     """One-stage, from random weights: queries learn to find the region whose feature they get."""
     steps, regions = 120, 4
     cfg = quick(name, 'scenes', scenes_root, tmp_path, proposals)
@@ -150,7 +148,12 @@ def test_eight_images_are_overfitted_by_the_features(
     measure_statistics(runner.model.detector.backbone, images)
     runner.train()
     share = scalars(runner, 'train/own_region_share')
-    print('SHARE', [round(sum(share[i:i+20])/20,3) for i in range(0,steps,20)], scalars(runner, 'train/bbox_own_features'), scalars(runner, 'train/bbox_other_features'))
+    print(
+        'SHARE',
+        [round(sum(share[i : i + 20]) / 20, 3) for i in range(0, steps, 20)],
+        scalars(runner, 'train/bbox_own_features'),
+        scalars(runner, 'train/bbox_other_features'),
+    )
     assert len(share) == steps
     # Chance is one of four.
     assert abs(sum(share[:5]) / 5 - 1 / regions) < 0.15

@@ -79,10 +79,16 @@ def pixel_pair_drawer(cfg: Config, args: argparse.Namespace) -> Callable[[dict],
             size = tuple(sample['inputs'][branch].shape[1:])
             packed = sample['data_samples'][branch]
             shape = map_shape(model, size, level)
-            grids[branch] = ViewGrid(packed.homography_matrix, shape, size, packed.img_shape[:2])
+            matrix = model.homography_of(packed, branch)
+            grids[branch] = ViewGrid(matrix, shape, size, packed.img_shape[:2])
         packed = sample['data_samples'][DETECTION]
+        raw = mmcv.imread(packed.img_path, channel_order='rgb')
+        if model.normalized_distance:
+            # As the plane of the distances is.
+            side = round((raw.shape[0] * raw.shape[1]) ** 0.5)
+            raw = mmcv.imresize(raw, (side, side))
         return draw_view_pair(
-            mmcv.imread(packed.img_path, channel_order='rgb'),
+            raw,
             to_rgb(sample['inputs'][DETECTION]),
             to_rgb(sample['inputs'][MOMENTUM]),
             packed.gt_instances.bboxes.numpy(),

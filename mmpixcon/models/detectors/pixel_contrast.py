@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample, SampleList
 from torch import Tensor
@@ -45,6 +47,11 @@ class PixelContrastDetector(DetectorWrapper):
         S (float | Sequence[float]): Divisor of the mean distance in the
             threshold of positives, one for all levels or one each. Defaults
             to 9.
+        normalized_distance (bool): Whether distances are those of places as shares of the
+            raw image's width and height, rather than of its pixels. The paper has a
+            "normalized spatial distance" (equation 3) without a definition; with square
+            images both are the same, since the threshold is a share of the mean.
+            Defaults to False.
         alpha (float): Weight of L_NCE. Defaults to 0, the paper's best.
         beta (float): Weight of L_Cos. Defaults to 1.
         momentum (float): Share of the momentum encoder that an update keeps.
@@ -68,6 +75,7 @@ class PixelContrastDetector(DetectorWrapper):
         detector: dict,
         levels: Sequence[int] = (-1,),
         S: float | Sequence[float] = 9.0,
+        normalized_distance: bool = False,
         alpha: float = 0.0,
         beta: float = 1.0,
         momentum: float = 0.99,
@@ -94,6 +102,7 @@ class PixelContrastDetector(DetectorWrapper):
             raise ValueError(f'model.levels = {levels} and model.S = {S} do not fit')
         if min(self.S) <= 0:
             raise ValueError(f'model.S = {S} must be positive: it divides the mean distance')
+        self.normalized_distance = normalized_distance
         self.alpha, self.beta = alpha, beta
         neck = self.detector_cfg.get('neck', {})
         if isinstance(neck, dict):
@@ -256,25 +265,46 @@ class PixelContrastDetector(DetectorWrapper):
         levels = memory.split(sizes, dim=1)
         return [part.transpose(1, 2).unflatten(2, m.shape[2:]) for part, m in zip(levels, maps)]
 
-    @staticmethod
     def _grids(
-        batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
+        self, batch_inputs: dict[str, Tensor], batch_data_samples: dict[str, SampleList]
     ) -> list[tuple[tuple, tuple]]:
         """Homography, padded size and size of both views of each image."""
 
         def grid(branch: str, sample: DetDataSample) -> tuple:
-            if 'homography_matrix' not in sample:
-                raise KeyError(
-                    f'{getattr(sample, "img_path", "an image")}: the {branch} view has no '
-                    'homography_matrix; use PixelContrastViews, which keeps it'
-                )
             size = tuple(batch_inputs[branch].shape[2:])
-            return sample.homography_matrix, size, tuple(sample.img_shape[:2])
+            return self.homography_of(sample, branch), size, tuple(sample.img_shape[:2])
 
         return [
             (grid(DETECTION, e), grid(MOMENTUM, m))
             for e, m in zip(batch_data_samples[DETECTION], batch_data_samples[MOMENTUM])
         ]
+
+    def homography_of(self, sample: DetDataSample, branch: str) -> np.ndarray:
+        """Give the map to a view from the plane in which distances are measured.
+
+        Args:
+            sample (DetDataSample): with ``homography_matrix`` and ``ori_shape``.
+            branch (str): name of the view, for errors.
+
+        Returns:
+            np.ndarray: (3, 3) float64, to pixels of the view, from pixels of the raw image
+            or, with ``normalized_distance``, of the raw image stretched to a square of the
+            same area.
+
+        Raises:
+            KeyError: The sample has no homography.
+        """
+        if 'homography_matrix' not in sample:
+            raise KeyError(
+                f'{getattr(sample, "img_path", "an image")}: the {branch} view has no '
+                'homography_matrix; use PixelContrastViews, which keeps it'
+            )
+        matrix = np.asarray(sample.homography_matrix, np.float64)
+        if not self.normalized_distance:
+            return matrix
+        height, width = sample.ori_shape[:2]
+        side = math.sqrt(height * width)
+        return matrix * np.array([width / side, height / side, 1.0])
 
 
 def _map_shape(feature_map: Tensor) -> tuple[int, int]:

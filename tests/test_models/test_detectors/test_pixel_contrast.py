@@ -12,7 +12,7 @@ from mmengine.runner.checkpoint import get_state_dict
 from mmengine.runner.checkpoint import load_state_dict as mmengine_load
 
 from mmpixcon.engine.hooks import PixelContrastHook
-from mmpixcon.models.geometry import PixelPairs, ViewGrid
+from mmpixcon.models.geometry import PixelPairs, ViewGrid, transform_points
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 from mmpixcon.models.task_modules import NonFiniteError
 from mmpixcon.registry import DATASETS, MODELS
@@ -94,6 +94,39 @@ def test_losses_are_the_detectors_own_and_equations_4_and_5(case):
         gamma = memory[:, start : start + h * w].transpose(1, 2).reshape(2, -1, h, w)
     cos = PixelCosineLoss()(gamma, keys[level], pairs)
     torch.testing.assert_close(losses['loss_pixel_cos'], [cos], atol=1e-5, rtol=1e-5)
+
+
+def test_normalized_distances_are_of_shares_of_the_image(deformable):
+    """The mask of equation (3), from its definition, in an image twice as wide as high."""
+    _, model, data = deformable
+    samples = data['data_samples']
+    for branch in samples.values():
+        for sample in branch:
+            sample.set_metainfo(dict(ori_shape=(100, 200)))
+    masks = {}
+    for normalized in (False, True):
+        model.normalized_distance = normalized
+        (e, m), *_ = model._grids(data['inputs'], samples)
+        pairs = PixelPairs(ViewGrid(e[0], (6, 7), *e[1:]), ViewGrid(m[0], (5, 4), *m[1:]))
+        masks[normalized] = torch.zeros(42, 20, dtype=torch.bool)
+        for block in pairs.blocks():
+            window = masks[normalized].view(42, 5, 4)[:, block.rows, block.cols]
+            window[block.anchors] = block.positive
+    e, m = (samples[branch][0] for branch in ('detection', 'momentum'))
+    places = [
+        ViewGrid(s.homography_matrix, shape, data['inputs'][branch].shape[2:], s.img_shape)
+        for s, shape, branch in ((e, (6, 7), 'detection'), (m, (5, 4), 'momentum'))
+    ]
+    shares = [grid.raw_centres / torch.tensor([200.0, 100.0]) for grid in places]
+    distance = torch.cdist(*shares)
+    threshold = distance[places[0].valid][:, places[1].valid].mean() / 9
+    in_both = places[0].valid & places[1].contains(
+        transform_points(places[0].raw_centres, places[1].homography)
+    )
+    expected = (distance <= threshold) & in_both[:, None] & places[1].valid
+    assert torch.equal(masks[True], expected) and expected.any()
+    # Pixels count alike in both directions, shares do not.
+    assert not torch.equal(masks[False], masks[True])
 
 
 def test_one_forward_of_the_detector_and_no_gradient_of_the_keys(case):
