@@ -65,6 +65,7 @@ def recorded_calls(owner: Any, name: str) -> Iterator[list[Call]]:
     """
     calls: list[Call] = []
     method = getattr(owner, name)
+    recorded_already = name in vars(owner)
 
     def record(*args: Any, **kwargs: Any) -> Any:
         calls.append(Call(args, kwargs, method(*args, **kwargs)))
@@ -74,5 +75,8 @@ def recorded_calls(owner: Any, name: str) -> Iterator[list[Call]]:
     try:
         yield calls
     finally:
-        # The method is the class's still.
-        delattr(owner, name)
+        if recorded_already:
+            setattr(owner, name, method)
+        else:
+            # The method is the class's still.
+            delattr(owner, name)
