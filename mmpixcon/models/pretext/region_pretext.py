@@ -63,6 +63,9 @@ class RegionPretext(DetectorWrapper):
     #: Whether a query may only be matched to the region whose features it got.
     match_own_region: bool = False
 
+    #: Whether the queries of a region are others in each step of training.
+    shuffle: bool = False
+
     def __init__(
         self,
         detector: dict,
@@ -115,6 +118,21 @@ class RegionPretext(DetectorWrapper):
         size = self.detector.num_queries
         device = next(self.detector.parameters()).device
         return torch.arange(size, device=device) // (size // self.num_regions)
+
+    def share_out(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the regions to queries: to neighbors, or with ``shuffle`` to random ones.
+
+        Args:
+            queries (Tensor): what to add to object queries, (N, Q, C), region by region.
+
+        Returns:
+            tuple[Tensor, Tensor]: (N, Q, C), and the index of each query's region, (Q, ).
+        """
+        regions = self.region_of_query
+        if self.shuffle and self.training:
+            order = torch.randperm(len(regions), device=queries.device)
+            return queries[:, order], regions[order]
+        return queries, regions
 
     @torch.no_grad()
     def _probe(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

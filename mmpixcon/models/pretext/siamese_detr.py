@@ -40,6 +40,9 @@ class SiameseDETR(RegionPretext):
             queries. Defaults to 10.
         box_jitter (float): How far an edge of a region moves at most, in its width or
             height, before its feature is read. Defaults to 0.1.
+        shuffle (bool): Whether the queries of a region are drawn for each batch, rather than
+            neighbors. The first region is always what the views share: neighbors learn
+            that without a look at its features. Defaults to False, as the release.
         match_own_region (bool): Whether a query may only be matched to the region whose
             feature it got. In the paper and its release any query is matched to any
             region; then boxes are learned long before features are used, if they are at
@@ -63,6 +66,7 @@ class SiameseDETR(RegionPretext):
         head: dict | None = None,
         num_regions: int = 10,
         box_jitter: float = 0.1,
+        shuffle: bool = False,
         match_own_region: bool = False,
         frozen_backbone: bool = True,
         no_object_weight: float | None = 0.1,
@@ -74,6 +78,7 @@ class SiameseDETR(RegionPretext):
             raise ValueError(f'model.box_jitter = {box_jitter} must be in [0, 0.5)')
         self.num_regions = num_regions
         self.box_jitter = box_jitter
+        self.shuffle = shuffle
         self.match_own_region = match_own_region
         # The neck may add levels of its own, which L_g leaves out as the release does.
         self.head = self.build_head(
@@ -102,8 +107,8 @@ class SiameseDETR(RegionPretext):
         maps = self.backbone_maps(images)
         objects = self._jittered_features(maps, samples)
         targets = self.crop_features(samples) if self.head.needs_crops else objects.flatten(0, 1)
-        head_inputs, encoded = self._decode(maps, samples, objects)
-        losses, states, matching = self.detection_losses(head_inputs, samples, self.region_of_query)
+        head_inputs, encoded, regions = self._decode(maps, samples, objects)
+        losses, states, matching = self.detection_losses(head_inputs, samples, regions)
         targets = self.head.swap_views(targets)
         losses |= self.head.reconstruction(states, matching, targets, mean_regions(samples))
         context = level_means(**encoded, num_levels=len(self.map_channels))
@@ -126,18 +131,23 @@ class SiameseDETR(RegionPretext):
         images, samples = self._stack(batch_inputs, batch_data_samples)
         maps = self.backbone_maps(images)
         objects = self._jittered_features(maps, samples)
-        regions = self.region_of_query
         return self._compare_features(
-            objects, lambda z: (self._decode(maps, samples, z)[0], regions), samples
+            objects, lambda z: self._decode(maps, samples, z)[::2], samples
         )
 
     def _decode(
         self, maps: tuple[Tensor, ...], samples: SampleList, objects: Tensor
-    ) -> tuple[dict, dict]:
-        """Run the transformer with the features of regions, (2 N, n, B), at the other view."""
-        queries = self.head.queries(objects, self.detector.num_queries)
-        with conditioned_queries(self.detector, self.head.swap_views(queries)):
-            return self.decode(maps, samples)
+    ) -> tuple[dict, dict, Tensor]:
+        """Run the transformer with the features of regions, (2 N, n, B), at the other view.
+
+        Returns:
+            tuple[dict, dict, Tensor]: What :meth:`decode` gives, and the region of each
+            query, (Q, ).
+        """
+        added = self.head.swap_views(self.head.queries(objects, self.detector.num_queries))
+        queries, regions = self.share_out(added)
+        with conditioned_queries(self.detector, queries):
+            return *self.decode(maps, samples), regions
 
     def _jittered_features(self, maps: tuple[Tensor, ...], samples: SampleList) -> Tensor:
         """Features of the regions, whose edges are moved at random, (2 N, n, B)."""

@@ -147,10 +147,7 @@ class UPDETR(RegionPretext):
         Returns:
             tuple[Tensor, Tensor]: (N, Q, C), and the index of the patch, (Q, ).
         """
-        regions = self.region_of_query
-        if self.shuffle and self.training:
-            order = torch.randperm(len(regions), device=queries.device)
-            queries, regions = queries[:, order], regions[order]
+        queries, regions = self.share_out(queries)
         if self.drop_prob and self.training:
             kept = torch.rand(queries.shape[:2], device=queries.device) >= self.drop_prob
             queries = queries * kept[..., None]
