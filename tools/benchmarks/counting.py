@@ -173,8 +173,14 @@ class _Dispatches(TorchDispatchMode):
             if waits and not self.calls.checks:
                 self.work.waits[waits] += 1
             if name not in FREE and not getattr(func, 'is_view', False):
-                self.work.operators[name] += 1
+                self.work.operators[name] += self._starts(name, args)
         return func(*args, **kwargs)
+
+    @staticmethod
+    def _starts(name: str, args: tuple) -> int:
+        """1, but for operators on lists of tensors of several types, which go one by one."""
+        several = name.startswith('_foreach') and len({t.dtype for t in _tensors(args)}) > 1
+        return len(args[0]) if several else 1
 
     @staticmethod
     def _why_wait(name: str, args: tuple, kwargs: dict) -> str | None:
