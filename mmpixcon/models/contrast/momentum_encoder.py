@@ -74,8 +74,8 @@ class MomentumEncoder(nn.Module):
         averages, targets = self._tensors(sources, 'buffers')
         # Tensors of one type at a time: mixed ones would be copied one by one.
         for dtype in dict.fromkeys(average.dtype for average in averages):
-            pairs = [pair for pair in zip(averages, targets) if pair[0].dtype == dtype]
-            torch._foreach_copy_(*(list(tensors) for tensors in zip(*pairs)))
+            chosen = [i for i, average in enumerate(averages) if average.dtype == dtype]
+            torch._foreach_copy_([averages[i] for i in chosen], [targets[i] for i in chosen])
 
     @torch.no_grad()
     def synchronize(self, **sources: nn.Module) -> None:

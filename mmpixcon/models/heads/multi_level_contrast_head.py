@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -182,8 +183,9 @@ class MultiLevelContrastHead(BaseModule):
         values = info_nce_terms(
             torch.stack([*queries.values()]),
             torch.stack([keys[self.key_of(name)] for name in queries]),
-            [banks[self.bank_of(name)].keys for name in queries],
+            [cast(MemoryBank, banks[self.bank_of(name)]).keys for name in queries],
             self.term_temperatures,
+            self.term_weights,
         )
         names = [f'loss_{name.replace("/", "_")}' for name in queries]
-        return dict(zip(names, torch._foreach_mul(values.unbind(), self.term_weights)))
+        return dict(zip(names, values.unbind()))

@@ -52,31 +52,43 @@ class InfoNCELoss(nn.Module):
         Returns:
             Tensor: Scalar.
         """
-        return info_nce_terms(query[None], key[None], [negatives], [self.temperature])[0]
+        head = [negatives], [self.temperature], [1.0]
+        return info_nce_terms(query[None], key[None], *head)[0]
 
 
 @full_precision
 def info_nce_terms(
-    query: Tensor, key: Tensor, negatives: Sequence[Tensor], temperatures: Sequence[float]
+    query: Tensor,
+    key: Tensor,
+    negatives: Sequence[Tensor],
+    temperatures: Sequence[float],
+    weights: Sequence[float],
 ) -> Tensor:
-    """Terms of :class:`InfoNCELoss` of G heads at once, in full precision under autocast.
+    """Weighted terms of :class:`InfoNCELoss` of G heads at once, in full precision under autocast.
 
     Args:
         query (Tensor): Unit rows q, (G, N, C).
         key (Tensor): Unit rows k, (G, N, C); no gradient.
         negatives (Sequence[Tensor]): Unit rows b of each head, (K, C), the same K; no gradient.
         temperatures (Sequence[float]): tau of each head.
+        weights (Sequence[float]): what each term is multiplied by.
 
     Returns:
         Tensor: (G, ).
     """
-    return _InfoNCE.apply(query, key.detach(), tuple(temperatures), *negatives)
+    scales = tuple(temperatures), tuple(weights)
+    return _InfoNCE.apply(query, key.detach(), *scales, *negatives)
 
 
 class _InfoNCE(Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, temperatures: tuple[float, ...], *negatives: Tensor
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        temperatures: tuple[float, ...],
+        weights: tuple[float, ...],
+        *negatives: Tensor,
     ) -> Tensor:
         scaled = query.clone()
         torch._foreach_div_(scaled.unbind(), temperatures)
@@ -91,13 +103,16 @@ class _InfoNCE(Function):
         total = exp.sum(2, keepdim=True) + exp_positive
         # d/dq of log(total) - positive, each a mean of rows weighted by softmax.
         gradient = torch.empty_like(query)
-        for weights, out, bank in zip(exp, gradient, negatives):
-            torch.mm(weights, bank.to(out.dtype), out=out)
+        for rows, out, bank in zip(exp, gradient, negatives):
+            torch.mm(rows, bank.to(out.dtype), out=out)
         gradient.addcmul_(exp_positive - total, key)
         gradient.div_(total * query.shape[1])
-        torch._foreach_div_(gradient.unbind(), temperatures)
+        scales = [weight / tau for weight, tau in zip(weights, temperatures)]
+        torch._foreach_mul_(gradient.unbind(), scales)
         ctx.save_for_backward(gradient)
-        return (total.log() + top - positive).mean((1, 2))
+        terms = (total.log() + top - positive).mean((1, 2))
+        torch._foreach_mul_(terms.unbind(), weights)
+        return terms
 
     @staticmethod
     @once_differentiable
