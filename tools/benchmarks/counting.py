@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,7 +38,7 @@ WAITS = {
 # They start nothing on a device.
 FREE = {'empty', 'empty_strided', 'empty_like', 'new_empty', 'new_empty_strided', 'lift_fresh'}
 FREE |= {'detach', '_unsafe_view', '_reshape_alias', 'alias', 'set_', 'record_stream'}
-FACTORIES = {torch.arange, torch.as_tensor, torch.empty, torch.eye, torch.from_numpy, torch.full}
+FACTORIES = {torch.arange, torch.as_tensor, torch.empty, torch.eye, torch.full}
 FACTORIES |= {torch.linspace, torch.ones, torch.rand, torch.randint, torch.randn, torch.randperm}
 FACTORIES |= {torch.tensor, torch.zeros}
 _TO_HOST = {Tensor.cpu: 'cpu', Tensor.numpy: 'numpy', Tensor.tolist: 'tolist'}
@@ -68,8 +70,19 @@ def counted() -> Iterator[Work]:
     """
     work = Work()
     calls = _Calls(work)
-    with calls, _Dispatches(work, calls):
+    # PyTorch's modes do not see it.
+    with patch.object(torch, 'from_numpy', _from_numpy), calls, _Dispatches(work, calls):
         yield work
+
+
+_TORCH_FROM_NUMPY = torch.from_numpy
+
+
+def _from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor of the host."""
+    tensor = _TORCH_FROM_NUMPY(array)
+    tensor._of_host = True
+    return tensor
 
 
 def _tensors(*nests: Any) -> list[Tensor]:
