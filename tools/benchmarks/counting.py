@@ -32,7 +32,6 @@ WAITS = {
     '_unique2': 'unique',
     'unique_consecutive': 'unique',
     'bincount': 'bincount',
-    'linalg_inv_ex': 'linalg check',
     '_linalg_check_errors': 'linalg check',
 }
 # They start nothing on a device.
