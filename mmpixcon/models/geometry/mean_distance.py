@@ -69,6 +69,18 @@ def mean_distance(query: Tensor, key: Tensor, exact: bool, upper: bool = False) 
     Returns:
         Tensor: (N, ); 0 where a view has no cell.
     """
+    centres = query[..., 1:3], key[..., 1:3]
+    if exact and not query.is_cuda:
+        # One pass on a CPU; on a GPU a block of threads for each pair.
+        distance = torch.cdist(*centres, compute_mode='donot_use_mm_for_euclid_dist')
+    else:
+        distance = _distances(query, key, exact, upper)
+    total = torch.bmm(torch.bmm(query[:, None, :, 0], distance), key[:, :, :1])[:, 0, 0]
+    return total / (query[..., 0].sum(1) * key[..., 0].sum(1)).clamp(min=1)
+
+
+def _distances(query: Tensor, key: Tensor, exact: bool, upper: bool) -> Tensor:
+    """What :func:`mean_distance` averages, (N, tiles, tiles)."""
     x, y = (query[:, :, None, i] - key[:, None, :, i] for i in (1, 2))
     square = (x * x).addcmul_(y, y)
     if not exact:
@@ -79,5 +91,4 @@ def mean_distance(query: Tensor, key: Tensor, exact: bool, upper: bool = False) 
             # d^T Sigma d, in the place of what is not needed any more.
             along = xx.mul_(x).addcmul_(xy, y, value=2).mul_(x).addcmul_(yy.mul_(y), y)
             square -= along.div_(square.clamp(min=torch.finfo(square.dtype).tiny))
-    total = torch.bmm(torch.bmm(query[:, None, :, 0], square.sqrt_()), key[:, :, :1])[:, 0, 0]
-    return total / (query[..., 0].sum(1) * key[..., 0].sum(1)).clamp(min=1)
+    return square.sqrt_()

@@ -235,7 +235,8 @@ class PairBatch(Sequence):
         squared = (points[:, :, None, None, 0] - keys[..., 0]).square_()
         squared += (points[:, :, None, None, 1] - keys[..., 1]).square_()
         positive = squared <= limit
-        return BatchBlock(images, anchors, rows, cols, positive, positive.sum((2, 3)))
+        count = positive.flatten(2).sum(2)
+        return BatchBlock(images, anchors, rows, cols, positive, count)
 
 
 def _host_parts(pair: PixelPairs) -> list[Tensor]:
