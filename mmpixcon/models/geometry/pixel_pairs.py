@@ -200,6 +200,11 @@ class PairBatch(Sequence):
         """Which of the key's cells are padding, (N, m) bool; None if none is."""
         return self.key[..., 0].isnan() if self.any_padding else None
 
+    def whole(self, count: Tensor) -> BatchBlock:
+        """All cells of all images, of whose positives only the number is known, (N, n)."""
+        nothing = count.new_zeros(*count.shape, 0, 0, dtype=torch.bool)
+        return BatchBlock(slice(0, len(self)), None, slice(0, 0), slice(0, 0), nothing, count)
+
     def blocks(self, max_elements: int = BLOCK_ELEMENTS) -> Iterator[BatchBlock]:
         """Yield all anchors with their positives.
 
