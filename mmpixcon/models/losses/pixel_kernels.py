@@ -19,12 +19,11 @@ def kernels_for(features: Tensor) -> ModuleType | None:
 
     Returns:
         ModuleType, optional: ``pixel_triton``; None, where PyTorch has to do: on a CPU, in float64,
-        without Triton or where it does not work, with very many channels.
+        without Triton or where it does not work.
     """
     if not features.is_cuda or features.dtype != torch.float32:
         return None
-    kernels = _working_kernels(features.device)
-    return kernels if kernels and features.shape[-1] <= kernels.MAX_CHANNELS else None
+    return _working_kernels(features.device)
 
 
 @functools.cache

@@ -17,8 +17,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-#: Most channels of a feature: those of a tile of anchors are held in registers.
-MAX_CHANNELS = 512
+#: Anchors, keys and channels of a tile of sums. Products of float32 hold both of their tiles in
+#: registers: these take half of them, and larger ones spill.
+SUM_TILE = dict(BLOCK_A=32, BLOCK_K=16, BLOCK_C=64)
+#: Anchors and keys of a tile of similarities.
+ROW_TILE = dict(BLOCK_A=4, BLOCK_K=256)
 
 
 @triton.jit
@@ -47,11 +50,11 @@ def _positive_sums_kernel(
     BLOCK_K: tl.constexpr,
     BLOCK_C: tl.constexpr,
 ):
-    """Sum of the features of the positives of a block of anchors, for one image."""
+    """Sum of some channels of the positives of a block of anchors, for one image."""
     image = tl.program_id(1).to(tl.int64)
     row = tl.program_id(0) * BLOCK_A + tl.arange(0, BLOCK_A)
     rows = row < anchors
-    channel = tl.arange(0, BLOCK_C)
+    channel = tl.program_id(2) * BLOCK_C + tl.arange(0, BLOCK_C)
     channels = channel < CHANNELS
     query_ptr += image * anchors * 2
     key_ptr += image * keys * 2
@@ -75,7 +78,8 @@ def _positive_sums_kernel(
             count += found
     target = sums_ptr + image * anchors * CHANNELS + (row * CHANNELS)[:, None] + channel[None, :]
     tl.store(target, total, mask=rows[:, None] & channels[None, :])
-    tl.store(count_ptr + image * anchors + row, count, mask=rows)
+    if tl.program_id(2) == 0:
+        tl.store(count_ptr + image * anchors + row, count, mask=rows)
 
 
 @triton.jit
@@ -173,11 +177,10 @@ def positive_sums(
     sums = features.new_empty(images, anchors, channels)
     count = features.new_empty(images, anchors)
     arguments = [query.contiguous(), key.contiguous(), threshold.square(), features.contiguous()]
-    sizes = dict(BLOCK_A=32, BLOCK_K=64, BLOCK_C=max(16, triton.next_power_of_2(channels)))
-    grid = (triton.cdiv(anchors, sizes['BLOCK_A']), images)
+    tiles = triton.cdiv(anchors, SUM_TILE['BLOCK_A']), triton.cdiv(channels, SUM_TILE['BLOCK_C'])
     with _on(query):
-        _positive_sums_kernel[grid](
-            *arguments, sums, count, anchors, keys, CHANNELS=channels, **sizes
+        _positive_sums_kernel[tiles[0], images, tiles[1]](
+            *arguments, sums, count, anchors, keys, CHANNELS=channels, **SUM_TILE
         )
     return sums, count
 
@@ -198,11 +201,10 @@ def nce_rows(
         tuple[Tensor, Tensor]: Loss of each anchor and number of its positives, (B, ), float32.
     """
     loss, count = s.new_empty(2, len(s))
-    sizes = dict(BLOCK_A=4, BLOCK_K=256)
-    grid = (triton.cdiv(len(s), sizes['BLOCK_A']),)
+    grid = (triton.cdiv(len(s), ROW_TILE['BLOCK_A']),)
     places = query.contiguous(), key.contiguous(), threshold.square()
     with _on(s):
-        _nce_rows_kernel[grid](s, anchors, *places, loss, count, *s.shape, **sizes)
+        _nce_rows_kernel[grid](s, anchors, *places, loss, count, *s.shape, **ROW_TILE)
     return loss, count
 
 
