@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS, TASK_UTILS
 
-from ..contrast import gather_rows
+from ..contrast import gather_counts, gather_rows
 from ..geometry.point_samplers import PointPairs, read_points
 from ..geometry.regions import ViewBatch, stack_meta
 from ..losses.affinities import log_partition
@@ -237,8 +237,10 @@ class PLRC(MoCo):
             return keys, are_keys
         keys, are_keys = keys.flatten(0, 1), are_keys.flatten()
         if self.negatives == 'all':
+            counts = gather_counts(len(keys), keys.device)
+            keys = gather_rows(keys, counts)[0]
             # Not bool, which not every backend gathers.
-            keys, are_keys = gather_rows(keys)[0], gather_rows(are_keys.to(torch.uint8))[0].bool()
+            are_keys = gather_rows(are_keys.to(torch.uint8), counts)[0].bool()
         return keys[None], are_keys[None]
 
 
