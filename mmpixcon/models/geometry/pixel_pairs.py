@@ -271,6 +271,10 @@ def _tiles(pair: PixelPairs, max_elements: int) -> tuple[list[Tensor], list[tupl
     anchors = [tile for tile in anchors if len(tile)]
     if not anchors:
         return [], []
+    if side >= max(h, w):
+        # Of one tile the positives lie nearly everywhere.
+        rows, cols = pair.key.map_shape
+        return anchors, [(slice(0, rows), slice(0, cols))]
     points = [pair.query.raw_centres[tile] for tile in anchors]
     low = torch.stack([tile.amin(0) for tile in points]) - pair.reach
     high = torch.stack([tile.amax(0) for tile in points]) + pair.reach
