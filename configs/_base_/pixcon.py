@@ -24,7 +24,12 @@ pixcon_predictor = dict(type='mmpixcon.PixelPredictor')
 # What loads the image and its boxes comes before; what augments them makes the detection view.
 pixcon_views = dict(
     type='mmpixcon.PixelContrastViews',
-    momentum=dict(type='mmpixcon.MomentumView', scale=(640, 640)),
+    momentum=dict(
+        type='mmpixcon.MomentumView',
+        scale=(640, 640),
+        interpolation='bicubic',
+        backend='torch',
+    ),
 )
 
 custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)

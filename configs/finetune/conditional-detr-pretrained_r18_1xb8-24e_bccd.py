@@ -6,4 +6,5 @@ _base_ = [
     '../_base_/schedules/finetune_detr.py',
     'mmdet::_base_/default_runtime.py',
 ]
-model = dict(bbox_head=dict(num_classes=_base_.num_classes))
+model = dict(backbone=_base_.small_backbone, bbox_head=dict(num_classes=_base_.num_classes))
+optim_wrapper = _base_.small_detr_optim_wrapper

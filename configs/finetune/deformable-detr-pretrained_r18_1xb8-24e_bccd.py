@@ -8,8 +8,9 @@ _base_ = [
 ]
 model = dict(
     # The backbone of the small pretraining configs.
-    backbone=dict(base_channels=32),
+    backbone=dict(base_channels=32, **_base_.small_backbone),
     neck=dict(in_channels=[128, 256]),
     bbox_head=dict(num_classes=_base_.num_classes),
 )
 train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
+optim_wrapper = _base_.small_deformable_optim_wrapper

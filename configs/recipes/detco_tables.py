@@ -1,12 +1,13 @@
-# DetCo's detection tables: from random weights, supervised ones, MoCo v2 and DetCo (200 epochs) to
-# COCO with few labels (appendix, tables I and II), COCO (III), LVIS (IV); and the ablations of
-# tables V to VII on VOC. MoCo v1, in the paper's tables too, has no config here.
+# DetCo's detection tables: from random weights, supervised ones, MoCo v1 and v2 and DetCo (200
+# epochs) to COCO with few labels (appendix, tables I and II), COCO (III), LVIS (IV); and the
+# ablations of tables V to VII on VOC.
 from mmpixcon.recipes import pretrain_then, rows_of
 
 _base_ = 'paths.py'
 init = 'model.backbone.init_cfg'
 backbone = f'{init}.checkpoint'
 methods = {
+    'MoCo v1': '../moco/mocov1_r50_8xb32-200e_imagenet.py',
     'MoCo v2': '../moco/mocov2_r50_8xb32-200e_imagenet.py',
     'DetCo': '../detco/detco_r50_8xb32-200e_imagenet.py',
     'DetCo-AA': '../detco/detco-aa_r50_8xb32-200e_imagenet.py',

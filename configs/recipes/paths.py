@@ -12,7 +12,10 @@ data = dict(
 # https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar, converted:
 #   python tools/model_converters/convert.py swav_800ep_pretrain.pth.tar --to mmdet \
 #       --out checkpoints/swav_800ep.pth
+# Supervised ones for a whole detector are torchvision's, converted likewise:
+#   https://download.pytorch.org/models/resnet50-0676ba61.pth --out checkpoints/supervised.pth
 supervised = 'torchvision://resnet50'
+supervised_converted = 'checkpoints/supervised.pth'
 swav = 'checkpoints/swav_800ep.pth'
 # What COCO's measure gives, by its names in the papers' tables.
 box_metrics = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50', AP75='coco/bbox_mAP_75')

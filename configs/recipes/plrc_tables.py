@@ -1,6 +1,7 @@
-# PLRC's tables 1 (ImageNet), 2 (COCO) and 3 (ablations): Faster R-CNN C4 on VOC 07+12; of tables 1
-# and 2 also Mask R-CNN C4 on COCO and FCN on Cityscapes (needs mmsegmentation), beside random and
-# supervised weights, MoCo v2 and DetCo. The other methods of the paper have no configs here.
+# PLRC's tables 1 (ImageNet), 2 (COCO), 3 (ablations) and figure 5 (points of a region): Faster R-CNN
+# C4 on VOC 07+12; of tables 1 and 2 also Mask R-CNN C4 on COCO and FCN on Cityscapes (needs
+# mmsegmentation), beside random and supervised weights, MoCo v1 and v2, SimCLR, BYOL and DetCo. The
+# other methods of the paper have no configs here.
 from mmpixcon.recipes import pretrain_then, rows_of
 
 _base_ = 'paths.py'
@@ -14,6 +15,12 @@ long = {
 }
 images = {'train_dataloader.dataset.data_prefix.img_path': 'train2017/'}
 on_imagenet = {
+    'MoCo v1, 200 epochs': dict(
+        config='../moco/mocov1_r50_8xb32-200e_imagenet.py', data='imagenet'
+    ),
+    'SimCLR, 1000 epochs': dict(
+        config='../stock/simclr_r50_16xb256-1000e_imagenet.py', data='imagenet'
+    ),
     'MoCo v2, 800 epochs': dict(config=moco, data='imagenet', options=long),
     'DetCo': dict(config='../detco/detco_r50_8xb32-200e_imagenet.py', data='imagenet'),
     '200 epochs': dict(config='../plrc/plrc_r50_8xb32-200e_imagenet.py', data='imagenet'),
@@ -25,6 +32,8 @@ ablations = {
     '100 epochs': dict(config='../plrc/plrc_r50_8xb32-100e_imagenet.py', data='imagenet'),
 }
 for name in (
+    # Not in the paper: see exclude_self.
+    'exclude-self',
     'strategy2',
     'strategy3',
     'alpha0',
@@ -48,16 +57,29 @@ for name in (
     )
 on_coco = {
     'COCO, MoCo v2, 800 epochs': dict(config=moco, data='coco', options={**long, **images}),
+    'COCO, BYOL, 800 epochs': dict(
+        config='../stock/byol_r50_8xb32-accum16-800e_coco.py', data='coco'
+    ),
     'COCO, 800 epochs': dict(config='../plrc/plrc_r50_8xb32-800e_coco.py', data='coco'),
 }
-pretrained = {**on_imagenet, **ablations, **on_coco}
+# Without L_a, beside region level, which has none.
+numbers_of_points = {
+    f'100 epochs, {points} points': dict(
+        config='../plrc/plrc_r50_8xb32-100e_imagenet.py',
+        data='imagenet',
+        options={'model.sampler.num_points': points, 'model.alpha': 1.0},
+    )
+    for points in (2, 4, 8, 16, 32, 64)
+}
+pretrained = {**on_imagenet, **ablations, **numbers_of_points, **on_coco}
 starts = {
     'random weights': dict(options={init: None}),
     'supervised': dict(options={backbone: _base_.supervised, f'{init}.prefix': None}),
 }
 for name in pretrained:
     starts[name] = dict(init={backbone: name})
-compared = [name for name in starts if name not in ablations]
+on_voc_alone = {**ablations, **numbers_of_points}
+compared = [name for name in starts if name not in on_voc_alone]
 voc = {'to VOC': dict(config='../finetune/faster-rcnn_r50-c4_8xb2-24k_voc0712.py', data='voc')}
 tasks = {
     **voc,
@@ -68,7 +90,7 @@ tasks = {
 }
 stages = {**pretrained}
 for name, start in starts.items():
-    stages.update(pretrain_then({name: start}, voc if name in ablations else tasks))
+    stages.update(pretrain_then({name: start}, voc if name in on_voc_alone else tasks))
 
 tables = [
     dict(
@@ -100,5 +122,11 @@ tables = [
         rows=rows_of(ablations, 'to VOC'),
         metrics=_base_.box_metrics,
         paper=dict(name='PLRC', table=3),
+    ),
+    dict(
+        title='VOC 07+12, points of a region (figure 5)',
+        rows=rows_of([*numbers_of_points, '100 epochs, region-level'], 'to VOC'),
+        metrics=dict(AP='coco/bbox_mAP'),
+        paper=dict(name='PLRC', table='figure 5'),
     ),
 ]

@@ -1,5 +1,6 @@
 # Siamese DETR's tables 1 (ImageNet to COCO), 2 (to VOC), 3 (ablations), 4 (proposals), 5 (frozen
-# transformer) and 6 (DAB-DETR, DN-DETR). "From scratch" has SwAV's backbone and no more.
+# transformer) and 6 (DAB-DETR, DN-DETR), and figure 8 (shares of VOC). "From scratch" has SwAV's
+# backbone and no more; where its name says so, the supervised one.
 from mmpixcon.recipes import pretrain_then, rows_of
 
 _base_ = 'paths.py'
@@ -92,14 +93,15 @@ scratch = {
     'custom_hooks.PlainCheckpointHook.min_loaded': 0.3,
     'custom_hooks.RequireCheckpointHook.whole': False,
 }
-starts = {}
+supervised = 'from scratch detr, supervised'
+starts = {supervised: dict(options={**scratch, 'load_from': _base_.supervised_converted})}
 for detector in (*detectors, *by_variant):
     starts[f'from scratch {detector}'] = dict(options=scratch)
 for name in pretrained:
     starts[name] = dict(init=dict(load_from=name))
 
 # Fine-tuning: what starts it, by detector.
-to_coco = [*by_detector.items(), (ablated, other_boxes)]
+to_coco = [('detr', [supervised]), *by_detector.items(), (ablated, other_boxes)]
 to_voc = [(d, names) for d, names in by_detector.items() if d != 'conditional-detr']
 to_voc += [(ablated, [*parts, *on_coco]), *by_variant.items()]
 stages = {**pretrained}
@@ -116,6 +118,14 @@ for name in by_detector['detr']:
 for detector, names in by_variant.items():
     task = dict(config=f'../finetune/{detector}_r50_8xb4-50e_voc0712.py', data='voc', percent=10)
     stages.update(pretrain_then({name: starts[name] for name in names}, {'to 10% of VOC': task}))
+percent_of_voc = {
+    f'{percent}% of VOC': dict(
+        config=f'../finetune/{ablated}_r50_8xb4-50e_voc0712.py', data='voc', percent=percent
+    )
+    for percent in (10, 30, 50, 70)
+}
+few_labels = [f'from scratch {ablated}', f'UP-DETR {ablated}', f'Siamese DETR {ablated}']
+stages.update(pretrain_then({name: starts[name] for name in few_labels}, percent_of_voc))
 heads = dict(config='../transfer/detr_r50_box-head_8xb4-50e_voc0712.py', data='voc')
 for name in ('UP-DETR detr', 'DETReg detr', 'Siamese DETR detr'):
     stages.update(pretrain_then({name: starts[name]}, dict(heads=heads)))
@@ -129,7 +139,7 @@ stages['from scratch detr, heads'] = dict(
     },
 )
 
-rows_coco, rows_voc = {}, {}
+rows_coco, rows_voc = rows_of([supervised], 'to COCO'), {}
 for detector, names in by_detector.items():
     rows_coco.update(rows_of(names, 'to COCO'))
     if detector != 'conditional-detr':
@@ -213,5 +223,11 @@ tables = [
         rows=variant_rows,
         metrics=dict(AP='coco/bbox_mAP'),
         paper=dict(name='Siamese DETR', table=6),
+    ),
+    dict(
+        title='Shares of VOC (figure 8)',
+        rows=rows_of(few_labels, percent_of_voc),
+        metrics=dict(AP='coco/bbox_mAP'),
+        paper=dict(name='Siamese DETR', table='figure 8'),
     ),
 ]

@@ -59,7 +59,8 @@ def shipped(points: Tensor, keys: Tensor, positive: Tensor, terms: str) -> Tenso
         loss = loss + PointRegionContrastLoss()(points, keys, positive, pool, valid)
     if 'L_a' in terms:
         are_points = valid.view(points.shape[:2])
-        loss = loss + PointAffinityLoss()(points, keys, are_points, pool, valid)
+        affinity = PointAffinityLoss()(points, keys, are_points, pool, valid)
+        loss = loss + affinity['loss_affinity']
     return loss
 
 

@@ -16,6 +16,14 @@ detr_auto_scale_lr = dict(base_batch_size=32)
 detr_optim_wrapper = dict(
     optimizer=dict(lr=1e-4), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5)))
 )
+# The small ones have live batch norm and one rate, for learning from scratch. Here the backbone stays in
+# the state that the pretraining had it in, frozen batch norm, and is slower, as at full size: else
+# the pretrained transformer sees other features from the first step on.
+small_backbone = dict(norm_cfg=dict(type='BN', requires_grad=False), norm_eval=True)
+small_detr_optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5))))
+small_deformable_optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))
+)
 detr_50e = dict(
     train_cfg=dict(max_epochs=50),
     param_scheduler=[

@@ -1,5 +1,5 @@
 # Siamese DETR on ImageNet with random boxes (table 4).
 _base_ = '../siamese-detr_conditional-detr-100q_r50_32xb8-60e_imagenet.py'
-source = dict(type='RandomRegions', num=100)
+source = dict(type='RandomSharedRegions')
 steps = dict(_base_.siamese_steps, regions=dict(_base_.siamese_steps.regions, source=source))
 train_dataloader = dict(dataset=dict(pipeline=[*steps.values()]))

@@ -12,7 +12,7 @@ from .regions import (
     RandomPatches,
     RandomRegions,
 )
-from .siamese_views import IoUConstrainedViews, SharedProposals
+from .siamese_views import IoUConstrainedViews, RandomSharedRegions, SharedProposals
 from .views import MomentumView, PixelContrastViews
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     'RandomPatches',
     'RandomRegions',
     'RandomResizedCrop',
+    'RandomSharedRegions',
     'RandomSolarize',
     'RegionCrops',
     'RegionTargets',

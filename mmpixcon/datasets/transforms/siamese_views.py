@@ -182,7 +182,7 @@ class SharedProposals(BaseTransform):
 
     Args:
         source (dict): A source of regions, such as ``dict(type='ProposalRegions',
-            path=...)`` or ``dict(type='RandomRegions', num=100)``.
+            path=...)`` or ``dict(type='RandomSharedRegions')``.
         num (int): Regions of an image. Defaults to 10.
         min_area (float): Share of the overlap. Defaults to 0.05.
         jitter (float): How far an edge of a copy moves at most, in widths and heights of
@@ -228,14 +228,81 @@ class SharedProposals(BaseTransform):
         )
 
 
+@TRANSFORMS.register_module()
+class RandomSharedRegions(RegionSource):
+    """Random boxes in what two views share: Siamese DETR's, as its code draws them.
+
+    The upper left corner is anywhere in the overlap, the height anywhere between 0 and what
+    is left below, and the width between what makes up ``min_area`` and what is left on the
+    right. Left out are boxes that have no room for that area, and those whose width by
+    height is above ``max_ratio`` or below its inverse in either view.
+
+    Required keys: those of :class:`IoUConstrainedViews`.
+
+    Args:
+        num (int): Boxes to draw, 1 to 255; the released code draws 300 and keeps the
+            first 9. Defaults to 255.
+        min_area (float): Least share of the overlap. Defaults to 0.05.
+        max_ratio (float): Defaults to 8.
+
+    Raises:
+        ValueError: A setting is out of range, or there are no two views.
+    """
+
+    def __init__(self, num: int = 255, min_area: float = 0.05, max_ratio: float = 8.0) -> None:
+        super().__init__(num)
+        if not 0 < min_area < 1 or max_ratio < 1:
+            raise ValueError(
+                f'train_pipeline, RandomSharedRegions: min_area = {min_area} must be in (0, 1), '
+                f'max_ratio = {max_ratio} at least 1'
+            )
+        self.min_area, self.max_ratio = min_area, max_ratio
+
+    @cache_randomness
+    def _shares(self) -> np.ndarray:
+        """Of each box, shares of the free range of x1, y1, width and height, (num, 4)."""
+        return np.random.uniform(size=(self.max_regions, 4))
+
+    def boxes(self, results: dict) -> np.ndarray:
+        """Draw them."""
+        homographies = results.get('homography_matrix')
+        if not isinstance(homographies, list) or len(homographies) != 2:
+            raise ValueError(
+                'train_pipeline, RandomSharedRegions: there are no two views; it is a source of '
+                'SharedProposals, which stands after IoUConstrainedViews'
+            )
+        overlap = shared_rectangle(homographies, results['img_shape'])
+        shares = self._shares()
+        corner = overlap[:2] + shares[:, :2] * (overlap[2:] - overlap[:2])
+        room = overlap[2:] - corner
+        height = shares[:, 3] * room[:, 1]
+        least = self.min_area * np.prod(overlap[2:] - overlap[:2]) / np.maximum(height, 1e-10)
+        width = least + shares[:, 2] * (room[:, 0] - least)
+        keep = least < room[:, 0]
+        for matrix in homographies:
+            ratio = width / np.maximum(height, 1e-10) * abs(matrix[0][0] / matrix[1][1])
+            keep &= (ratio >= 1 / self.max_ratio) & (ratio <= self.max_ratio)
+        sides = np.stack([width, height], axis=1)
+        return np.concatenate([corner, corner + sides], axis=1)[keep]
+
+
 def clip_boxes(boxes: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """Boxes (k, 4) within a rectangle (4, )."""
     return np.clip(boxes, np.tile(limits[:2], 2), np.tile(limits[2:], 2))
 
 
 def draw_moves(count: int, jitter: float) -> np.ndarray:
-    """By how much edges move, in units of the boxes' sides, (count, 4), at most ``jitter``."""
-    return np.random.uniform(-jitter, jitter, (count, 4))
+    """Draw by how much edges move, as the released code does.
+
+    Args:
+        count (int): Copies.
+        jitter (float): r: edges move by ``(2 sigmoid(e) - 1) r`` sides, e standard normal.
+
+    Returns:
+        np.ndarray: (count, 4), in units of the boxes' sides.
+    """
+    # 2 sigmoid(e) - 1 is tanh(e / 2).
+    return jitter * np.tanh(np.random.standard_normal((count, 4)) / 2)
 
 
 def fill_with_copies(boxes: np.ndarray, moves: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -39,6 +39,10 @@ class MomentumView(BaseTransform):
         grayscale_prob (float): Defaults to 0.2.
         blur_prob (float): Defaults to 0.1.
         solarize_prob (float): Defaults to 0.2.
+        interpolation (str): As :class:`RandomResizedCrop`; BYOL's is 'bicubic'. Defaults
+            to 'bilinear'.
+        backend (str): As :class:`RandomResizedCrop`; BYOL's antialiases, as 'torch' does.
+            Defaults to 'cv2'.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class MomentumView(BaseTransform):
         grayscale_prob: float = 0.2,
         blur_prob: float = 0.1,
         solarize_prob: float = 0.2,
+        interpolation: str = 'bilinear',
+        backend: str = 'cv2',
     ) -> None:
         self.transforms = Compose(
             [
@@ -59,6 +65,8 @@ class MomentumView(BaseTransform):
                     crop_ratio_range=crop_ratio_range,
                     aspect_ratio_range=aspect_ratio_range,
                     flip_prob=flip_prob,
+                    interpolation=interpolation,
+                    backend=backend,
                 ),
                 ColorJitter(**(color_jitter or {})),
                 RandomGrayscale(grayscale_prob),

@@ -15,7 +15,11 @@ from ..precision import full_precision
 
 
 def affinities(
-    points: Tensor, keys: Tensor, valid: Tensor, temperature: float
+    points: Tensor,
+    keys: Tensor,
+    valid: Tensor,
+    temperature: float,
+    left_out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""What the losses need of the affinities of points to keys.
 
@@ -32,17 +36,25 @@ def affinities(
         keys (Tensor): k, (G, M, C); no gradient.
         valid (Tensor): (G, M) bool, whether a key is one.
         temperature (float): tau.
+        left_out (Tensor, optional): (G, n) int64, index of the key that is not one
+            for this point.
 
     Returns:
         tuple[Tensor, Tensor]: ``log Z``, (G, n), and the mean key
-        ``sum_k A_ik k_k``, (G, n, C), both with gradient; zeros in a group without
-        valid keys.
+        ``sum_k A_ik k_k``, (G, n, C), both with gradient; zeros for points without
+        keys.
     """
-    return _Affinities.apply(points, keys.detach(), valid, temperature)
+    return _Affinities.apply(points, keys.detach(), valid, temperature, left_out)
 
 
 @full_precision
-def log_partition(points: Tensor, pool: Tensor, pool_valid: Tensor, temperature: float) -> Tensor:
+def log_partition(
+    points: Tensor,
+    pool: Tensor,
+    pool_valid: Tensor,
+    temperature: float,
+    left_out: Tensor | None = None,
+) -> Tensor:
     """``log Z`` of points of a batch, in full precision under autocast.
 
     Args:
@@ -51,16 +63,21 @@ def log_partition(points: Tensor, pool: Tensor, pool_valid: Tensor, temperature:
             gradient.
         pool_valid (Tensor): (N, M) or (1, M) bool, whether a key is one.
         temperature (float): tau.
+        left_out (Tensor, optional): (N, n) int64, index of the key that is not one
+            for this point.
 
     Returns:
         Tensor: (N, n).
     """
     grouped = points.reshape(len(pool), -1, points.shape[2])
-    return affinities(grouped, pool, pool_valid, temperature)[0].view(points.shape[:2])
+    if left_out is not None:
+        left_out = left_out.reshape(grouped.shape[:2])
+    log_z, _ = affinities(grouped, pool, pool_valid, temperature, left_out)
+    return log_z.view(points.shape[:2])
 
 
 def _exponentials(
-    points: Tensor, keys: Tensor, valid: Tensor, temperature: float
+    points: Tensor, keys: Tensor, valid: Tensor, temperature: float, left_out: Tensor | None
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Blocks of rows of exp(s - top), and top, (G, b, 1): their largest s."""
     bias = keys.new_zeros(valid.shape).masked_fill_(~valid, -torch.inf)[:, None]
@@ -68,6 +85,8 @@ def _exponentials(
     for start in range(0, points.shape[1], rows):
         block = slice(start, start + rows)
         s = torch.baddbmm(bias, points[:, block], keys.mT, alpha=1 / temperature)
+        if left_out is not None:
+            s.scatter_(2, left_out[:, block, None], -torch.inf)
         top = s.amax(2, keepdim=True).nan_to_num_(neginf=0.0)
         yield block, s.sub_(top).exp_(), top
 
@@ -75,34 +94,40 @@ def _exponentials(
 class _Affinities(Function):
     @staticmethod
     def forward(
-        ctx: Any, points: Tensor, keys: Tensor, valid: Tensor, temperature: float
+        ctx: Any,
+        points: Tensor,
+        keys: Tensor,
+        valid: Tensor,
+        temperature: float,
+        left_out: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         log_z, mean = points.new_empty(points.shape[:2]), torch.empty_like(points)
-        for block, exp, top in _exponentials(points, keys, valid, temperature):
-            # The largest term is 1, so the floor is for groups without keys.
+        for block, exp, top in _exponentials(points, keys, valid, temperature, left_out):
+            # The largest term is 1, so the floor is for points without keys.
             total = exp.sum(2, keepdim=True).clamp_(min=1)
             log_z[:, block] = (total.log() + top)[..., 0]
             mean[:, block] = torch.bmm(exp, keys).div_(total)
         ctx.set_materialize_grads(False)
         ctx.temperature = temperature
-        ctx.save_for_backward(points, keys, valid, mean)
+        ctx.save_for_backward(points, keys, valid, mean, left_out)
         return log_z, mean
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_log_z: Tensor | None, grad_mean: Tensor | None) -> tuple:
-        points, keys, valid, mean = ctx.saved_tensors
+        points, keys, valid, mean, left_out = ctx.saved_tensors
         grad = torch.zeros_like(mean)
         if grad_log_z is not None:
             grad += grad_log_z[..., None] * mean
         if grad_mean is not None:
             # d mean / d p = (sum_k A_ik k_k k_k^T - mean mean^T) / tau, times grad_mean.
             grad -= (grad_mean * mean).sum(2, keepdim=True) * mean
-            for block, exp, _ in _exponentials(points, keys, valid, ctx.temperature):
+            blocks = _exponentials(points, keys, valid, ctx.temperature, left_out)
+            for block, exp, _ in blocks:
                 total = exp.sum(2, keepdim=True).clamp_(min=1)
                 exp.mul_(torch.bmm(grad_mean[:, block], keys.mT))
                 grad[:, block] += torch.bmm(exp, keys).div_(total)
-        return grad.div_(ctx.temperature), None, None, None
+        return grad.div_(ctx.temperature), None, None, None, None
 
 
 def check_points(points: Tensor, keys: Tensor, pool: Tensor, pool_valid: Tensor) -> None:

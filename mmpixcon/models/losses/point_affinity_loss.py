@@ -40,9 +40,16 @@ class PointAffinityLoss(nn.Module):
         strategy (int): 1, 2 or 3. Defaults to 1.
         teacher_temperature (float): tau_t. Defaults to 0.07.
         student_temperature (float): tau_s. Defaults to 0.1.
+        exclude_self (bool): Whether i' is left out of its own keys. As equation (3)
+            is printed, it is one of them, with the largest product there is, 1, and
+            at tau_t = 0.07 it takes most of the teacher's weight when the other keys
+            are far away. Left out of the teacher and of the student, so that both
+            are distributions over the same keys. Strategy 3 compares points of the
+            first view with keys of the second and has no such key. Defaults to False.
 
     Raises:
-        ValueError: The strategy is unknown, or a temperature is not positive.
+        ValueError: The strategy is unknown, a temperature is not positive, or there
+            is no key to leave out.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class PointAffinityLoss(nn.Module):
         strategy: int = 1,
         teacher_temperature: float = 0.07,
         student_temperature: float = 0.1,
+        exclude_self: bool = False,
     ) -> None:
         super().__init__()
         if strategy not in STRATEGIES:
@@ -61,14 +69,21 @@ class PointAffinityLoss(nn.Module):
                 f'affinity_loss: teacher_temperature = {teacher_temperature} and '
                 f'student_temperature = {student_temperature} must be positive'
             )
+        if exclude_self and strategy == 3:
+            raise ValueError(
+                'affinity_loss.exclude_self = True has no effect with strategy = 3, whose points '
+                'are of the first view and whose keys are of the second: set it to False, or '
+                'choose strategy 1 or 2'
+            )
         self.strategy = strategy
         self.teacher_temperature = teacher_temperature
         self.student_temperature = student_temperature
+        self.exclude_self = exclude_self
 
     @property
     def log_z_temperature(self) -> float | None:
         """Of the points' own ``log Z``, tau, if the loss needs it."""
-        return None if self.strategy == 2 else self.student_temperature
+        return None if self.strategy == 2 or self.exclude_self else self.student_temperature
 
     @property
     def needs_first_view(self) -> bool:
@@ -84,7 +99,8 @@ class PointAffinityLoss(nn.Module):
         pool: Tensor,
         pool_valid: Tensor,
         log_z: Tensor | None = None,
-    ) -> Tensor:
+        self_index: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Compute the loss, in full precision under autocast.
 
         Args:
@@ -97,13 +113,17 @@ class PointAffinityLoss(nn.Module):
             log_z (Tensor, optional): ``log Z`` of the points, (N, n), where
                 :func:`log_partition` has formed it already, with
                 ``log_z_temperature``.
+            self_index (Tensor, optional): (N, n) int64, which key of the pool is i',
+                for ``exclude_self``.
 
         Returns:
-            Tensor: Scalar. float64 stays float64, everything else is computed
-            in float32.
+            dict[str, Tensor]: ``loss_affinity``, a scalar; and for strategy 1, if i' is
+            one of its keys, ``teacher_self_weight``, the mean of A_{i'i'} over points:
+            1 where the teacher sees nothing but itself. float64 stays float64,
+            everything else is computed in float32.
 
         Raises:
-            ValueError: Shapes do not fit.
+            ValueError: Shapes do not fit, or ``exclude_self`` needs ``self_index``.
         """
         check_points(points, momentum, pool, pool_valid)
         if momentum.shape != points.shape or valid.shape != points.shape[:2]:
@@ -111,13 +131,25 @@ class PointAffinityLoss(nn.Module):
                 f'points {tuple(points.shape)}, momentum {tuple(momentum.shape)} and valid '
                 f'{tuple(valid.shape)} do not fit'
             )
+        if not self.exclude_self:
+            self_index = None
+        elif self_index is None:
+            raise ValueError('affinity_loss.exclude_self = True needs self_index')
         momentum = momentum.detach()
         teacher, student = (momentum, points) if self.strategy != 2 else (points, momentum)
         grouped = teacher.reshape(len(pool), -1, teacher.shape[2])
+        left_out = None if self_index is None else self_index.reshape(grouped.shape[:2])
         # -sum_k A_ik log A_ik = log Z_i - s_i . sum_k A_ik k_k / tau_s.
-        target = affinities(grouped, pool, pool_valid, self.teacher_temperature)[1]
+        teacher_log_z, target = affinities(
+            grouped, pool, pool_valid, self.teacher_temperature, left_out
+        )
         if log_z is None or self.log_z_temperature is None:
-            log_z = log_partition(student, pool, pool_valid, self.student_temperature)
+            log_z = log_partition(student, pool, pool_valid, self.student_temperature, self_index)
         agreement = (student * target.view_as(student)).sum(2) / self.student_temperature
         entropy = (log_z - agreement) * valid
-        return (entropy.sum(1) / valid.sum(1).clamp(min=1)).mean()
+        losses = dict(loss_affinity=(entropy.sum(1) / valid.sum(1).clamp(min=1)).mean())
+        if self.strategy == 1 and not self.exclude_self:
+            similarity = teacher.square().sum(2) / self.teacher_temperature
+            weight = (similarity - teacher_log_z.view_as(similarity)).exp() * valid
+            losses['teacher_self_weight'] = weight.sum() / valid.sum().clamp(min=1)
+        return losses

@@ -99,7 +99,13 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, temperature: float) 
     return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
 
 
-def log_affinity(points: Tensor, pool: Tensor, valid: Tensor, temperature: float) -> Tensor:
+def log_affinity(
+    points: Tensor,
+    pool: Tensor,
+    valid: Tensor,
+    temperature: float,
+    left_out: Tensor | None = None,
+) -> Tensor:
     r"""Logarithm of the affinity of points to keys, equation (3) of PLRC.
 
     .. math:: A_{ik} = \frac{e^{p_i \cdot k_k / \tau}}{\sum_j e^{p_i \cdot k_j / \tau}}
@@ -109,12 +115,16 @@ def log_affinity(points: Tensor, pool: Tensor, valid: Tensor, temperature: float
         pool (Tensor): unit rows k, (N, M, C), or (1, M, C) for all images.
         valid (Tensor): whether these are keys, (N, M) or (1, M) bool.
         temperature (float): tau.
+        left_out (Tensor, optional): (N, n) int64, the key that is not one for this point.
 
     Returns:
         Tensor: (N, n, M); minus infinity for what is no key.
     """
     logits = points @ pool.detach().mT / temperature
-    return logits.masked_fill(~valid[:, None], -torch.inf).log_softmax(2)
+    logits = logits.masked_fill(~valid[:, None], -torch.inf)
+    if left_out is not None:
+        logits = logits.scatter(2, left_out[..., None], -torch.inf)
+    return logits.log_softmax(2)
 
 
 def point_region_contrast(
@@ -153,6 +163,7 @@ def point_affinity_distillation(
     pool_valid: Tensor,
     teacher_temperature: float,
     student_temperature: float,
+    left_out: Tensor | None = None,
 ) -> Tensor:
     r"""L_a, equation (4) of PLRC: the mean of :math:`-\sum_k A_{ik} \log A'_{ik}` over points.
 
@@ -164,13 +175,14 @@ def point_affinity_distillation(
         pool_valid (Tensor): whether these are keys, (N, M) or (1, M) bool.
         teacher_temperature (float): tau of A.
         student_temperature (float): tau of A'.
+        left_out (Tensor, optional): (N, n) int64, the key that is not one for this point.
 
     Returns:
         Tensor: scalar; an image without points counts with 0.
     """
-    weights = log_affinity(teacher, pool, pool_valid, teacher_temperature).exp()
-    logs = log_affinity(student, pool, pool_valid, student_temperature)
-    entropy = -(weights * logs.masked_fill(~pool_valid[:, None], 0)).sum(2)
+    weights = log_affinity(teacher, pool, pool_valid, teacher_temperature, left_out).exp()
+    logs = log_affinity(student, pool, pool_valid, student_temperature, left_out)
+    entropy = -(weights * logs.masked_fill(logs.isneginf(), 0)).sum(2)
     entropy = entropy.masked_fill(~valid, 0)
     return (entropy.sum(1) / valid.sum(1).clamp(min=1)).mean()
 

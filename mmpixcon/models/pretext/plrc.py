@@ -164,9 +164,10 @@ class PLRC(MoCo):
 
         Returns:
             dict[str, Tensor]: ``loss_image``, ``loss_contrast`` and ``loss_affinity``, weighted,
-            as far as their weights are not 0; ``feature_std`` and ``point_std``,
-            deviations of queries and points, 1 if they point everywhere, 0 if
-            they collapsed; and the sampler's statistics.
+            as far as their weights are not 0; ``teacher_self_weight`` of
+            :class:`PointAffinityLoss`; ``feature_std`` and ``point_std``, deviations of
+            queries and points, 1 if they point everywhere, 0 if they collapsed; and the
+            sampler's statistics.
 
         Raises:
             ValueError: The pipeline gives no homographies or no regions.
@@ -191,7 +192,7 @@ class PLRC(MoCo):
         """
         pairs = self._draw(maps, inputs, samples)
         points, keys = (read_points(cells, w) for cells, w in zip(maps, pairs.weights))
-        pool, pool_valid = self._pool(keys, pairs.valid)
+        pool, pool_valid, key_index = self._pool(keys, pairs.valid)
         log_z = None
         if self.alpha > 0 and self.distils:
             # Both need it, at the paper's temperatures the same.
@@ -205,8 +206,11 @@ class PLRC(MoCo):
         if self.distils:
             momentum = read_points(maps[2], pairs.weights[0]) if len(maps) > 2 else keys
             valid = pairs.valid[:, None].expand(points.shape[:2])
-            affinity = self.affinity_loss(points, momentum, valid, pool, pool_valid, log_z)
-            losses['loss_affinity'] = self.beta * (1 - self.alpha) * affinity
+            affinity = self.affinity_loss(
+                points, momentum, valid, pool, pool_valid, log_z, key_index
+            )
+            share = self.beta * (1 - self.alpha)
+            losses |= affinity | dict(loss_affinity=share * affinity['loss_affinity'])
         return losses | dict(point_std=spread(points.detach().flatten(0, 1)), **pairs.stats)
 
     @torch.no_grad()
@@ -230,18 +234,33 @@ class PLRC(MoCo):
         return self.sampler((first, second), samples)
 
     @torch.no_grad()
-    def _pool(self, keys: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys of the denominators, (N or 1, M, C), and whether they are some."""
-        are_keys = valid[:, None].expand(keys.shape[:2])
+    def _pool(self, keys: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pool the keys of the denominators.
+
+        Args:
+            keys (Tensor): Points of the second view, (N, m, C).
+            valid (Tensor): (N,) bool, whether an image has points.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: keys, (N or 1, M, C); whether they are some,
+            (N or 1, M) bool; and where in its pool each point of ``keys`` stands,
+            (N, m) int64.
+        """
+        batch, num_keys = keys.shape[:2]
+        are_keys = valid[:, None].expand(batch, num_keys)
         if self.negatives == 'image':
-            return keys, are_keys
+            index = torch.arange(num_keys, device=keys.device).expand(batch, num_keys)
+            return keys, are_keys, index
         keys, are_keys = keys.flatten(0, 1), are_keys.flatten()
+        start = 0
         if self.negatives == 'all':
             counts = gather_counts(len(keys), keys.device)
-            keys = gather_rows(keys, counts)[0]
             # Not bool, which not every backend gathers.
             are_keys = gather_rows(are_keys.to(torch.uint8), counts)[0].bool()
-        return keys[None], are_keys[None]
+            keys, rows = gather_rows(keys, counts)
+            start = rows.start
+        index = torch.arange(start, start + batch * num_keys, device=keys.device)
+        return keys[None], are_keys[None], index.view(batch, num_keys)
 
 
 def _project(maps: tuple[Tensor, ...], neck: Any) -> tuple[Tensor, Tensor]:

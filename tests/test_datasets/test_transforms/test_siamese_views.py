@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from mmpixcon.datasets.proposals.store import write_proposals
-from mmpixcon.datasets.transforms import IoUConstrainedViews, SharedProposals
-from mmpixcon.datasets.transforms.siamese_views import shared_rectangle
+from mmpixcon.datasets.transforms import (
+    IoUConstrainedViews,
+    RandomSharedRegions,
+    SharedProposals,
+)
+from mmpixcon.datasets.transforms.siamese_views import draw_moves, shared_rectangle
 
 
 def iou(a, b):
@@ -174,6 +178,52 @@ def test_copies_with_moved_edges_make_up_the_number(monkeypatch, given):
     assert (boxes >= 0).all() and (boxes[:, 2] <= 200).all() and (boxes[:, 3] <= 100).all()
 
 
+def test_moves_are_those_of_the_released_code():
+    np.random.seed(0)
+    moves = draw_moves(20000, 0.1)
+    assert moves.shape == (20000, 4) and abs(moves).max() < 0.1
+    # 2 sigmoid(e) - 1 of a standard normal e has this deviation (numerical integration).
+    np.testing.assert_allclose(moves.std(0), 0.1 * 0.4165, rtol=0.02)
+    np.testing.assert_allclose(moves.mean(0), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize('shape', [(120, 160), (50, 400)])
+def test_random_boxes_in_the_overlap(shape):
+    source = RandomSharedRegions(num=200, min_area=0.1, max_ratio=3.0)
+    kept = []
+    for seed in range(20):
+        results = IoUConstrainedViews(aspect_ratio=(0.5, 2))(sample(seed, shape))
+        left, top, right, bottom = shared_rectangle(
+            results['homography_matrix'], results['img_shape']
+        )
+        np.random.seed(seed)
+        boxes = source.boxes(results)
+        np.random.seed(seed)
+        shares = source._shares()
+        expected = []
+        for x, y, w, h in shares:
+            x1, y1 = left + x * (right - left), top + y * (bottom - top)
+            height = h * (bottom - y1)
+            least = 0.1 * (right - left) * (bottom - top) / height
+            width = least + w * (right - x1 - least)
+            fits = x1 + least < right
+            for m in results['homography_matrix']:
+                flat = abs(m[0, 0] * width) / abs(m[1, 1] * height)
+                fits = fits and 1 / 3 <= flat <= 3
+            if fits:
+                expected.append([x1, y1, x1 + width, y1 + height])
+        np.testing.assert_allclose(boxes, np.reshape(expected, (-1, 4)), rtol=1e-9)
+        kept.append(len(boxes))
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+        assert (areas >= 0.1 * (right - left) * (bottom - top) * (1 - 1e-9)).all()
+        assert (boxes >= [left, top, left, top]).all()
+        assert (boxes <= np.array([right, bottom, right, bottom]) + 1e-9).all()
+    assert 0 < np.mean(kept) < 200
+    boxes, overlap = boxes_of(dict(type='RandomSharedRegions'))
+    np.testing.assert_allclose(boxes[0], overlap, atol=1e-4)
+    assert len(np.unique(boxes, axis=0)) == 10
+
+
 def test_the_rectangle_that_two_views_share():
     crop = np.array([[2.0, 0, -20], [0, 4, -40], [0, 0, 1]])
     mirrored = np.array([[-1.0, 0, 60], [0, 1, 0], [0, 0, 1]])
@@ -196,5 +246,9 @@ def test_bad_settings():
             IoUConstrainedViews(**options)
     with pytest.raises(ValueError, match='num = 0 must be at least 1'):
         SharedProposals(dict(type='GridRegions'), num=0)
+    with pytest.raises(ValueError, match=r'min_area = 0 must be in \(0, 1\), max_ratio = 8'):
+        RandomSharedRegions(min_area=0)
+    with pytest.raises(ValueError, match='stands after IoUConstrainedViews'):
+        RandomSharedRegions().boxes(dict(ori_shape=(9, 9), homography_matrix=np.eye(3)))
     with pytest.raises(ValueError, match='must keep the size'):
         IoUConstrainedViews([dict(type='mmdet.Resize', scale=(8, 8))])(sample(0))

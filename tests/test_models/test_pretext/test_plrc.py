@@ -42,10 +42,13 @@ def test_without_points_it_is_moco():
         assert torch.equal(value, state[name]), name
 
 
-@pytest.mark.parametrize('strategy', [1, 2, 3])
-def test_losses_are_equations_5_and_6(strategy, monkeypatch):
+@pytest.mark.parametrize(
+    ('strategy', 'exclude_self'), [(1, False), (2, False), (3, False), (1, True), (2, True)]
+)
+def test_losses_are_equations_5_and_6(strategy, exclude_self, monkeypatch):
     model = plrc(alpha=0.3, beta=0.6, affinity_loss=dict(
-        type='mmpixcon.PointAffinityLoss', strategy=strategy))  # fmt: skip
+        type='mmpixcon.PointAffinityLoss', strategy=strategy, exclude_self=exclude_self,
+    ))  # fmt: skip
     drawn = []
     draw = model._draw
     monkeypatch.setattr(model, '_draw', lambda *args: drawn.append(draw(*args)) or drawn[-1])
@@ -85,15 +88,20 @@ def test_losses_are_equations_5_and_6(strategy, monkeypatch):
     assert pairs.valid.tolist() == [True, False, True, True]
     pool = keys[there].flatten(0, 1)
     logits = points @ pool.T
-    contrast = distillation = 0
+    contrast = distillation = self_weight = 0
     for i in there:
         log_p = (logits[i] / 0.1).log_softmax(1)
         own = slice(12 * there.index(i), 12 * there.index(i) + 12)
         contrast -= log_p[:, own][pairs.positive[i]].mean() / 4
         other = (firsts if strategy == 3 else keys)[i] @ pool.T
         teacher, student = (logits[i], other) if strategy == 2 else (other, logits[i])
+        if exclude_self:
+            itself = torch.zeros_like(teacher, dtype=torch.bool)
+            itself[:, own] = torch.eye(12, dtype=torch.bool)
+            teacher, student = (x[~itself].view(12, -1) for x in (teacher, student))
         target = (teacher / 0.07).softmax(1)
         distillation -= (target * (student / 0.1).log_softmax(1)).sum(1).mean() / 4
+        self_weight += target[:, own].diagonal().mean() / 3
     expected = dict(
         loss_image=0.4 * image,
         loss_contrast=0.6 * 0.3 * contrast,
@@ -101,6 +109,9 @@ def test_losses_are_equations_5_and_6(strategy, monkeypatch):
     )
     for name, value in expected.items():
         torch.testing.assert_close(losses[name], value, rtol=1e-6, atol=1e-7)
+    assert ('teacher_self_weight' in losses) == (strategy == 1 and not exclude_self)
+    if 'teacher_self_weight' in losses:
+        torch.testing.assert_close(losses['teacher_self_weight'], self_weight)
     assert losses['images_with_points'] == 0.75
     assert losses['regions_in_both_views'] == 0.75
     total(losses).backward()
@@ -139,7 +150,9 @@ def test_distillation_begins_after_the_warm_up():
 def test_negatives(negatives):
     model = plrc(negatives=negatives)
     keys = F.normalize(torch.randn(3, 5, 8).double(), dim=2)
-    pool, valid = model._pool(keys, torch.tensor([True, False, True]))
+    pool, valid, index = model._pool(keys, torch.tensor([True, False, True]))
+    in_pool = pool.expand(3, -1, -1).gather(1, index[..., None].expand(-1, -1, 8))
+    assert torch.equal(in_pool, keys)
     if negatives == 'image':
         assert pool.shape == (3, 5, 8) and valid.sum(1).tolist() == [5, 0, 5]
     else:
