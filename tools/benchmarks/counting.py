@@ -84,6 +84,12 @@ def _from_numpy(array: np.ndarray) -> Tensor:
     return tensor
 
 
+def _is_view(func: Any) -> bool:
+    """Whether an operator gives another look at the same memory."""
+    aliases = [argument.alias_info for argument in func._schema.arguments]
+    return any(alias is not None and not alias.is_write for alias in aliases)
+
+
 def _tensors(*nests: Any) -> list[Tensor]:
     return [leaf for leaf in tree_iter(nests) if isinstance(leaf, Tensor)]
 
@@ -184,7 +190,7 @@ class _Dispatches(TorchDispatchMode):
             waits = self._why_wait(name, args, kwargs)
             if waits and not self.calls.checks:
                 self.work.waits[waits] += 1
-            if name not in FREE and not getattr(func, 'is_view', False):
+            if name not in FREE and not _is_view(func):
                 self.work.operators[name] += self._starts(name, args)
         return func(*args, **kwargs)
 
