@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.apis.runner import add_common_arguments, build_runner, check_checkpoint, load_config
+from mmpixcon.apis.runner import (
+    AMP_DTYPES,
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    load_config,
+    use_mixed_precision,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,7 +20,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
     add_common_arguments(parser)
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='auto',
+        choices=['auto', *AMP_DTYPES],
+        help='train in mixed precision; without a type, bfloat16 where the card has it',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -33,8 +46,7 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args, stages=('train', 'val'))
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.loss_scale = 'dynamic'
+        use_mixed_precision(cfg, args.amp)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise KeyError(

@@ -6,6 +6,7 @@ import argparse
 import os
 import os.path as osp
 
+import torch
 from mmdet.registry import RUNNERS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
@@ -18,6 +19,9 @@ from mmpixcon.models.unwrap import unwrap
 from mmpixcon_ops import describe_operators
 
 from .config import drop_unread, merge_options
+
+#: Types of mixed precision.
+AMP_DTYPES = ('float16', 'bfloat16')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +103,25 @@ def check_checkpoint(path: str, source: str) -> None:
 # What any training gets: checkpoints that every torch loads, with a report of what was loaded,
 # and a stop before a loss that is not finite reaches the weights.
 SAFE_HOOKS = ('PlainCheckpointHook', 'FiniteLossHook')
+
+
+def use_mixed_precision(cfg: Config, dtype: str = 'auto') -> None:
+    """Let a config train in mixed precision.
+
+    bfloat16 has the range of float32: losses need no scaling, and so the optimizer does not wait
+    for the device to learn whether gradients overflowed.
+
+    Args:
+        cfg (Config): a training config; its ``optim_wrapper`` is changed.
+        dtype (str): of ``AMP_DTYPES``, or 'auto': bfloat16 where the card computes in it, else
+            float16. Defaults to 'auto'.
+    """
+    if dtype == 'auto':
+        # torch says that cards before Ampere have it, too, which only imitate it.
+        has_bfloat16 = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+        dtype = 'bfloat16' if has_bfloat16 else 'float16'
+    scale = dict(enabled=False) if dtype == 'bfloat16' else 'dynamic'
+    cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=dtype, loss_scale=scale)
 
 
 def make_safe(cfg: Config) -> None:

@@ -9,13 +9,10 @@ variable set, which takes one check after the other. It is spawned, not forked, 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import multiprocessing
 import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
@@ -28,6 +25,7 @@ from mmpixcon_ops.deformable_attention import (
     ms_deform_attn_forward,
 )
 from tests.helpers.configs import ROOT
+from tests.helpers.interpreter import interpreting
 from tests.helpers.processes import run_tool
 
 pytestmark = pytest.mark.torch_versions
@@ -82,31 +80,6 @@ def assert_near(actual: Tensor, expected: Tensor, rounding: float = 0.0) -> None
 
 
 # What follows runs in the process that interprets.
-
-
-def start() -> str:
-    """Try the interpreter; why it does not work, or nothing."""
-    import triton
-    import triton.language as tl
-
-    torch.set_num_threads(1)
-
-    def double(target, count, SIZE: tl.constexpr):
-        index = tl.arange(0, SIZE)
-        tl.store(target + index, index * 2.0, mask=index < count)
-
-    # As strings, which the file's other annotations are, Triton 3.0 would not know it.
-    double.__annotations__ = {'SIZE': tl.constexpr}
-    # The interpreted source names what it needs by the module's names.
-    globals().update(tl=tl)
-    try:
-        actual = torch.zeros(4)
-        triton.jit(double)[(1,)](actual, 3, SIZE=4)
-    except Exception as error:
-        return f'interpreter of Triton {triton.__version__}: {type(error).__name__}: {error}'
-    if actual.tolist() != [0, 2, 4, 0]:
-        return f'interpreter of Triton {triton.__version__} does not store: it wants numpy 1'
-    return ''
 
 
 @contextlib.contextmanager
@@ -311,17 +284,8 @@ def check_function(value_type: torch.dtype) -> None:
 @pytest.fixture(scope='module')
 def interpret() -> Iterator[Callable[..., None]]:
     """Runs a function of this module where Triton interprets."""
-    if importlib.util.find_spec('triton') is None:
-        pytest.skip('Triton is not installed: it is for Linux only')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('TRITON_INTERPRET', '1')
-        pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'))
-        # The process starts here, with this environment.
-        reason = pool.submit(start).result(timeout=300)
-    with pool:
-        if reason:
-            pytest.skip(reason)
-        yield lambda check, *arguments: pool.submit(check, *arguments).result(timeout=300)
+    with interpreting() as run:
+        yield run
 
 
 @pytest.mark.slow

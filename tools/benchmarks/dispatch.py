@@ -112,7 +112,8 @@ def step_of(method: str, size: str, batch: int, pixels: int) -> Step:
     if isinstance(model, RegionPretext):
         return region_step(model, model, batch, pixels, pixels // 2)
     if method.startswith('PixCon'):
-        return pixcon_step(model, batch, pixels)
+        # Two-stage detectors choose among more cells than small images have.
+        return pixcon_step(model, batch, 2 * pixels)
     step = contrast_step(model, model, batch, pixels, pixels // 2)
     if isinstance(model, MomentumContrast):
         return Step(model, _with_update(model, step.step), step.floor)

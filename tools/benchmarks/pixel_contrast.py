@@ -32,7 +32,7 @@ from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
 from measuring import measure
-from mmpixcon.models.geometry import PixelPairs, ViewGrid
+from mmpixcon.models.geometry import PairBatch, PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 from mmpixcon.models.losses.reference import pixel_cosine, pixel_nce
 from mmpixcon.utils.tables import format_table
@@ -81,11 +81,11 @@ def plain(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -
 
 def shipped(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool) -> Tensor:
     """The shipped losses, one image (C, h, w)."""
-    loss = query.new_zeros(())
+    loss, batch = query.new_zeros(()), PairBatch([pairs])
     if cos:
-        loss = loss + PixelCosineLoss()(query[None], key[None], [pairs])
+        loss = loss + PixelCosineLoss()(query[None], key[None], batch)
     if nce:
-        loss = loss + PixelNCELoss(TEMPERATURE)(query[None], key[None], [pairs])
+        loss = loss + PixelNCELoss(TEMPERATURE)(query[None], key[None], batch)
     return loss
 
 

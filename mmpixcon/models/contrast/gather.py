@@ -29,18 +29,37 @@ def gather_with_gradient(rows: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def gather_rows(rows: Tensor) -> tuple[Tensor, slice]:
+def gather_counts(count: int, device: torch.device) -> list[int]:
+    """A number of each process, in order of rank. Waits for the device.
+
+    Args:
+        count (int): That of this process.
+        device (torch.device): Where the processes exchange tensors.
+
+    Returns:
+        list[int]: Of all processes.
+    """
+    if get_world_size() == 1:
+        return [count]
+    return torch.cat(all_gather(torch.tensor([count], device=device))).tolist()
+
+
+@torch.no_grad()
+def gather_rows(rows: Tensor, counts: list[int] | None = None) -> tuple[Tensor, slice]:
     """Rows of all processes in order of rank, without gradient.
 
     Args:
         rows (Tensor): (n, ...); n may differ between processes.
+        counts (list[int], optional): n of each process, where :func:`gather_counts` has found
+            it out already: nothing waits for the device then. Defaults to None.
 
     Returns:
         tuple[Tensor, slice]: (sum of n, ...) and where the own ones stand.
     """
     if get_world_size() == 1:
         return rows.detach(), slice(0, len(rows))
-    counts = torch.cat(all_gather(torch.tensor([len(rows)], device=rows.device))).tolist()
+    if counts is None:
+        counts = gather_counts(len(rows), rows.device)
     padded = rows.new_zeros(max(counts), *rows.shape[1:])
     padded[: len(rows)] = rows
     gathered = [part[:count] for part, count in zip(all_gather(padded), counts)]

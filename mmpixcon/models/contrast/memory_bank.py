@@ -45,9 +45,10 @@ class MemoryBank(nn.Module):
                 more than K keys the last K stay.
         """
         size, count = len(self.keys), len(keys)
-        start = self.pointer + max(count - size, 0)
+        first = max(count - size, 0)
+        places = torch.arange(first, count, device=self.keys.device)
+        places.add_(self.pointer).remainder_(size)
         keys = keys[-size:]
-        places = (start + torch.arange(len(keys), device=self.keys.device)) % size
         self.keys.index_copy_(0, places, keys.to(self.keys.dtype))
         self.pointer.add_(count).remainder_(size)
 

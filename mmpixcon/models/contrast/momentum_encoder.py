@@ -72,8 +72,10 @@ class MomentumEncoder(nn.Module):
         averages, targets = self._tensors(sources, 'parameters')
         torch._foreach_lerp_(averages, targets, 1 - self.momentum)
         averages, targets = self._tensors(sources, 'buffers')
-        if averages:
-            torch._foreach_copy_(averages, targets)
+        # Tensors of one type at a time: mixed ones would be copied one by one.
+        for dtype in dict.fromkeys(average.dtype for average in averages):
+            chosen = [i for i, average in enumerate(averages) if average.dtype == dtype]
+            torch._foreach_copy_([averages[i] for i in chosen], [targets[i] for i in chosen])
 
     @torch.no_grad()
     def synchronize(self, **sources: nn.Module) -> None:

@@ -6,7 +6,7 @@ import torch
 from mmengine.dist import broadcast, get_world_size
 from torch import Tensor
 
-from .gather import gather_rows
+from .gather import gather_counts, gather_rows
 
 
 class ShuffledKeys:
@@ -26,7 +26,9 @@ class ShuffledKeys:
         self.batches = batches
         if get_world_size() == 1:
             return
-        gathered = [gather_rows(batch) for batch in batches]
+        # One wait for the device a step.
+        self.counts = gather_counts(len(batches[0]), batches[0].device)
+        gathered = [gather_rows(batch, self.counts) for batch in batches]
         images, self.local_rows = gathered[0]
         order = torch.randperm(len(images), device=images.device)
         # Each process must deal alike.
@@ -47,5 +49,5 @@ class ShuffledKeys:
         """
         if get_world_size() == 1:
             return keys, keys
-        all_keys = gather_rows(keys)[0][self.restored]
+        all_keys = gather_rows(keys, self.counts)[0][self.restored]
         return all_keys[self.local_rows], all_keys

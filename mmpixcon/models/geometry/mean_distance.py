@@ -10,6 +10,8 @@ from torch import Tensor
 
 # Maps of so many cells are not summed up.
 MAX_TILES = 1024
+# Pairs of tiles that a CPU compares at a time.
+CPU_PAIRS = 1 << 17
 # Numbers that a tile is described by: weight, centre x and y, variances xx, xy, yy.
 MOMENTS = 6
 
@@ -69,6 +71,23 @@ def mean_distance(query: Tensor, key: Tensor, exact: bool, upper: bool = False) 
     Returns:
         Tensor: (N, ); 0 where a view has no cell.
     """
+    # What a CPU's cache holds; a GPU takes all at once.
+    rows = query.shape[1] if query.is_cuda else max(1, CPU_PAIRS // key.shape[1])
+    totals = []
+    for part in query.split(rows, dim=1):
+        if exact and not query.is_cuda:
+            # One pass on a CPU; on a GPU a block of threads for each pair.
+            centres = part[..., 1:3], key[..., 1:3]
+            distance = torch.cdist(*centres, compute_mode='donot_use_mm_for_euclid_dist')
+        else:
+            distance = _distances(part, key, exact, upper)
+        totals.append(torch.bmm(torch.bmm(part[:, None, :, 0], distance), key[:, :, :1]))
+    total = torch.cat(totals, dim=1).sum((1, 2))
+    return total / (query[..., 0].sum(1) * key[..., 0].sum(1)).clamp(min=1)
+
+
+def _distances(query: Tensor, key: Tensor, exact: bool, upper: bool) -> Tensor:
+    """What :func:`mean_distance` averages, (N, tiles, tiles)."""
     x, y = (query[:, :, None, i] - key[:, None, :, i] for i in (1, 2))
     square = (x * x).addcmul_(y, y)
     if not exact:
@@ -79,5 +98,4 @@ def mean_distance(query: Tensor, key: Tensor, exact: bool, upper: bool = False) 
             # d^T Sigma d, in the place of what is not needed any more.
             along = xx.mul_(x).addcmul_(xy, y, value=2).mul_(x).addcmul_(yy.mul_(y), y)
             square -= along.div_(square.clamp(min=torch.finfo(square.dtype).tiny))
-    total = torch.bmm(torch.bmm(query[:, None, :, 0], square.sqrt_()), key[:, :, :1])[:, 0, 0]
-    return total / (query[..., 0].sum(1) * key[..., 0].sum(1)).clamp(min=1)
+    return square.sqrt_()

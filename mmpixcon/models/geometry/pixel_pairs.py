@@ -200,6 +200,11 @@ class PairBatch(Sequence):
         """Which of the key's cells are padding, (N, m) bool; None if none is."""
         return self.key[..., 0].isnan() if self.any_padding else None
 
+    def whole(self, count: Tensor) -> BatchBlock:
+        """All cells of all images, of whose positives only the number is known, (N, n)."""
+        nothing = count.new_zeros(*count.shape, 0, 0, dtype=torch.bool)
+        return BatchBlock(slice(0, len(self)), None, slice(0, 0), slice(0, 0), nothing, count)
+
     def blocks(self, max_elements: int = BLOCK_ELEMENTS) -> Iterator[BatchBlock]:
         """Yield all anchors with their positives.
 
@@ -235,7 +240,8 @@ class PairBatch(Sequence):
         squared = (points[:, :, None, None, 0] - keys[..., 0]).square_()
         squared += (points[:, :, None, None, 1] - keys[..., 1]).square_()
         positive = squared <= limit
-        return BatchBlock(images, anchors, rows, cols, positive, positive.sum((2, 3)))
+        count = positive.flatten(2).sum(2)
+        return BatchBlock(images, anchors, rows, cols, positive, count)
 
 
 def _host_parts(pair: PixelPairs) -> list[Tensor]:
@@ -265,6 +271,10 @@ def _tiles(pair: PixelPairs, max_elements: int) -> tuple[list[Tensor], list[tupl
     anchors = [tile for tile in anchors if len(tile)]
     if not anchors:
         return [], []
+    if side >= max(h, w):
+        # Of one tile the positives lie nearly everywhere.
+        rows, cols = pair.key.map_shape
+        return anchors, [(slice(0, rows), slice(0, cols))]
     points = [pair.query.raw_centres[tile] for tile in anchors]
     low = torch.stack([tile.amin(0) for tile in points]) - pair.reach
     high = torch.stack([tile.amax(0) for tile in points]) + pair.reach

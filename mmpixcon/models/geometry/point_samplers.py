@@ -136,16 +136,19 @@ class RegionSampler(PointSampler):
             and statistics.
         """
         regions = RegionBatch.from_samples(samples, views[0].to_raw.device)
-        members = [regions.members(view.raw_centres(self.resolution)) for view in views]
-        shared = members[0].any(2) & members[1].any(2)
+        centres = torch.cat([view.raw_centres(self.resolution) for view in views], dim=1)
+        members = regions.members(centres).unflatten(2, (2, -1))
+        shared = members.any(3).all(2)
         index = draw_true(shared, self.num_regions)
-        rows = torch.arange(len(index), device=index.device)[:, None]
+        # (N, n, views, cells): of the regions that were drawn.
+        chosen = index[..., None, None].expand(-1, -1, *members.shape[2:])
+        first, second = members.gather(1, chosen).unbind(2)
         valid = shared.any(1)
         stats = dict(
             images_with_points=valid.double().mean(),
             regions_in_both_views=shared.sum() / regions.exist.sum().clamp(min=1),
         )
-        return index, (members[0][rows, index], members[1][rows, index]), valid, stats
+        return index, (first, second), valid, stats
 
 
 def _same_region(index: Tensor, valid: Tensor) -> Tensor:
@@ -180,7 +183,7 @@ class RegionPoints(RegionSampler):
     ) -> PointPairs:
         """See :class:`PointSampler`."""
         index, members, valid, stats = self.draw_regions(views, samples)
-        cells = [draw_true(member, self.num_points).flatten(1) for member in members]
+        cells = draw_true(torch.stack(members), self.num_points).flatten(2)
         upsampling = [view.upsampling(self.resolution, torch.float32) for view in views]
         return PointPairs(
             weights=(upsampling[0][cells[0]], upsampling[1][cells[1]]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -74,10 +75,10 @@ class ViewBatch:
         if img_shapes is None:
             img_shapes = np.broadcast_to(input_shape, (len(matrices), 2))
         return cls(
-            torch.linalg.inv(matrices).to(device),
+            torch.linalg.inv(matrices).to(device, non_blocking=True),
             (map_shape[0], map_shape[1]),
             (input_shape[0], input_shape[1]),
-            torch.tensor(img_shapes, device=device),
+            torch.from_numpy(np.array(img_shapes)).to(device, non_blocking=True),
         )
 
     def raw_centres(self, resolution: int) -> Tensor:
@@ -85,14 +86,16 @@ class ViewBatch:
 
         NaN on padding, which no comparison takes for a place.
         """
-        centres = cell_centres((resolution, resolution), self.input_shape).to(self.to_raw.device)
+        centres = cell_centres((resolution, resolution), self.input_shape)
+        centres = centres.to(self.to_raw.device, non_blocking=True)
         on_image = (centres < self.img_shapes[:, None].flip(2)).all(2, keepdim=True)
         return transform_points(centres, self.to_raw).masked_fill_(~on_image, torch.nan)
 
     def cell_diagonal(self) -> Tensor:
         """Diagonal of a cell of the feature map, at the view's corner, raw pixels, (N, )."""
         (h, w), (height, width) = self.map_shape, self.input_shape
-        ends = self.to_raw.new_tensor([[0, 0], [width / w, height / h]])
+        ends = torch.tensor([[0, 0], [width / w, height / h]], dtype=self.to_raw.dtype)
+        ends = ends.to(self.to_raw.device, non_blocking=True)
         first, second = transform_points(ends, self.to_raw).unbind(1)
         return torch.linalg.vector_norm(second - first, dim=1)
 
@@ -102,11 +105,18 @@ class ViewBatch:
         Its rows are the weights with which a cell reads the map, so that a few
         cells can be read without the rest.
         """
-        h, w = self.map_shape
-        eye = torch.eye(h * w, dtype=dtype, device=self.to_raw.device).view(h * w, 1, h, w)
-        size = (resolution, resolution)
-        rows = F.interpolate(eye, size, mode='bilinear', align_corners=False)
-        return rows.view(h * w, -1).T
+        return _upsampling(self.map_shape, resolution, dtype, self.to_raw.device)
+
+
+@lru_cache(maxsize=8)
+def _upsampling(
+    map_shape: tuple[int, int], resolution: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """See :meth:`ViewBatch.upsampling`: the same for all batches."""
+    h, w = map_shape
+    eye = torch.eye(h * w, dtype=dtype, device=device).view(h * w, 1, h, w)
+    rows = F.interpolate(eye, (resolution, resolution), mode='bilinear', align_corners=False)
+    return rows.view(h * w, -1).T
 
 
 @dataclass(frozen=True)
@@ -144,11 +154,12 @@ class RegionBatch:
         sizes = stack_meta(samples, 'ori_shape', remedy)[:, 1::-1].astype(np.float64)
         labels = None
         if any('region_labels' in sample for sample in samples):
-            labels = torch.from_numpy(stack_meta(samples, 'region_labels', remedy)).to(device)
+            labels = torch.from_numpy(stack_meta(samples, 'region_labels', remedy))
+            labels = labels.to(device, non_blocking=True)
         return cls(
-            torch.from_numpy(boxes.astype(np.float64)).to(device),
+            torch.from_numpy(boxes.astype(np.float64)).to(device, non_blocking=True),
             labels,
-            torch.from_numpy(sizes).to(device),
+            torch.from_numpy(sizes).to(device, non_blocking=True),
         )
 
     @property

@@ -20,7 +20,13 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS
 
-from .batched_matching import EPS, BatchedMatching, at_least_one, mean_over_processes
+from .batched_matching import (
+    EPS,
+    BatchedMatching,
+    at_least_one,
+    mean_over_processes,
+    sum_of_layers,
+)
 
 
 @MODELS.register_module()
@@ -85,7 +91,8 @@ class BatchedDINOHead(DINOHead, BatchedMatching):
         divisor: Any = positives + negatives * self.bg_cls_weight
         if self.sync_cls_avg_factor:
             divisor = mean_over_processes(divisor, scores.device)
-        loss_cls = loss_cls.view(layers, -1).sum(1) / (at_least_one(divisor) + EPS)
+        sums = sum_of_layers(loss_cls, layers, batch_gt_instances[0].bboxes)
+        loss_cls = sums / (at_least_one(divisor) + EPS)
 
         sizes = boxes.new_tensor(
             [[w, h, w, h] for h, w in (meta['img_shape'][:2] for meta in batch_img_metas)]

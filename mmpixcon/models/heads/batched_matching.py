@@ -231,7 +231,9 @@ class BatchedMatching(DETRHead):
         divisor: Any = pairs + (queries - pairs) * self.bg_cls_weight
         if self.sync_cls_avg_factor:
             divisor = mean_over_processes(divisor, scores.device)
-        losses = dict(loss_cls=loss_cls.view(layers, -1).sum(1) / (at_least_one(divisor) + EPS))
+        losses = dict(
+            loss_cls=sum_of_layers(loss_cls, layers, truth.boxes) / (at_least_one(divisor) + EPS)
+        )
 
         if not pairs:
             # A zero in the graph.
@@ -246,9 +248,24 @@ class BatchedMatching(DETRHead):
         loss_bbox = self.loss_bbox(matched, true_boxes, reduction_override='none')
         divisor = at_least_one(mean_over_processes(pairs, boxes.device)) + EPS
         return losses | dict(
-            loss_bbox=loss_bbox.view(layers, -1).sum(1) / divisor,
-            loss_iou=loss_iou.view(layers, -1).sum(1) / divisor,
+            loss_bbox=sum_of_layers(loss_bbox, layers, truth.boxes) / divisor,
+            loss_iou=sum_of_layers(loss_iou, layers, truth.boxes) / divisor,
         )
+
+
+def sum_of_layers(loss: Tensor, layers: int, boxes: Tensor) -> Tensor:
+    """Sum a loss over all but its layers.
+
+    Args:
+        loss (Tensor): of each prediction, (layers * n, ...).
+        layers (int): L.
+        boxes (Tensor): whose precision the sum has at least, as mmdet's weights have it.
+
+    Returns:
+        Tensor: (L, ).
+    """
+    dtype = torch.promote_types(loss.dtype, boxes.dtype)
+    return loss.reshape(layers, -1).sum(1, dtype=dtype)
 
 
 def losses_by_layer(losses: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from .batched_matching import (
     at_least_one,
     losses_by_layer,
     mean_over_processes,
+    sum_of_layers,
 )
 
 
@@ -108,7 +109,10 @@ class DenoisingLossMixin:
             ),
         )
         divisor = at_least_one(count) + EPS
-        return {name: loss.view(layers, -1).sum(1) / divisor for name, loss in losses.items()}
+        return {
+            name: sum_of_layers(loss, layers, targets.boxes) / divisor
+            for name, loss in losses.items()
+        }
 
 
 @MODELS.register_module()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmselfsup.models.necks import MoCoV2Neck
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from mmpixcon.registry import MODELS
 
 from ..contrast import MemoryBank
-from ..losses import InfoNCELoss
+from ..losses.info_nce_loss import info_nce_terms
 
 GLOBAL, LOCAL, CROSS = 'gg', 'll', 'gl'
 
@@ -47,7 +49,7 @@ class MultiLevelContrastHead(BaseModule):
 
     Raises:
         ValueError: Lists do not fit, a kind is unknown, ``gl`` without ``gg``,
-            or no weight is positive.
+            or no weight or temperature is positive.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class MultiLevelContrastHead(BaseModule):
         self.num_stages = len(weights)
         self.num_patches = num_patches
         self.queue_len, self.out_channels, self.share_bank = queue_len, out_channels, share_bank
-        self.losses = nn.ModuleDict({k: InfoNCELoss(tau) for k, tau in temperatures.items()})
+        self.kinds = tuple(temperatures)
+        if min(temperatures.values()) <= 0:
+            raise ValueError(f'head.temperatures = {dict(temperatures)} must be positive')
         self.projectors = nn.ModuleDict(
             {
                 f'{kind}/{i}': MoCoV2Neck(
@@ -96,12 +100,15 @@ class MultiLevelContrastHead(BaseModule):
                 for i in self.weights
             }
         )
+        terms = [name.split('/') for name in self.projectors]
+        self.term_temperatures = [temperatures[kind] for kind, _ in terms]
+        self.term_weights = [self.weights[int(stage)] for _, stage in terms]
         self.key_names = [name for name in self.projectors if not name.startswith(CROSS)]
 
     @property
     def uses_local(self) -> bool:
         """bool: whether the local views are looked at."""
-        return LOCAL in self.losses or CROSS in self.losses
+        return LOCAL in self.kinds or CROSS in self.kinds
 
     @property
     def key_projectors(self) -> nn.ModuleDict:
@@ -157,10 +164,8 @@ class MultiLevelContrastHead(BaseModule):
             for i in self.weights:
                 patches = local_maps[i].mean((2, 3)).unflatten(0, (-1, self.num_patches))
                 pooled[f'{LOCAL}/{i}'] = pooled[f'{CROSS}/{i}'] = patches.flatten(1)
-        return {
-            name: F.normalize(projector([pooled[name]])[0], dim=1)
-            for name, projector in projectors.items()
-        }
+        projected = [projector([pooled[name]])[0] for name, projector in projectors.items()]
+        return dict(zip(projectors, F.normalize(torch.stack(projected), dim=2).unbind()))
 
     def loss(
         self, queries: dict[str, Tensor], keys: dict[str, Tensor], banks: nn.ModuleDict
@@ -175,10 +180,12 @@ class MultiLevelContrastHead(BaseModule):
         Returns:
             dict[str, Tensor]: scalars; their sum is DetCo's loss.
         """
-        terms = {}
-        for name, query in queries.items():
-            kind, stage = name.split('/')
-            negatives = banks[self.bank_of(name)].keys
-            value = self.losses[kind](query, keys[self.key_of(name)], negatives)
-            terms[f'loss_{kind}_{stage}'] = self.weights[int(stage)] * value
-        return terms
+        values = info_nce_terms(
+            torch.stack([*queries.values()]),
+            torch.stack([keys[self.key_of(name)] for name in queries]),
+            [cast(MemoryBank, banks[self.bank_of(name)]).keys for name in queries],
+            self.term_temperatures,
+            self.term_weights,
+        )
+        names = [f'loss_{name.replace("/", "_")}' for name in queries]
+        return dict(zip(names, values.unbind()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
@@ -57,7 +58,7 @@ class CrossCorrelationLoss(nn.Module):
             ValueError: Shapes differ, or the whole batch is a single image.
         """
         pair = whole_batch(first, second, 'CrossCorrelationLoss')
-        first, second = (standardize(z, self.eps) for z in pair)
+        first, second = standardize(torch.stack(pair), self.eps).unbind()
         count = len(first)
         diagonal = (first * second).sum(0) / count
         off_diagonal = off_diagonal_square(first, second) / count**2

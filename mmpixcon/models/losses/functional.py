@@ -84,7 +84,7 @@ def whole_batch(first: Tensor, second: Tensor, name: str) -> tuple[Tensor, Tenso
     return first, second
 
 
-def off_diagonal_square(first: Tensor, second: Tensor) -> Tensor:
+def off_diagonal_square(first: Tensor, second: Tensor | None = None) -> Tensor:
     r"""Sum of the squares of what is off the diagonal of ``first.T @ second``.
 
     Over the smaller of the two Gram matrices, since
@@ -94,17 +94,19 @@ def off_diagonal_square(first: Tensor, second: Tensor) -> Tensor:
     so with fewer images than dimensions no (D, D) matrix is formed.
 
     Args:
-        first (Tensor): A, (N, D).
-        second (Tensor): B, (N, D).
+        first (Tensor): A, (..., N, D).
+        second (Tensor, optional): B, (..., N, D). Defaults to None, A once more.
 
     Returns:
-        Tensor: Scalar.
+        Tensor: Scalar; all products together.
     """
-    images, dimensions = first.shape
+    images, dimensions = first.shape[-2:]
     if images < dimensions:
-        whole = ((first @ first.T) * (second @ second.T)).sum()
-        return whole - (first * second).sum(0).square().sum()
-    product = first.T @ second
+        gram = first @ first.mT
+        other = first if second is None else second
+        whole = gram.square() if second is None else gram * (second @ second.mT)
+        return whole.sum() - (first * other).sum(-2).square().sum()
+    product = first.mT @ (first if second is None else second)
     return (
         product.masked_fill(torch.eye(dimensions, dtype=torch.bool, device=first.device), 0)
         .square()
@@ -113,8 +115,8 @@ def off_diagonal_square(first: Tensor, second: Tensor) -> Tensor:
 
 
 def standardize(embedding: Tensor, eps: float) -> Tensor:
-    """Each dimension with mean 0 and (biased) variance 1 over the batch, (N, D)."""
-    variance, mean = torch.var_mean(embedding, dim=0, correction=0)
+    """Each dimension with mean 0 and (biased) variance 1 over the batch, (..., N, D)."""
+    variance, mean = torch.var_mean(embedding, dim=-2, correction=0, keepdim=True)
     return (embedding - mean) * (variance + eps).rsqrt()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -51,27 +52,71 @@ class InfoNCELoss(nn.Module):
         Returns:
             Tensor: Scalar.
         """
-        return _InfoNCE.apply(query, key.detach(), negatives.detach(), self.temperature)
+        head = [negatives], [self.temperature], [1.0]
+        return info_nce_terms(query[None], key[None], *head)[0]
+
+
+@full_precision
+def info_nce_terms(
+    query: Tensor,
+    key: Tensor,
+    negatives: Sequence[Tensor],
+    temperatures: Sequence[float],
+    weights: Sequence[float],
+) -> Tensor:
+    """Weighted terms of :class:`InfoNCELoss` of G heads at once, in full precision under autocast.
+
+    Args:
+        query (Tensor): Unit rows q, (G, N, C).
+        key (Tensor): Unit rows k, (G, N, C); no gradient.
+        negatives (Sequence[Tensor]): Unit rows b of each head, (K, C), the same K; no gradient.
+        temperatures (Sequence[float]): tau of each head.
+        weights (Sequence[float]): what each term is multiplied by.
+
+    Returns:
+        Tensor: (G, ).
+    """
+    scales = tuple(temperatures), tuple(weights)
+    return _InfoNCE.apply(query, key.detach(), *scales, *negatives)
 
 
 class _InfoNCE(Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, negatives: Tensor, temperature: float
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        temperatures: tuple[float, ...],
+        weights: tuple[float, ...],
+        *negatives: Tensor,
     ) -> Tensor:
-        positive = (query * key).sum(1, keepdim=True) / temperature
-        logits = (query @ negatives.T).div_(temperature)
-        top = torch.maximum(logits.amax(1, keepdim=True), positive)
+        scaled = query.clone()
+        torch._foreach_div_(scaled.unbind(), temperatures)
+        positive = (scaled * key).sum(2, keepdim=True)
+        logits = query.new_empty(*query.shape[:2], len(negatives[0]))
+        # One product a head: the banks lie apart, and to stack them would copy them.
+        for rows, out, bank in zip(scaled, logits, negatives):
+            torch.mm(rows, bank.to(rows.dtype).T, out=out)
+        top = torch.maximum(logits.amax(2, keepdim=True), positive)
         exp = logits.sub_(top).exp_()
         exp_positive = (positive - top).exp()
-        total = exp.sum(1, keepdim=True) + exp_positive
+        total = exp.sum(2, keepdim=True) + exp_positive
         # d/dq of log(total) - positive, each a mean of rows weighted by softmax.
-        gradient = (exp @ negatives).addcmul_(exp_positive - total, key)
-        ctx.save_for_backward(gradient.div_(total * (temperature * len(query))))
-        return (total.log() + top - positive).mean()
+        gradient = torch.empty_like(query)
+        for rows, out, bank in zip(exp, gradient, negatives):
+            torch.mm(rows, bank.to(out.dtype), out=out)
+        gradient.addcmul_(exp_positive - total, key)
+        gradient.div_(total * query.shape[1])
+        scales = [weight / tau for weight, tau in zip(weights, temperatures)]
+        torch._foreach_mul_(gradient.unbind(), scales)
+        ctx.save_for_backward(gradient)
+        terms = (total.log() + top - positive).mean((1, 2))
+        torch._foreach_mul_(terms.unbind(), weights)
+        return terms
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grad_output, None, None, None
+        others = [None] * (len(ctx.needs_input_grad) - 1)
+        return gradient * grad_output[:, None, None], *others

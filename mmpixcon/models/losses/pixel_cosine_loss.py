@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
-from ..geometry.pixel_pairs import PairBatch, PixelPairs
+from ..geometry.pixel_pairs import BatchBlock, PairBatch, PixelPairs
 from ..precision import full_precision
 from .functional import NORM_EPS, pair_batch, unit_rows
+from .pixel_kernels import kernels_for
 
 
 class _MeanPositiveCosine(torch.autograd.Function):
@@ -26,15 +27,11 @@ class _MeanPositiveCosine(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, batch: PairBatch) -> Tensor:
         unit_keys, _ = unit_rows(key.flatten(2).mT)
-        unit_keys = unit_keys.unflatten(1, batch.key_shape)
         grad = torch.zeros_like(query) if ctx.needs_input_grad[0] else None
         total, anchors = query.new_zeros(2, len(query))
-        for block in batch.blocks():
+        for block, mean_key in _mean_keys(unit_keys, batch):
             is_anchor = (block.count > 0).to(query.dtype)
             anchors[block.images] += is_anchor.sum(1)
-            keys = unit_keys[block.images, block.rows, block.cols].flatten(1, 2)
-            mean_key = torch.bmm(block.positive.flatten(2).to(query.dtype), keys)
-            mean_key /= block.count.clamp(min=1)[..., None]
             unit_query, norm = unit_rows(block.of_anchors(query))
             cosine = (unit_query * mean_key).sum(2)
             total[block.images] -= (cosine * is_anchor).sum(1)
@@ -52,6 +49,20 @@ class _MeanPositiveCosine(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
         (grad,) = ctx.saved_tensors
         return grad * grad_output, None, None
+
+
+def _mean_keys(unit_keys: Tensor, batch: PairBatch) -> Iterator[tuple[BatchBlock, Tensor]]:
+    """Anchors, and the mean of the keys that are positives of each, (G, B, C)."""
+    kernels = kernels_for(unit_keys)
+    if kernels is not None:
+        sums, count = kernels.positive_sums(batch.query, batch.key, batch.threshold, unit_keys)
+        yield batch.whole(count), sums.div_(count.clamp(min=1)[..., None])
+        return
+    maps = unit_keys.unflatten(1, batch.key_shape)
+    for block in batch.blocks():
+        keys = maps[block.images, block.rows, block.cols].flatten(1, 2)
+        sums = torch.bmm(block.positive.flatten(2).to(keys.dtype), keys)
+        yield block, sums.div_(block.count.clamp(min=1)[..., None])
 
 
 @MODELS.register_module()

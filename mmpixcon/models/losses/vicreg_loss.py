@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -72,13 +73,11 @@ class VICRegLoss(nn.Module):
         pair = whole_batch(first, second, 'VICRegLoss')
         invariance = F.mse_loss(*pair)
         count, dimensions = pair[0].shape
-        variance = covariance = first.new_zeros(())
-        for z in pair:
-            centred = z - z.mean(0)
-            deviation = (centred.square().sum(0) / (count - 1) + self.eps).sqrt()
-            variance = variance + F.relu(1 - deviation).mean() / 2
-            square = off_diagonal_square(centred, centred)
-            covariance = covariance + square / ((count - 1) ** 2 * dimensions)
+        z = torch.stack(pair)
+        centred = z - z.mean(1, keepdim=True)
+        deviation = (centred.square().sum(1) / (count - 1) + self.eps).sqrt()
+        variance = F.relu(1 - deviation).mean()
+        covariance = off_diagonal_square(centred) / ((count - 1) ** 2 * dimensions)
         return dict(
             loss_invariance=self.invariance * invariance,
             loss_variance=self.variance * variance,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmpixcon.registry import MODELS, TASK_UTILS
 
-from ..contrast import gather_rows
+from ..contrast import gather_counts, gather_rows
 from ..geometry.point_samplers import PointPairs, read_points
 from ..geometry.regions import ViewBatch, stack_meta
 from ..losses.affinities import log_partition
@@ -254,9 +254,10 @@ class PLRC(MoCo):
         keys, are_keys = keys.flatten(0, 1), are_keys.flatten()
         start = 0
         if self.negatives == 'all':
+            counts = gather_counts(len(keys), keys.device)
             # Not bool, which not every backend gathers.
-            are_keys = gather_rows(are_keys.to(torch.uint8))[0].bool()
-            keys, rows = gather_rows(keys)
+            are_keys = gather_rows(are_keys.to(torch.uint8), counts)[0].bool()
+            keys, rows = gather_rows(keys, counts)
             start = rows.start
         index = torch.arange(start, start + batch * num_keys, device=keys.device)
         return keys[None], are_keys[None], index.view(batch, num_keys)

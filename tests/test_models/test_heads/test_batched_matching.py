@@ -157,6 +157,24 @@ def test_every_class_loss_and_any_cost(settings, box_cost):
         assert_equal(head, kind, torch.float64, (4, 0, 2))
 
 
+@pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('kind', ['DETRHead', 'DABDETRHead'])
+def test_mixed_precision(kind, half):
+    head = stock(kind, **(CROSS_ENTROPY if kind == 'DETRHead' else FOCAL))
+    results = []
+    for one in (head, batch_matching(copy.deepcopy(head))):
+        leaves = outputs(one, torch.float32)
+        instances, metas = batch((3, 0, 5), torch.float32)
+        with torch.autocast('cpu', dtype=half):
+            losses = one.loss_by_feat(*(leaf.to(half) for leaf in leaves), instances, metas)
+        gradients = torch.autograd.grad(sum(value.sum() for value in losses.values()), leaves)
+        results.append((list(losses), torch.stack([*losses.values()]), *gradients))
+    (names, *expected), (batched_names, *actual) = results
+    assert batched_names == names
+    for ours, theirs in zip(actual, expected):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
 def test_costs_in_blocks(monkeypatch):
     monkeypatch.setattr(batched_costs, 'MAX_PAIRS', 40)
     assert_equal(stock('DABDETRHead', **FOCAL), 'DABDETRHead', torch.float64, (3, 1, 5))
