@@ -162,7 +162,8 @@ def test_queries_of_eight_images_learn_to_find_their_regions(
     cfg.train_cfg.max_epochs = cfg.default_hooks.checkpoint.interval = steps
     cfg.optim_wrapper.optimizer.lr = 1e-3
     cfg.param_scheduler[1].milestones = [steps]
-    cfg.custom_hooks.append(dict(type='mmpixcon.RegionConditionHook', interval=10))
+    (hook,) = (hook for hook in cfg.custom_hooks if 'RegionCondition' in hook.type)
+    hook.interval = 10
     runner = Runner.from_cfg(cfg)
     data = runner.model.data_preprocessor(next(iter(runner.train_dataloader)), True)['inputs']
     images = torch.cat(list(data.values())) if isinstance(data, dict) else data
