@@ -43,25 +43,15 @@ for part in ('a-detection', 'b-global', 'c-object', 'd-crop', 'random'):
         data='imagenet',
         options=frozen,
     )
-# Sources of boxes that no config has.
-source = 'train_dataloader.dataset.pipeline.RegionTargets.source'
-random_boxes = {f'{source}._delete_': True, f'{source}.type': 'RandomRegions', f'{source}.num': 30}
-edge_boxes = {
-    f'{source}._delete_': True,
-    f'{source}.type': 'ProposalRegions',
-    f'{source}.path': 'data/imagenet/proposals/edge_boxes',
-}
-for method, boxes, from_source in (
-    ('DETReg', 'random', random_boxes),
-    ('DETReg', 'edge boxes', edge_boxes),
-    ('UP-DETR', 'edge boxes', edge_boxes),
-):
+for method, boxes in (('DETReg', 'random'), ('DETReg', 'edge boxes'), ('UP-DETR', 'edge boxes')):
     name = f'{method} {ablated} {boxes}'
     other_boxes.append(name)
+    folder, prefix = methods[method].rsplit('/', 1)
+    variant = f'{prefix}-{boxes.replace(" ", "-")}'
     pretrained[name] = dict(
-        config=f'{methods[method]}_{ablated}_r50_32xb8-60e_imagenet.py',
+        config=f'{folder}/ablations/{variant}_{ablated}_r50_32xb8-60e_imagenet.py',
         data='imagenet',
-        options={**frozen, **from_source},
+        options=frozen,
     )
 
 # Pretraining on COCO.

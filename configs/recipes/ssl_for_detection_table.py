@@ -20,17 +20,11 @@ detr = dict(config='../finetune/detr_r50_8xb2-150e_coco.py', data='coco', normal
 stages = {}
 for name, config in pretrained.items():
     stages[name] = dict(config=config, data='imagenet')
-# 20 epochs, as in the paper; the rate falls after two thirds of them, as in UP-DETR's.
 stages[f'{twins}, UP-DETR'] = dict(
-    config='../updetr/updetr_detr_r50_32xb8-60e_imagenet.py',
+    config='../updetr/updetr_detr_r50_32xb8-20e_imagenet.py',
     data='imagenet',
     init={'model.detector.backbone.init_cfg.checkpoint': twins},
     normalize_as=twins,
-    options={
-        'train_cfg.max_epochs': 20,
-        'param_scheduler.MultiStepLR.end': 20,
-        'param_scheduler.MultiStepLR.milestones': [13],
-    },
 )
 compared = []
 for name, config in faster_rcnn.items():

@@ -104,7 +104,9 @@ def test_config_says_what_its_name_says(path):
     assert schedule.endswith(f'-{cfg.train_cfg.max_epochs}e')
     # DETReg's release has a schedule of its own.
     released = schedule.endswith('-5e')
-    assert cfg.param_scheduler[-1].get('milestones', []) == ([] if released else [40])
+    milestones = [13] if schedule.endswith('-20e') else [] if released else [40]
+    assert cfg.param_scheduler[-1].get('milestones', []) == milestones
+    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs
     root = 'examples/bccd/' if data == 'bccd' else f'data/{data}/'
     assert cfg.train_dataloader.dataset.data_root == root
     assert cfg.get('val_cfg') is None and cfg.get('val_dataloader') is None
