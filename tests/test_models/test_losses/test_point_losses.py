@@ -19,7 +19,7 @@ def value_and_grad(loss, points):
 
 def check(ours, reference, dtype, tol, *inputs):
     points = inputs[0].to(dtype).requires_grad_()
-    others = [x.to(dtype) if x.is_floating_point() else x for x in inputs[1:]]
+    others = [x.to(dtype) if x is not None and x.is_floating_point() else x for x in inputs[1:]]
     got = value_and_grad(ours(points, *others), points)
     exact = inputs[0].clone().requires_grad_()
     want = [x.to(dtype) for x in value_and_grad(reference(exact), exact)]
