@@ -8,7 +8,7 @@ import pytest
 from matplotlib.patches import Polygon
 
 from mmpixcon.datasets.transforms import IoUConstrainedViews, SharedProposals
-from mmpixcon.datasets.transforms.siamese_views import shared_rectangle
+from mmpixcon.datasets.transforms.shared_proposals import shared_rectangle
 from mmpixcon.visualization import draw_shared_regions, region_corners
 from tests.helpers.configs import CONFIGS, ROOT
 from tests.helpers.processes import run_tool

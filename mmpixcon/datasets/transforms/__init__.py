@@ -12,7 +12,8 @@ from .regions import (
     RandomPatches,
     RandomRegions,
 )
-from .siamese_views import IoUConstrainedViews, RandomSharedRegions, SharedProposals
+from .shared_proposals import RandomSharedRegions, SharedProposals
+from .siamese_views import IoUConstrainedViews
 from .views import MomentumView, PixelContrastViews
 
 __all__ = [

@@ -18,7 +18,7 @@ from ..unreadable import CountedWarning
 from .geometry import resize_antialiased
 from .pretext_views import build_recorded
 from .regions import RegionSource
-from .siamese_views import clip_boxes, draw_moves, fill_with_copies
+from .shared_proposals import clip_boxes, draw_moves, fill_with_copies
 
 MIN_SIDE = 1.0
 

@@ -9,7 +9,7 @@ from mmcv.transforms import Compose
 
 from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.datasets.transforms import PackRegions, RandomPatches, RegionCrops, RegionTargets
-from mmpixcon.datasets.transforms.siamese_views import fill_with_copies
+from mmpixcon.datasets.transforms.shared_proposals import fill_with_copies
 
 GRID = dict(type='mmpixcon.GridRegions', n=2)
 

@@ -11,7 +11,7 @@ from mmpixcon.datasets.transforms import (
     RandomSharedRegions,
     SharedProposals,
 )
-from mmpixcon.datasets.transforms.siamese_views import draw_moves, shared_rectangle
+from mmpixcon.datasets.transforms.shared_proposals import draw_moves, shared_rectangle
 
 
 def iou(a, b):
