@@ -11,7 +11,7 @@ VENV ?= .venv$(if $(TORCH),-torch$(TORCH))$(if $(filter-out lite,$(MMCV)),-$(MMC
 # Absolute, because mim and the tests start programs from other folders.
 BIN := $(abspath $(VENV))/bin
 SETUP := PYTHON='$(PYTHON)' TORCH='$(TORCH)' MMCV='$(MMCV)' VENV='$(VENV)' bash tools/setup_env.sh
-PYTEST = PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadfile
+PYTEST = PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help env test-env demo docs lint test test-fast
 

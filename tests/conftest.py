@@ -25,6 +25,15 @@ if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', str(threads))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files first that run programs and trainings.
+
+    Files are handed out whole: a long one at the end would be waited for by one process alone.
+    """
+    long = ('test_tools', 'test_runs', 'test_recipes')
+    items.sort(key=lambda item: item.path.parent.name not in long)
+
+
 @pytest.fixture(scope='session', autouse=True)
 def libraries_are_no_garbage():
     """The same garbage, without a look at half a million objects of the libraries.
