@@ -62,7 +62,7 @@ def check_settings(
     """Resolve settings in all runs that they hold for.
 
     Args:
-        settings (Sequence[Setting]): Of a paper.
+        settings (Sequence[Setting]): Settings that a paper states.
         runs (Sequence[Run]): Of its rows.
         values (Values): Reads configs.
 

@@ -88,7 +88,7 @@ class RandomSharedRegions(RegionSource):
         num (int): Boxes to draw, 1 to 255; the released code draws 300 and keeps the
             first 9. Defaults to 255.
         min_area (float): Least share of the overlap. Defaults to 0.05.
-        max_ratio (float): Defaults to 8.
+        max_ratio (float): Largest width by height, and height by width. Defaults to 8.
 
     Raises:
         ValueError: A setting is out of range, or there are no two views.
@@ -105,7 +105,7 @@ class RandomSharedRegions(RegionSource):
 
     @cache_randomness
     def _shares(self) -> np.ndarray:
-        """Of each box, shares of the free range of x1, y1, width and height, (num, 4)."""
+        """Draw shares of the free range of x1, y1, width and height for each box, (num, 4)."""
         return np.random.uniform(size=(self.max_regions, 4))
 
     def boxes(self, results: dict) -> np.ndarray:
@@ -155,7 +155,8 @@ def fill_with_copies(boxes: np.ndarray, moves: np.ndarray, limits: np.ndarray) -
 
     Args:
         boxes (np.ndarray): (k, 4), k at least 1.
-        moves (np.ndarray): Of m copies, (m, 4), in units of the boxes' sides.
+        moves (np.ndarray): By how much the edges of m copies move, (m, 4), in units of the
+            boxes' sides.
         limits (np.ndarray): (4, ), the rectangle that copies stay in.
 
     Returns:
@@ -186,7 +187,9 @@ def shared_rectangle(
     for matrix, (height, width) in zip(homographies, img_shapes):
         matrix = np.asarray(matrix)
         if abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-9:
-            raise ValueError('the rectangle of a view that is turned or sheared is none')
+            raise ValueError(
+                'a view is turned or sheared, so that it shows no upright rectangle of the image'
+            )
         ends = np.linalg.inv(matrix) @ np.array([[0, width], [0, height], [1, 1]])
         corners.append(np.sort(ends[:2] / ends[2], axis=1))
     start = np.maximum(corners[0][:, 0], corners[1][:, 0])

@@ -33,11 +33,11 @@ def gather_counts(count: int, device: torch.device) -> list[int]:
     """A number of each process, in order of rank. Waits for the device.
 
     Args:
-        count (int): That of this process.
+        count (int): The number of this process.
         device (torch.device): Where the processes exchange tensors.
 
     Returns:
-        list[int]: Of all processes.
+        list[int]: The numbers of all processes.
     """
     if get_world_size() == 1:
         return [count]

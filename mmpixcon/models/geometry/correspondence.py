@@ -129,20 +129,6 @@ class ViewGrid:
         )
         return transform_points(corners, torch.linalg.inv(self.homography))
 
-    def window(self, points: Tensor, radius: float) -> tuple[slice, slice]:
-        """The cells that can lie within a distance of some raw-image points.
-
-        Args:
-            points (Tensor): (n, 2) in raw-image pixels.
-            radius (float): Distance in raw-image pixels.
-
-        Returns:
-            tuple[slice, slice]: Rows and columns of the map; a cell outside is
-            further than ``radius`` from every point. Either may be empty.
-        """
-        low, high = points.amin(0) - radius, points.amax(0) + radius
-        return self.windows(low[None], high[None])[0]
-
     def windows(self, low: Tensor, high: Tensor) -> list[tuple[slice, slice]]:
         """The cells that can lie within some rectangles of the raw image.
 

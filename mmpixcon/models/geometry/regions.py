@@ -114,9 +114,11 @@ def _upsampling(
 ) -> Tensor:
     """See :meth:`ViewBatch.upsampling`: the same for all batches."""
     h, w = map_shape
-    eye = torch.eye(h * w, dtype=dtype, device=device).view(h * w, 1, h, w)
-    rows = F.interpolate(eye, (resolution, resolution), mode='bilinear', align_corners=False)
-    return rows.view(h * w, -1).T
+    # Training may use what an evaluation in inference mode asked for first.
+    with torch.inference_mode(False):
+        eye = torch.eye(h * w, dtype=dtype, device=device).view(h * w, 1, h, w)
+        rows = F.interpolate(eye, (resolution, resolution), mode='bilinear', align_corners=False)
+        return rows.view(h * w, -1).T
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,8 @@ def batch_matching(head: DETRHead) -> BatchedMatching:
         BatchedMatching: the head.
 
     Raises:
-        ValueError: Targets or losses of a layer are the head's own, or the assigner is none of
-            one query for one box.
+        ValueError: The head forms targets or losses of a layer in its own way, or the assigner
+            does not match one query to one box.
     """
     if not isinstance(head, BatchedMatching):
         kind = type(head)

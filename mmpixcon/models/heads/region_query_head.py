@@ -69,7 +69,7 @@ class RegionQueryHead(BaseModule):
 
         Args:
             hidden_states (Tensor): Output of the decoder layers, (L, N, Q, C).
-            matching (Matching): Of the queries of each layer and the batch's S regions.
+            matching (Matching): Queries of each layer, matched to the S regions of the batch.
             targets (Tensor): Features of the regions, image after image, (S, B).
             avg_factor (float | Tensor): Regions of the batch, mean over processes.
 
@@ -90,8 +90,8 @@ def matched_states(states: Tensor, matching: Matching) -> Tensor:
     """States of matched queries.
 
     Args:
-        states (Tensor): Of L layers and N images, (L, N, Q, C).
-        matching (Matching): Of the same layers and images, P pairs a layer.
+        states (Tensor): Output of L decoder layers for N images, (L, N, Q, C).
+        matching (Matching): Pairs of the same layers and images, P a layer.
 
     Returns:
         Tensor: (L * P, C), layer after layer.

@@ -165,10 +165,10 @@ def positive_sums(
     """Sum the features of each anchor's positives, equation (3), all images at once.
 
     Args:
-        query (Tensor): Places of n anchors, (N, n, 2) float64; NaN for what is none.
+        query (Tensor): Places of n cells, (N, n, 2) float64; NaN where a cell is no anchor.
         key (Tensor): Places of m keys, (N, m, 2) float64; NaN on padding.
         threshold (Tensor): th, (N, ) float64.
-        features (Tensor): Of the keys, (N, m, C) float32.
+        features (Tensor): Features of the keys, (N, m, C) float32.
 
     Returns:
         tuple[Tensor, Tensor]: (N, n, C) and the number of positives, (N, n), float32.
@@ -193,7 +193,7 @@ def nce_rows(
     Args:
         s (Tensor): Similarities divided by tau, (B, m) float32, contiguous; overwritten.
         anchors (Tensor): (B, ) indices of the anchors.
-        query (Tensor): Places of n cells, (n, 2) float64; NaN for what is no anchor.
+        query (Tensor): Places of n cells, (n, 2) float64; NaN where a cell is no anchor.
         key (Tensor): Places of m keys, (m, 2) float64; NaN on padding.
         threshold (Tensor): th, scalar, float64.
 

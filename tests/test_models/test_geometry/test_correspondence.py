@@ -103,7 +103,8 @@ def test_window_is_a_bound_on_the_positives():
         )
         view = ViewGrid(matrix, (9, 12), (90, 120), (90, 120))
         points = torch.rand(5, 2, generator=generator, dtype=torch.float64) * 100
-        rows, cols = view.window(points, 15.0)
+        low, high = points.amin(0) - 15.0, points.amax(0) + 15.0
+        ((rows, cols),) = view.windows(low[None], high[None])
         near = (torch.cdist(points, view.raw_centres) <= 15).any(0).view(9, 12)
         outside = near.clone()
         outside[rows, cols] = False

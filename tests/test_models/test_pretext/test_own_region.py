@@ -73,9 +73,10 @@ def test_the_share_is_that_of_a_free_matching(method):
     assert restricted['loss_bbox'] > free['loss_bbox']
 
 
-def test_shuffled_queries_keep_their_regions():
-    model = quiet(pretext('UPDETR', 'DETR', match_own_region=True, shuffle=True, drop_prob=0.0))
-    _, calls = losses_and_matching(model, *inputs('UPDETR'))
+@pytest.mark.parametrize('method', ['SiameseDETR', 'UPDETR'])
+def test_shuffled_queries_keep_their_regions(method):
+    model = quiet(pretext(method, 'DETR', match_own_region=True, shuffle=True))
+    _, calls = losses_and_matching(model, *inputs(method))
     only = calls[0].args[5]
     assert only.tolist() != model.region_of_query.tolist()
     assert only.sort().values.tolist() == model.region_of_query.tolist()
