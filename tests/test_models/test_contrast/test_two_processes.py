@@ -18,7 +18,8 @@ from tests.helpers.pretext_models import build as build_model
 from tests.helpers.processes import in_two_processes
 
 pytestmark = pytest.mark.slow
-METHODS = ('MoCo', 'DetCo', 'PLRC', 'VICReg', 'BarlowTwins')
+EXCLUDE_SELF = 'PLRC, exclude_self'
+METHODS = ('MoCo', 'DetCo', 'PLRC', EXCLUDE_SELF, 'VICReg', 'BarlowTwins')
 FIXED = dict(type='mmdet.ResNet', depth=18, base_channels=8, out_indices=(3,), norm_eval=True)
 
 
@@ -61,7 +62,8 @@ def build(name: str):
             return build_model(dict(type='mmpixcon.VICReg', **cfg)), 2
         head = dict(type='mmpixcon.CrossCorrelationHead')
         return build_model(dict(type='mmselfsup.BarlowTwins', head=head, **cfg)), 2
-    affinity = dict(type='mmpixcon.PointAffinityLoss', strategy=3)
+    strategy = dict(strategy=1, exclude_self=True) if name == EXCLUDE_SELF else dict(strategy=3)
+    affinity = dict(type='mmpixcon.PointAffinityLoss', **strategy)
     return plrc(backbone=FIXED, negatives='all', affinity_loss=affinity), 2
 
 
@@ -70,7 +72,7 @@ def step_of(name: str, rank: int | None):
     torch.manual_seed(0)
     model, count = build(name)
     inputs, data_samples = views(count, batch=4), []
-    if name == 'PLRC':
+    if name in ('PLRC', EXCLUDE_SELF):
         # Maps of 2 x 2.
         inputs = [torch.randn(4, 3, 64, 64).double() for _ in inputs]
         data_samples = samples(4, apart=(1,), size=64)
