@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.runner import Runner
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.datasets.scenes.write import write_scenes
@@ -67,13 +69,27 @@ def bases_of_other_packages_are_looked_up_once():
         yield
 
 
+@pytest.fixture(scope='session', autouse=True)
+def runs_of_one_second_are_two():
+    """A name of its own for each run, where mmengine names a run by its config and the second.
+
+    Two short runs of one config in one process would share their log and its scalars.
+    """
+    numbers = itertools.count()
+    set_up = Runner.setup_env
+
+    def with_number(self: Runner, env_cfg: dict) -> None:
+        set_up(self, env_cfg)
+        self._timestamp += f'_{next(numbers):06d}'
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runner, 'setup_env', with_number)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def scope_and_seed():
-    """Each test starts in mmdet's scope, where the shipped configs run, and seeded.
-
-    Scopes of former tests are forgotten: a run takes over that of another run of the same
-    config which began in the same second, and it would not be the current one.
-    """
+    """Each test starts in mmdet's scope, where the shipped configs run, and seeded."""
     DefaultScope._instance_dict.clear()
     init_default_scope('mmdet')
     torch.manual_seed(0)
