@@ -93,6 +93,7 @@ if __name__ == '__main__':
             'segmentation': read_requirements('segmentation.txt'),
             'tests': read_requirements('tests.txt'),
         },
+        entry_points={'console_scripts': ['mmpixcon = mmpixcon.commands.app:main']},
         cmdclass={'build_py': BuildWithMim},
         zip_safe=False,
     )

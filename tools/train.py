@@ -59,7 +59,7 @@ def main() -> None:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
-    build_runner(cfg).train()
+    build_runner(cfg, args.notes).train()
 
 
 if __name__ == '__main__':

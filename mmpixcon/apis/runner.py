@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import os.path as osp
+from collections.abc import Sequence
 
 import torch
 from mmdet.registry import RUNNERS
@@ -12,6 +13,8 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from mmpixcon.datasets.checks.configs import check_annotations
+from mmpixcon.datasets.checks.problems import describe
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
 from mmpixcon.models.necks.neck_check import check_neck_inputs
@@ -53,7 +56,8 @@ def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
     """Read the config, apply the command line, and check what would fail late.
 
     Args:
-        args (argparse.Namespace): With ``config`` and the common arguments.
+        args (argparse.Namespace): With ``config`` and the common arguments. Gets ``notes``, what
+            was found in the data, for ``build_runner`` to log.
         stages (tuple[str]): Of 'train', 'val' and 'test', those that will run.
 
     Returns:
@@ -61,6 +65,7 @@ def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
 
     Raises:
         FileNotFoundError: The config or data that it names are missing.
+        BadDataError: Training would go wrong with the annotations.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     setup_cache_size_limit_of_dynamo()
@@ -83,6 +88,7 @@ def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
         cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
     used = tuple(stage for stage in stages if cfg.get(f'{stage}_cfg') is not None)
     check_data_files(cfg, used)
+    args.notes = [describe(report) for report in check_annotations(cfg, used) if report.problems]
     return cfg
 
 
@@ -141,11 +147,12 @@ def make_safe(cfg: Config) -> None:
         loop['type'] = 'mmpixcon.ResumableIterBasedTrainLoop'
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     """Build the runner of a config, with several processes on CPUs as well.
 
     Args:
         cfg (Config): From ``load_config``.
+        notes (Sequence[str]): warnings to write into the log of the run. Defaults to (), none.
 
     Returns:
         Runner: Of the config's ``runner_type``, mmengine's by default. A projector that does not
@@ -156,6 +163,8 @@ def build_runner(cfg: Config) -> Runner:
     dropped = drop_unread(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.logger.info(describe_operators())
+    for note in notes:
+        runner.logger.warning(note)
     if dropped:
         runner.logger.info(
             f'Left out of the config: {len(dropped)} keys that no run reads, '

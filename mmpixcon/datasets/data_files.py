@@ -65,7 +65,7 @@ def set_data_root(cfg: Config, root: str) -> None:
     # The longest root first: one may lie in another.
     ordered = sorted((old for old in old_roots if old), key=len, reverse=True)
     for stage in STAGES:
-        holders = [(metric, 'ann_file') for _, metric in _iter_metrics(cfg, stage)]
+        holders = [(metric, 'ann_file') for _, metric in iter_metrics(cfg, stage)]
         for _, dataset in iter_datasets(cfg, stage):
             holders += [(source, 'path') for source in _iter_proposals(dataset.get('pipeline'))]
         for holder, key in holders:
@@ -102,7 +102,7 @@ def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
                 full = osp.join(root, path or '')
                 if path and _is_local(full) and not osp.exists(full):
                     missing.append((full, f'{key}.{name}'))
-        for key, metric in _iter_metrics(cfg, stage):
+        for key, metric in iter_metrics(cfg, stage):
             path = metric.get('ann_file')
             if path and _is_local(path) and not osp.exists(path):
                 missing.append((path, f'{key}.ann_file'))
@@ -132,8 +132,16 @@ def _iter_measured(cfg: Config) -> Iterator[tuple[str, dict]]:
                 yield from _walk(f'custom_hooks.{index}.{name}.dataset', value['dataset'])
 
 
-def _iter_metrics(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
-    """Iterate over the metrics of a stage, a single one or several."""
+def iter_metrics(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
+    """Iterate over the metrics of a stage, a single one or several.
+
+    Args:
+        cfg (Config): whole config.
+        stage (str): 'train', 'val' or 'test'.
+
+    Yields:
+        tuple[str, dict]: Config key and config of each metric.
+    """
     metrics = cfg.get(f'{stage}_evaluator') or {}
     key = f'{stage}_evaluator'
     if isinstance(metrics, dict) and 'metrics' in metrics:

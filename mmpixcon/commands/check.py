@@ -1,0 +1,241 @@
+"""``mmpixcon check``: look at photos and labels before a training does."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmpixcon.datasets.checks.annotations import LARGE, SMALL, clean_annotations
+from mmpixcon.datasets.checks.categories import compare_classes
+from mmpixcon.datasets.checks.files import (
+    SAMPLE,
+    check_files,
+    compare_files,
+    read_header,
+    sample_of,
+)
+from mmpixcon.datasets.checks.problems import Report
+from mmpixcon.datasets.checks.problems import describe as describe_problems
+from mmpixcon.datasets.checks.sources import Source, find_sources
+from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.progress import track_progress
+from mmpixcon.utils.tables import format_table
+from mmpixcon.visualization.labels import draw_class_counts, draw_labels, draw_sizes
+
+#: Exit status where a training must not begin.
+FATAL = 1
+#: Exit status where there is nothing that could be checked.
+UNREADABLE = 2
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A split, what was found, and its labels as a training would use them."""
+
+    source: Source
+    report: Report
+    content: dict[str, Any]
+
+
+def check(
+    data: Annotated[Path, typer.Argument(help='folder of photos and labels, or a label file')],
+    images: Annotated[
+        Path | None, typer.Option(help='image folder of a label file; found by itself otherwise')
+    ] = None,
+    every_file: Annotated[
+        bool, typer.Option('--all', help=f'read every photo, not {SAMPLE} of each split')
+    ] = False,
+    masks: Annotated[bool, typer.Option(help='check masks, which a detector is to learn')] = False,
+    input_size: Annotated[
+        str, typer.Option(help='WIDTHxHEIGHT that a detector resizes photos to fit into')
+    ] = '1333x800',
+    out: Annotated[
+        Path | None, typer.Option(help='folder for pictures [default: work_dirs/check/NAME]')
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option('--json', help='print the report as JSON, and nothing else')
+    ] = False,
+) -> None:
+    """Look for what would make a training wrong, and show what the data are.
+
+    Reads COCO, YOLO, PASCAL VOC, Labelme and CVAT. Ends with status 0 if a training can begin, 1
+    if it must not, and 2 if there is nothing to read.
+
+    Example: mmpixcon check examples/bccd
+    """
+    match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', input_size)
+    if not match:
+        raise typer.BadParameter(f'{input_size!r} is no WIDTHxHEIGHT', param_hint='--input-size')
+    size = int(match[1]), int(match[2])
+    try:
+        splits = [
+            check_source(source, None if every_file else SAMPLE, masks)
+            for source in find_sources(data, images)
+        ]
+    except (OSError, ValueError) as error:
+        typer.echo(f'mmpixcon check: {error}', err=True)
+        raise typer.Exit(UNREADABLE) from None
+    compare_splits(splits)
+    fatal = any(split.report.fatal for split in splits)
+    if as_json:
+        typer.echo(json.dumps([split.report.as_dict() for split in splits], indent=2))
+        raise typer.Exit(FATAL if fatal else 0)
+    out = out or Path('work_dirs') / 'check' / data.resolve().stem
+    typer.echo(describe(splits, size))
+    page = write_page(splits, size, out)
+    if fatal:
+        typer.echo('\nA training must not begin with these data: see the fatal problems.')
+    else:
+        typer.echo('\nA training can begin with these data.')
+    typer.echo(f'Photos with their labels, classes and sizes: {page}')
+    raise typer.Exit(FATAL if fatal else 0)
+
+
+def check_source(source: Source, number: int | None, masks: bool = False) -> Checked:
+    """Check the labels and photos of a split.
+
+    Args:
+        source (Source): labels.
+        number (int, optional): photos to read; None reads all.
+        masks (bool): whether masks are to be learned. Defaults to False.
+
+    Returns:
+        Checked: what was found.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: The labels are not what their format says.
+    """
+
+    def size_of(name: str) -> tuple[int, int] | None:
+        header = read_header(source.images / name)
+        return header.shown_size if header else None
+
+    content, report = clean_annotations(source.read(), str(source.path), masks, size_of)
+    if not report.fatal:
+        photos = sample_of(content['images'], number)
+        if number is None:
+            photos = list(track_progress(photos, f'{source.split}: photos', len(photos)))
+        check_files(photos, source.images, report)
+    return Checked(source, report, content)
+
+
+def compare_splits(splits: Sequence[Checked]) -> None:
+    """Compare validation and test with the training, where there is one.
+
+    Args:
+        splits (Sequence[Checked]): splits; the reports of the later ones get the problems.
+    """
+    train = next((split for split in splits if split.source.split == 'train'), None)
+    for split in splits:
+        if train is None or split is train or split.report.fatal or train.report.fatal:
+            continue
+        compare_classes(train.report, split.report)
+        compare_files(
+            train.content['images'],
+            sample_of(split.content['images'], SAMPLE),
+            train.source.images,
+            split.source.images,
+            split.report,
+        )
+
+
+def describe(splits: Sequence[Checked], size: tuple[int, int]) -> str:
+    """Write what the data are and what is wrong with them.
+
+    Args:
+        splits (Sequence[Checked]): splits.
+        size (tuple[int, int]): width and height that photos are resized to fit into.
+
+    Returns:
+        str: tables and problems.
+    """
+    first = splits[0].source
+    columns = [split.source.split for split in splits]
+    rows = [
+        (name, *(split.report.numbers.get(name, '') for split in splits))
+        for name in dict.fromkeys(key for split in splits for key in split.report.numbers)
+    ]
+    for name, low, high in (
+        ('small objects', 0, SMALL),
+        ('medium objects', SMALL, LARGE),
+        ('large objects', LARGE, float('inf')),
+    ):
+        counts = [sum(low < area <= high for area in resized_areas(s, size)) for s in splits]
+        rows = [(name, *counts) if row[0] == name else row for row in rows]
+    classes = dict.fromkeys(name for split in splits for name in split.report.classes)
+    parts = [
+        f'{first.format} labels, photos fit into {size[0]} x {size[1]} pixels',
+        format_table(('', *columns), rows),
+        format_table(
+            ('class', *columns),
+            [(name, *(s.report.classes.get(name, '-') for s in splits)) for name in classes],
+        ),
+    ]
+    for split in splits:
+        if split.report.problems:
+            parts.append(f'{split.source.split}: {describe_problems(split.report)}')
+    if not any(split.report.problems for split in splits):
+        parts.append('No problems.')
+    return '\n\n'.join(parts)
+
+
+def resized_areas(split: Checked, size: tuple[int, int]) -> list[float]:
+    """Areas of the objects in photos that are resized to fit, in pixels."""
+    if split.report.fatal:
+        return []
+    scales = {
+        image['id']: min(size[0] / image['width'], size[1] / image['height']) ** 2
+        for image in split.content['images']
+    }
+    return [
+        entry['area'] * scales[entry['image_id']]
+        for entry in split.content['annotations']
+        if not entry['iscrowd']
+    ]
+
+
+def write_page(splits: Sequence[Checked], size: tuple[int, int], out: Path) -> Path:
+    """Write pictures and a page that shows them beside the tables.
+
+    Args:
+        splits (Sequence[Checked]): splits.
+        size (tuple[int, int]): width and height that photos are resized to fit into.
+        out (Path): folder, made if it is missing.
+
+    Returns:
+        Path: HTML page.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    good = [split for split in splits if not split.report.fatal]
+    pictures = {}
+    for split in good:
+        name = f'{split.source.split}.png'
+        draw_labels(split.content, split.source.images).savefig(out / name, dpi=80)
+        pictures[f'Photos and labels, {split.source.split}'] = name
+    counts = {split.source.split: split.report.classes for split in splits}
+    draw_class_counts(counts).savefig(out / 'classes.png', dpi=100)
+    pictures['Objects of each class'] = 'classes.png'
+    if good:
+        areas = {split.source.split: resized_areas(split, size) for split in good}
+        draw_sizes(areas, size).savefig(out / 'sizes.png', dpi=100)
+        pictures['Sizes'] = 'sizes.png'
+    text = html.escape(describe(splits, size))
+    body = ''.join(
+        f'<h2>{title}</h2><img src="{name}" alt="{title}" style="max-width:100%">'
+        for title, name in pictures.items()
+    )
+    page = (
+        '<!doctype html><meta charset="utf-8"><title>mmpixcon check</title>'
+        '<body style="font-family:sans-serif;max-width:80em;margin:2em auto">'
+        f'<h1>mmpixcon check</h1><pre>{text}</pre>{body}</body>'
+    )
+    replace_file(out / 'index.html', page.encode())
+    return out / 'index.html'

@@ -1,0 +1,161 @@
+"""A training does not begin with data that it would go wrong with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmpixcon.apis.runner import build_runner
+from mmpixcon.datasets.checks.configs import check_annotations
+from mmpixcon.datasets.checks.problems import BadDataError
+from tests.helpers.configs import CONFIGS
+from tests.helpers.processes import run_tool
+from tests.helpers.runs import scalars
+
+from .conftest import CLASSES
+
+STOCK = CONFIGS / 'stock' / 'deformable-detr_r18_1xb8-24e_bccd.py'
+TRAIN_TOOL = CONFIGS.parent / 'tools' / 'train.py'
+
+
+@pytest.fixture
+def cfg(folder) -> Config:
+    """The shipped stock config on the photos of the fixture, for a step."""
+    cfg = Config.fromfile(STOCK)
+    for stage in ('train', 'val', 'test'):
+        name = 'train' if stage == 'train' else 'val'
+        cfg[f'{stage}_dataloader'].update(num_workers=0, persistent_workers=False, batch_size=3)
+        cfg[f'{stage}_dataloader'].dataset.update(
+            data_root=str(folder), ann_file=f'{name}.json', metainfo=dict(classes=CLASSES)
+        )
+        if stage != 'train':
+            cfg[f'{stage}_evaluator'].ann_file = str(folder / 'val.json')
+    cfg.model.bbox_head.num_classes = 2
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.work_dir = str(folder / 'run')
+    cfg.visualizer.name = str(folder)
+    return cfg
+
+
+def change(folder, name, function):
+    content = json.loads((folder / name).read_text())
+    function(content)
+    (folder / name).write_text(json.dumps(content))
+
+
+def test_good_data_are_read_from_their_own_file(cfg, folder):
+    before = cfg.pretty_text
+    reports = check_annotations(cfg, ('train', 'val'))
+    assert [report.name for report in reports] == [f'{folder}/train.json', f'{folder}/val.json']
+    assert not any(report.problems for report in reports)
+    assert cfg.pretty_text == before and not (folder / 'run').exists()
+
+
+def test_bad_data_stop_a_training(cfg, folder):
+    def make_crowds(content):
+        for entry in content['annotations']:
+            entry['iscrowd'] = 1
+
+    change(folder, 'train.json', make_crowds)
+    with pytest.raises(BadDataError, match=r'train\.json: all 12 objects are crowds'):
+        check_annotations(cfg, ('train', 'val'))
+    config = folder / 'config.py'
+    config.write_text(cfg.pretty_text)
+    status, _, error = run_tool(TRAIN_TOOL, config)
+    assert status == 1 and 'all 12 objects are crowds' in error
+    # What the message says works.
+    assert 'check_data=False' in error
+    cfg.check_data = False
+    assert check_annotations(cfg, ('train', 'val')) == []
+
+
+@pytest.mark.slow
+def test_mended_data_train_and_evaluate(cfg, folder):
+    """Without area, width and height; val.json with the classes the other way round."""
+
+    def strip(content):
+        for entry in (*content['images'], *content['annotations']):
+            for key in ('area', 'width', 'height'):
+                entry.pop(key, None)
+
+    change(folder, 'train.json', strip)
+    change(folder, 'val.json', lambda content: content['categories'].reverse())
+    kinds = {p.kind for r in check_annotations(cfg, ('train', 'val')) for p in r.problems}
+    mended = {'missing area', 'missing size', 'another order of the classes', 'mended copy'}
+    assert kinds == mended
+    assert cfg.train_dataloader.dataset.ann_file == str(
+        folder / 'run' / 'annotations' / f'{folder.name}_train.json'
+    )
+    assert cfg.val_evaluator.ann_file == cfg.val_dataloader.dataset.ann_file
+    runner = build_runner(cfg)
+    dataset = runner.val_loop.dataloader.dataset
+    categories = json.loads(Path(cfg.val_evaluator.ann_file).read_text())['categories']
+    names = [category['name'] for category in categories]
+    assert names == list(dataset.metainfo['classes']) == list(CLASSES)
+    instances = dataset.get_data_info(0)['instances']
+    assert [entry['bbox_label'] for entry in instances] == [0, 1]
+    runner.train()
+    assert len(scalars(runner, 'train/loss')) == 2
+
+
+def test_a_head_of_another_number_of_classes(cfg):
+    cfg.model.bbox_head.num_classes = 80
+    with pytest.raises(
+        ValueError, match=r'model\.bbox_head\.num_classes is 80, and the data have 2'
+    ):
+        check_annotations(cfg, ('train', 'val'))
+
+
+@pytest.mark.parametrize('name', ['pixcon/pixcon_mask-rcnn_r18_fpn_1xb8-12e_scenes'])
+def test_heads_within_wrappers(name):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg.model.detector.roi_head.mask_head.num_classes = 7
+    with pytest.raises(ValueError, match=r'model\.detector\.roi_head\.mask_head\.num_classes is 7'):
+        check_annotations(cfg, ('train',))
+
+
+def test_classes_of_the_config(cfg):
+    cfg.train_dataloader.dataset.metainfo = dict(classes=('dog', 'bird'))
+    reports = check_annotations(cfg, ('train',))
+    texts = {problem.kind: str(problem) for problem in reports[0].problems}
+    assert '(bird)' in texts['class that is not in the file']
+    assert '6 objects have a class' in texts['class that is not in the config']
+    cfg.train_dataloader.dataset.type = 'mmpixcon.RobustCocoDataset'
+    with pytest.raises(BadDataError, match='class that the config does not name'):
+        check_annotations(cfg, ('train',))
+    cfg.train_dataloader.dataset.metainfo = dict(classes=('bird', 'fish'))
+    with pytest.raises(BadDataError, match=r"metainfo=dict\(classes=\('cat', 'dog'\)\)"):
+        check_annotations(cfg, ('train',))
+
+
+def test_images_without_objects_are_counted(cfg, folder):
+    def empty(content):
+        content['annotations'] = content['annotations'][:2]
+
+    change(folder, 'train.json', empty)
+    (problem,) = check_annotations(cfg, ('train',))[0].problems
+    assert problem.count == 5 and 'used as background' in problem.message
+    cfg.train_dataloader.dataset.filter_cfg = dict(filter_empty_gt=True, min_size=32)
+    (problem,) = check_annotations(cfg, ('train',))[0].problems
+    assert problem.count == 5 and 'left out (filter_cfg.filter_empty_gt)' in problem.message
+    cfg.train_dataloader.dataset.filter_cfg.min_size = 61
+    with pytest.raises(BadDataError, match='no image is left of 6 after filter_cfg'):
+        check_annotations(cfg, ('train',))
+
+
+@pytest.mark.slow
+def test_problems_are_in_the_log_of_the_run(cfg, folder):
+    def damage(content):
+        content['annotations'][0]['bbox'][2] = 0
+
+    change(folder, 'train.json', damage)
+    config = folder / 'config.py'
+    config.write_text(cfg.pretty_text)
+    status, _, error = run_tool(TRAIN_TOOL, config)
+    assert status == 0, error
+    log = next((folder / 'run').glob('*/*.log')).read_text()
+    assert f'{folder}/train.json:\n' in log
+    assert '1 box has no area (id 1 of image 10: [5, 6, 0, 10])' in log
