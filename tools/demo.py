@@ -21,6 +21,7 @@ from mmengine.config import DictAction
 
 from mmpixcon.datasets.scenes.render import preset
 from mmpixcon.datasets.scenes.write import write_scenes
+from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import Execution
 from mmpixcon.recipes.launch import Board, Launch, as_option, run_logged
@@ -60,8 +61,12 @@ def draw_detections(execution: Execution, stage: str, out: Path) -> Path:
     run_stage = execution.recipe.stages[stage]
     folder = execution.folder((stage, execution.runs[0][1]))
     options = {**run_stage.options, 'test_dataloader.dataset.indices': DRAWN}
-    checkpoint = (folder / 'last_checkpoint').read_text().strip()
-    arguments = [str(run_stage.config), checkpoint, '--data-root', execution.recipe.data['scenes']]
+    arguments = [
+        str(run_stage.config),
+        str(pointed_checkpoint(folder)),
+        '--data-root',
+        execution.recipe.data['scenes'],
+    ]
     arguments += ['--work-dir', str(out / 'test'), '--show-dir', 'detections', '--cfg-options']
     arguments += [f'{key}={as_option(value)}' for key, value in options.items()]
     run_tool('test.py', arguments, out / 'test.log')

@@ -11,6 +11,7 @@ from mmpixcon.apis.runner import (
     build_runner,
     check_checkpoint,
     load_config,
+    resume_newest,
     use_mixed_precision,
 )
 
@@ -54,9 +55,11 @@ def main() -> None:
                 'size that its learning rate was tuned for.'
             )
         cfg.auto_scale_lr.enable = True
-    if args.resume is not None:
+    if args.resume == 'auto':
+        args.notes += resume_newest(cfg)
+    elif args.resume is not None:
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        cfg.load_from = args.resume
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
     build_runner(cfg, args.notes).train()

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from mmpixcon.datasets.checks.configs import check_annotations
 from mmpixcon.datasets.checks.problems import describe
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
+from mmpixcon.engine.checkpoint.safe_files import find_newest_checkpoint
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
 from mmpixcon.models.necks.neck_check import check_neck_inputs
 from mmpixcon.models.unwrap import unwrap
@@ -135,16 +136,51 @@ def make_safe(cfg: Config) -> None:
 
     Args:
         cfg (Config): config, changed in place; what it sets itself stays. It gets
-            ``SAFE_HOOKS``, and a loop by iterations that does not read past data again on
-            resuming.
+            ``SAFE_HOOKS``, checkpoints that an interruption cannot damage, and a loop by iterations
+            that does not read past data again on resuming.
     """
     hooks = cfg.get('custom_hooks') or []
     names = {str(hook.get('type')).rsplit('.', 1)[-1] for hook in hooks}
     missing = [dict(type=f'mmpixcon.{name}') for name in SAFE_HOOKS if name not in names]
     cfg.custom_hooks = [*hooks, *missing]
+    if 'default_hooks' not in cfg:
+        cfg.default_hooks = dict()
+    saving = cfg.default_hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
+    if saving and saving.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook'):
+        saving['type'] = 'mmpixcon.SafeCheckpointHook'
     loop = cfg.get('train_cfg') or {}
     if loop.get('type') == 'IterBasedTrainLoop':
         loop['type'] = 'mmpixcon.ResumableIterBasedTrainLoop'
+
+
+def resume_newest(cfg: Config) -> list[str]:
+    """Let a config go on from the newest checkpoint of its work folder that can be read.
+
+    Without one, the run begins anew, from ``load_from`` if the config has it.
+
+    Args:
+        cfg (Config): config with a ``work_dir``, changed in place.
+
+    Returns:
+        list[str]: what a user should know: which checkpoints could not be read, and what is done.
+
+    Raises:
+        ValueError: There are checkpoints, and none of them can be read.
+    """
+    checkpoint, unreadable = find_newest_checkpoint(cfg.work_dir)
+    if checkpoint is not None:
+        cfg.resume, cfg.load_from = True, str(checkpoint)
+        notes = [f'Not resumed from {reason}.' for reason in unreadable]
+        return [*notes, f'Resumed from {checkpoint}, the newest that can be read.'] if notes else []
+    if unreadable:
+        lines = '\n  '.join(unreadable)
+        raise ValueError(
+            f'--resume: no checkpoint of {cfg.work_dir} can be read:\n  {lines}\n'
+            'Restore one, or move them away to begin anew.'
+        )
+    cfg.resume = False
+    start = cfg.get('load_from') or 'the weights that the config says'
+    return [f'--resume: {cfg.work_dir} has no checkpoint yet. The run begins from {start}.']
 
 
 def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner.checkpoint import find_latest_checkpoint
 
 from mmpixcon.apis.config import RUNNER_KEYS
 from mmpixcon.datasets.data_files import iter_datasets, set_data_root
 from mmpixcon.datasets.preparation.subsets import write_subsets
+from mmpixcon.engine.checkpoint.safe_files import POINTER, pointed_checkpoint
 
 from .launch import Board, Launch, run_logged
 from .recipe import Recipe, Stage, resolved
@@ -202,10 +202,7 @@ class Execution:
         state.write(folder)
         board.running(_title(run), 'resumes' if before else 'begins')
         options = dict(stage.options) | self._pixels(stage) | {'randomness.seed': run[1]}
-        checkpoints = {
-            name: Path(find_latest_checkpoint(str(self.folder(source))))
-            for name, source in self.sources(run).items()
-        }
+        checkpoints = {name: self._checkpoint(source) for name, source in self.sources(run).items()}
         options |= {key: checkpoints[name].resolve() for key, name in stage.init.items()}
         if stage.percent is not None:
             options |= self._subset(stage, stage.percent)
@@ -216,8 +213,7 @@ class Execution:
             options,
             checkpoints[stage.checkpoint] if stage.checkpoint else None,
             self._root(stage),
-            # Before the first checkpoint, --resume would forget load_from.
-            resume=stage.run == 'train' and (folder / 'last_checkpoint').is_file(),
+            resume=stage.run == 'train' and before is not None,
         )
         start = time.monotonic()
         try:
@@ -232,6 +228,17 @@ class Execution:
             replace(state, minutes=minutes).write(folder)
         replace(state, minutes=minutes, finished=True).write(folder)
         board.finished(_title(run), f'done in {minutes:.1f} min')
+
+    def _checkpoint(self, run: Run) -> Path:
+        """Last checkpoint of a run that is finished."""
+        checkpoint = pointed_checkpoint(self.folder(run))
+        if checkpoint is None or not checkpoint.is_file():
+            raise RuntimeError(
+                f'{_title(run)} is finished, and its last checkpoint is not there: '
+                f'{checkpoint or self.folder(run) / POINTER}. Restore it, or remove that folder to '
+                'run the stage again.'
+            )
+        return checkpoint
 
     def _root(self, stage: Stage) -> str | None:
         """Data root of a stage, where it is not the config's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,15 @@ class TinyDataset(Dataset):
 
 
 class RandomMetric(BaseMetric):
-    """A metric that draws random numbers."""
+    """A metric that draws random numbers, and gives the scores that it is told to.
+
+    Args:
+        scores (Sequence[float]): scores in turn; the last one is given from then on.
+    """
+
+    def __init__(self, scores: Sequence[float]) -> None:
+        super().__init__()
+        self.scores = list(scores)
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         """Draw from every generator."""
@@ -50,7 +58,8 @@ class RandomMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Return a numpy number, as metrics do."""
-        return {'score': np.float64(0.25)}
+        score = self.scores.pop(0) if len(self.scores) > 1 else self.scores[0]
+        return {'score': np.float64(score)}
 
 
 @pytest.fixture
@@ -69,6 +78,8 @@ def tiny_runner(tmp_path: Path) -> Callable[..., Runner]:
         hooks: tuple[dict, ...] = ({'type': 'PlainCheckpointHook'},),
         loader: dict | None = None,
         length: int = 10,
+        checkpoint: dict | None = None,
+        scores: Sequence[float] = (0.25,),
         **kwargs: Any,
     ) -> Runner:
         by_epoch = epochs > 0
@@ -97,7 +108,7 @@ def tiny_runner(tmp_path: Path) -> Callable[..., Runner]:
                     'collate_fn': {'type': 'default_collate'},
                 },
                 'val_cfg': {},
-                'val_evaluator': [RandomMetric()],
+                'val_evaluator': [RandomMetric(scores)],
             }
         return Runner(
             model=model or TinyModel(),
@@ -115,6 +126,7 @@ def tiny_runner(tmp_path: Path) -> Callable[..., Runner]:
                     'interval': interval,
                     'save_best': 'score' if val else None,
                     'rule': 'greater' if val else None,
+                    **(checkpoint or {}),
                 }
             },
             custom_hooks=list(hooks),

@@ -74,6 +74,53 @@ def test_train_and_resume(tmp_path: Path) -> None:
     assert weights(tmp_path / 'iter_4.pth') == pytest.approx(expected(4, 4))
 
 
+def train(folder: Path, *arguments: object) -> str:
+    """Train the tiny config in this process; return its log."""
+    status, _, error = run_tool(ROOT / 'tools/train.py', CONFIG, '--work-dir', folder, *arguments)
+    assert status == 0, error
+    return max(folder.glob('*/*.log')).read_text()
+
+
+def test_resume_takes_the_newest_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    saving = ('--cfg-options', 'default_hooks.checkpoint.interval=1', 'train_cfg.max_iters=3')
+    train(tmp_path / 'run', *saving)
+    newest = tmp_path / 'run' / 'iter_3.pth'
+    newest.write_bytes(newest.read_bytes()[:-200])
+    # As after a kill, and in a folder of another name.
+    (tmp_path / 'run' / 'last_checkpoint').write_text('')
+    (tmp_path / 'run').rename(tmp_path / 'moved')
+    log = train(tmp_path / 'moved', '--resume')
+    assert f'Not resumed from {tmp_path}/moved/iter_3.pth: it is cut off' in log
+    assert f'Resumed from {tmp_path}/moved/iter_2.pth, the newest that can be read' in log
+    assert weights(tmp_path / 'moved' / 'iter_4.pth') == pytest.approx(expected(4, 4))
+    for path in (tmp_path / 'moved').glob('*.pth'):
+        path.write_bytes(b'')
+    printed = refused('train.py', CONFIG, '--work-dir', tmp_path / 'moved', '--resume')
+    assert 'no checkpoint of' in printed and 'iter_4.pth: it is empty' in printed
+
+
+def test_resume_before_the_first_checkpoint_keeps_load_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    train(tmp_path / 'start', '--cfg-options', 'train_cfg.max_iters=2')
+    start = tmp_path / 'start' / 'iter_2.pth'
+    options = ('--resume', '--cfg-options', f'load_from={start}', 'train_cfg.max_iters=1')
+    log = train(tmp_path / 'run', *options)
+    assert f'{tmp_path}/run has no checkpoint yet. The run begins from {start}.' in log
+    slope, intercept = weights(tmp_path / 'run' / 'iter_1.pth')
+    assert [slope, intercept] != pytest.approx(expected(4, 1))
+    # The data begin anew as well: two steps, then the first again.
+    xs = [i / 16 for i in range(4)]
+    w, b = expected(4, 2)
+    errors = [w * x + b - 2 * x for x in xs]
+    w -= 0.1 * 2 * sum(e * x for e, x in zip(errors, xs, strict=True)) / 4
+    assert slope == pytest.approx(w)
+
+
 def test_the_learning_rate_follows_the_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .region_condition_hook import RegionConditionHook
 from .require_checkpoint_hook import RequireCheckpointHook
+from .safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
     'AffinityPrecisionHook',
@@ -20,4 +21,5 @@ __all__ = [
     'PlainCheckpointHook',
     'RegionConditionHook',
     'RequireCheckpointHook',
+    'SafeCheckpointHook',
 ]

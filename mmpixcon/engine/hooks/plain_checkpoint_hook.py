@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
 from ..checkpoint.load_report import report_loading
 from ..checkpoint.plain import from_plain, to_plain
+from ..checkpoint.safe_files import pointed_checkpoint
 
 _RANDOM = 'random_state'
 
@@ -155,5 +156,5 @@ def set_random_state(state: dict[str, Any], rank: int = 0) -> None:
 def _path_of_loading(runner: Runner) -> str:
     """Name the checkpoint that a runner was told to load."""
     if runner._load_from is None and runner._resume:
-        return find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
+        return str(pointed_checkpoint(runner.work_dir) or 'the checkpoint')
     return runner._load_from or 'the checkpoint'

@@ -1,0 +1,91 @@
+"""Saves checkpoints so that an interruption at any moment loses none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from mmpixcon.registry import HOOKS
+
+from ..checkpoint.safe_files import ATOMIC, POINTER, AtomicBackend, removals_last
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook``, in an order in which nothing can be lost.
+
+    - A checkpoint and the pointer to it, ``last_checkpoint``, appear under their names once they
+      are whole and on the disk.
+    - An outdated checkpoint, the best one included, is removed after the new one and the pointer
+      are there. So there is one more on the disk for a moment.
+    - In a work folder that was moved or copied, its own best checkpoint is meant, not that of the
+      folder before.
+
+    Args:
+        *args: arguments of ``CheckpointHook``.
+        **kwargs: arguments of ``CheckpointHook``.
+    """
+
+    out_dir: str
+
+    def before_train(self, runner: Runner) -> None:
+        """Choose how files are written.
+
+        Args:
+            runner (Runner): runner of the training.
+        """
+        local = '://' not in str(self.out_dir or runner.work_dir)
+        if self.backend_args is None and self.file_client_args is None and local:
+            self.backend_args = dict(backend=ATOMIC)
+        super().before_train(runner)
+        if not local or not self.save_best:
+            return
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        else:
+            paths = self.best_ckpt_path_dict.items()
+            self.best_ckpt_path_dict = {name: self._here(path) for name, path in paths}
+
+    def _here(self, path: str | None) -> str | None:
+        """Find a checkpoint of this folder by what it was called in the folder before."""
+        return path and str(Path(self.out_dir) / Path(path).name)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        """Save a checkpoint and the pointer, then remove what is outdated."""
+        ids = self.keep_ckpt_ids if self.max_keep_ckpts > 0 else None
+        outdated = None
+        if ids is not None and (not ids or ids[-1] != step):
+            outdated = ids[0] if len(ids) == self.max_keep_ckpts else None
+            # The oldest number falls out.
+            ids.append(step)
+            runner.message_hub.update_info('keep_ckpt_ids', list(ids))
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if not is_main_process():
+            return
+        AtomicBackend().put(str(self.last_ckpt).encode(), Path(runner.work_dir) / POINTER)
+        if outdated is not None and outdated != step:
+            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(outdated))
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Save the best checkpoint, then remove the one that was the best before."""
+        with removals_last(self.file_backend):
+            super()._save_best_checkpoint(runner, metrics)
