@@ -19,6 +19,8 @@ ORDER = (
     ('apis',),
     ('visualization',),
     ('recipes',),
+    ('commands',),
+    ('__main__',),
 )
 PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
 
