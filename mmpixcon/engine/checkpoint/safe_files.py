@@ -143,7 +143,7 @@ def find_newest_checkpoint(folder: str | Path) -> tuple[Path | None, list[str]]:
         newer = [path for path in candidates if (_step(path) or 0) > (_step(first) or 0)]
         older = [path for path in candidates if path not in (first, *newer)]
         candidates = [*newer, first, *older]
-    reasons = []
+    reasons: list[str] = []
     for path in candidates:
         reason = why_unreadable(path)
         if reason is None:

@@ -31,6 +31,9 @@ class SafeCheckpointHook(CheckpointHook):
     """
 
     out_dir: str
+    backend_args: dict | None
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
 
     def before_train(self, runner: Runner) -> None:
         """Choose how files are written.

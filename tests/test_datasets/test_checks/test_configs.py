@@ -15,7 +15,6 @@ from tests.helpers.configs import CONFIGS
 from tests.helpers.processes import run_tool
 from tests.helpers.runs import scalars
 
-
 CLASSES = ('cat', 'dog')
 STOCK = CONFIGS / 'stock' / 'deformable-detr_r18_1xb8-24e_bccd.py'
 TRAIN_TOOL = CONFIGS.parent / 'tools' / 'train.py'
