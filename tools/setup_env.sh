@@ -7,6 +7,7 @@
 #   MMCV=compiled         mmcv with its own operators, compiled here: g++, Python's headers, and a
 #                         torch below 2.14, whose headers mmcv's setup can still compile against
 #   TESTS=1               what the tests need as well
+#   PACKAGES_ONLY=1       all but mmpixcon itself, whose installation writes into the checkout
 #   VENV=FOLDER           where it is built; by default .venv, .venv-torch2.1.2, .venv-compiled
 #   MMPIXCON_WHEELS=DIR   where compiled mmcv wheels are kept (default ~/.cache/mmpixcon/wheels)
 #   MAX_JOBS=N            compilers at a time (default: the number of cores)
@@ -244,8 +245,9 @@ step torch "$KEY_TORCH" 70 "$NETWORK Torch needs about 6 GB of disk." install_to
 [[ $MMCV == lite ]] || step mmcv "$KEY_MMCV" 400 \
     "If a compiler was killed, memory ran out: run again with MAX_JOBS=1. $NETWORK" install_mmcv
 step packages "$KEY_REST" 40 "$NETWORK" install_packages
-step mmpixcon "$KEY_PACKAGE" 5 "$NETWORK" install_package
 [[ -z ${TESTS:-} ]] || step tests "$KEY_TESTS" 30 "$NETWORK" install_tests
+[[ -z ${PACKAGES_ONLY:-} ]] || exit 0
+step mmpixcon "$KEY_PACKAGE" 5 "$NETWORK" install_package
 step import "$KEY_ALL" 20 "Remove $ENV_DIR and build it anew." check_import
 printf '%s' "$KEY_ALL" >"$STATE/all.done"
 say "Ready in $SECONDS s ($(IFS=,; echo "${STEPS[*]}" | sed 's/,/, /g')): $ENV_DIR," \
