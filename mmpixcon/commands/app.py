@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from .check import check
+from .detect import detect
 
 app = typer.Typer(
     help='Train detectors on your photos, with features that were taught.',
@@ -14,11 +15,7 @@ app = typer.Typer(
     context_settings=dict(help_option_names=['-h', '--help']),
 )
 app.command()(check)
-
-
-@app.callback()
-def _more_to_come() -> None:
-    """Keep the verb in the command line while there is only one."""
+app.command()(detect)
 
 
 def main() -> None:
