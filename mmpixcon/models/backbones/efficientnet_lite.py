@@ -19,12 +19,13 @@ from mmpixcon.registry import MODELS
 
 # Width and depth, as factors of Lite0's, and the size that it was trained at.
 ARCHITECTURES = {'lite0': (1.0, 1.0, 224), 'lite1': (1.0, 1.1, 240), 'lite2': (1.1, 1.2, 260)}
-# Kernel, channels, stride, expansion and number of the blocks of each group of Lite0.
+# Stage, kernel, channels, expansion and number of the blocks of each group of Lite0.
 GROUPS = (
-    *((3, 16, 1, 1, 1), (3, 24, 2, 6, 2), (5, 40, 2, 6, 2), (3, 80, 2, 6, 3)),
-    *((5, 112, 1, 6, 3), (5, 192, 2, 6, 4), (3, 320, 1, 6, 1)),
+    *((1, 3, 16, 1, 1), (2, 3, 24, 6, 2), (3, 5, 40, 6, 2), (4, 3, 80, 6, 3)),
+    *((4, 5, 112, 6, 3), (5, 5, 192, 6, 4), (5, 3, 320, 6, 1)),
 )
-STEM, HEAD = [3, 32, 0, 2, 0, -1], [1, 1280, 0, 1, 0, -1]
+# Of the stem and each stage.
+STRIDES = (2, 1, 2, 2, 2, 2)
 PREFIX = 'efficientnet-lite://'
 # What the packages' names of layers are here, within a block and outside.
 BLOCK_NAMES = {
@@ -61,12 +62,14 @@ class EfficientNetLite(EfficientNet):
             (3, 4, 5).
         frozen_stages (int): number of stages, the stem included, that do not learn, 0 to 7.
             Defaults to 0.
+        strides (Sequence[int]): strides of the stem and of the five stages. A last one of 1 gives a
+            map of stride 16. Defaults to (2, 1, 2, 2, 2, 2).
         act_cfg (dict, optional): activation. Defaults to None, ReLU6.
         **kwargs: arguments of mmdet's ``EfficientNet``: ``norm_eval``, ``norm_cfg``, ``with_cp``,
             ``drop_path_rate``, ``init_cfg``.
 
     Raises:
-        ValueError: ``arch`` is none of the three.
+        ValueError: ``arch`` is none of the three, or there are not six strides.
 
     Examples:
         >>> backbone = EfficientNetLite(arch='lite0').eval()
@@ -79,13 +82,16 @@ class EfficientNetLite(EfficientNet):
         arch: str = 'lite0',
         out_indices: Sequence[int] = (3, 4, 5),
         frozen_stages: int = 0,
+        strides: Sequence[int] = STRIDES,
         act_cfg: dict | None = None,
         **kwargs: Any,
     ) -> None:
         if arch not in ARCHITECTURES:
             raise ValueError(f'arch must be {", ".join(ARCHITECTURES)}, got {arch!r}')
+        if len(strides) != len(STRIDES):
+            raise ValueError(f'strides must be {len(STRIDES)} numbers, got {strides}')
         # Scaled here: the stem, the head and the numbers of the first and last blocks are not.
-        self.layer_settings = {arch[:1]: _layers(arch)}
+        self.layer_settings = {arch[:1]: _layers(arch, strides)}
         self.arch_settings = {arch: (1.0, 1.0, ARCHITECTURES[arch][2])}
         super().__init__(
             arch=arch,
@@ -108,22 +114,19 @@ class EfficientNetLite(EfficientNet):
         return self
 
 
-def _layers(arch: str) -> list[list[list[int]]]:
+def _layers(arch: str, strides: Sequence[int] = STRIDES) -> list[list[list[int]]]:
     """Settings of all blocks, by stage, as mmdet's ``EfficientNet`` takes them."""
     width, depth, _ = ARCHITECTURES[arch]
-    stages: list[list[list[int]]] = []
-    for index, (kernel, channels, stride, expansion, number) in enumerate(GROUPS):
+    stages: list[list[list[int]]] = [[] for _ in STRIDES[1:]]
+    for index, (stage, kernel, channels, expansion, number) in enumerate(GROUPS):
         if 0 < index < len(GROUPS) - 1:
             number = math.ceil(number * depth)
         channels = make_divisible(channels * width, 8)
-        blocks = [[kernel, channels, 0, 1, expansion, 0] for _ in range(number)]
+        stages[stage - 1] += [[kernel, channels, 0, 1, expansion, 0] for _ in range(number)]
+    for blocks, stride in zip(stages, strides[1:], strict=True):
         blocks[0][3] = stride
-        # A stage begins where the map gets smaller.
-        if stride == 2 or index == 0:
-            stages.append(blocks)
-        else:
-            stages[-1] += blocks
-    return [[STEM], *stages, [HEAD]]
+    stem, head = [3, 32, 0, strides[0], 0, -1], [1, 1280, 0, 1, 0, -1]
+    return [[stem], *stages, [head]]
 
 
 @CheckpointLoader.register_scheme(prefixes=PREFIX)

@@ -50,6 +50,16 @@ def test_frozen_stages_and_statistics_stay():
     assert backbone.eval() is backbone
 
 
+def test_the_last_map_of_stride_16():
+    images = torch.randn(1, 3, 64, 96)
+    shapes = [
+        tuple(level.shape[2:]) for level in EfficientNetLite(strides=(2, 1, 2, 2, 2, 1))(images)
+    ]
+    assert shapes == [(8, 12), (4, 6), (4, 6)]
+    with pytest.raises(ValueError, match='strides must be 6 numbers'):
+        EfficientNetLite(strides=(1, 2, 2, 1))
+
+
 def test_unknown_architecture():
     with pytest.raises(ValueError, match=r"lite0, lite1, lite2, got 'b0'"):
         EfficientNetLite('b0')
