@@ -1,5 +1,6 @@
 """Models of mmpixcon."""
 
+from .backbones import *  # noqa: F403
 from .contrast import *  # noqa: F403
 from .detectors import *  # noqa: F403
 from .geometry import *  # noqa: F403

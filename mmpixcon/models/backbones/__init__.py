@@ -1,0 +1,5 @@
+"""Backbones with weights that need no download."""
+
+from .efficientnet_lite import EfficientNetLite
+
+__all__ = ['EfficientNetLite']
