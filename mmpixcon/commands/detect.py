@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -55,25 +57,17 @@ def detect(
 
     Example: mmpixcon detect work_dirs/RUN/epoch_24.pth examples/bccd/images
     """
-    try:
-        paths = find_photos(photos)
-        detector = load_detector(checkpoint, config, device)
-    except (OSError, ValueError) as error:
-        typer.echo(f'mmpixcon detect: {error}', err=True)
-        raise typer.Exit(UNREADABLE) from None
-    writer = Writer(detector, out, threshold)
-    bad = []
-    # Videos count once, however many frames they have.
-    for path in track_progress(paths, 'photos', len(paths)):
-        if path.suffix.lower() in VIDEOS:
-            writer.add_video(path, tiles)
-            continue
-        image, reason = read_image(path)
-        if image is None:
-            bad.append(f'{path} ({reason})')
-        else:
-            writer.add_photo(path, image, detector.detect(image, tiles))
-    content = writer.write()
+    # mmengine and mmcv write to stdout, which is for the results.
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            paths = find_photos(photos)
+            detector = load_detector(checkpoint, config, device)
+        except (OSError, ValueError) as error:
+            typer.echo(f'mmpixcon detect: {error}', err=True)
+            raise typer.Exit(UNREADABLE) from None
+        writer = Writer(detector, out, threshold)
+        bad = writer.add_all(paths, tiles)
+        content = writer.write()
     if as_json:
         typer.echo(json.dumps(content))
     else:
@@ -129,6 +123,28 @@ class Writer:
         self.annotations: list[dict[str, Any]] = []
         (out / 'labels').mkdir(parents=True, exist_ok=True)
 
+    def add_all(self, paths: list[Path], tiles: int | None) -> list[str]:
+        """Draw and note the detections of photos and videos, showing how many are done.
+
+        Args:
+            paths (list[Path]): files. A video counts once, however many frames it has.
+            tiles (int, optional): pixels a side of tiles.
+
+        Returns:
+            list[str]: files that could not be read, and why.
+        """
+        bad = []
+        for path in track_progress(paths, 'photos', len(paths)):
+            if path.suffix.lower() in VIDEOS:
+                self.add_video(path, tiles)
+                continue
+            image, reason = read_image(path)
+            if image is None:
+                bad.append(f'{path} ({reason})')
+            else:
+                self.add_photo(path, image, self.detector.detect(image, tiles))
+        return bad
+
     def add_photo(self, path: Path, image: np.ndarray, sample: DetDataSample) -> None:
         """Draw and note the detections of a photo.
 
@@ -160,9 +176,8 @@ class Writer:
             )
         if len(video):
             (self.out / 'videos').mkdir(exist_ok=True)
-            mmcv.frames2video(
-                str(folder), str(self.out / 'videos' / f'{name}.mp4'), fps=video.fps or 25
-            )
+            target = self.out / 'videos' / f'{name}.mp4'
+            mmcv.frames2video(str(folder), str(target), fps=video.fps or 25, fourcc='mp4v')
 
     def draw(self, image: np.ndarray, sample: DetDataSample) -> np.ndarray:
         """Draw detections.

@@ -1,0 +1,151 @@
+"""``mmpixcon detect``: pictures and files of what a detector finds."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.apis import DetInferencer
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from typer.testing import CliRunner
+
+from mmpixcon.apis.detection import load_detector, tile_corners
+from mmpixcon.commands.app import app
+from mmpixcon.registry import MODELS
+from tests.helpers.configs import CONFIGS, ROOT
+
+PHOTOS = sorted((ROOT / 'examples' / 'bccd' / 'images').glob('*.jpg'))[:2]
+STOCK = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-24e_bccd.py'
+PIXCON = CONFIGS / 'pixcon' / 'pixcon_faster-rcnn_r18_fpn_1xb8-24e_bccd.py'
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ['detect', *map(str, arguments)])
+
+
+def save(config, path):
+    """Save a checkpoint of random weights, as a training does."""
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    cfg = Config.fromfile(config)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=('RBC', 'WBC', 'Platelets')))
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save(STOCK, tmp_path_factory.mktemp('detector') / 'epoch_1.pth')
+
+
+def test_files_have_what_mmdet_finds(checkpoint, tmp_path):
+    theirs = DetInferencer(str(STOCK), str(checkpoint), device='cpu', show_progress=False)
+    expected = theirs([str(path) for path in PHOTOS])['predictions']
+    # Random weights: the best scores are low.
+    threshold = sorted(score for e in expected for score in e['scores'])[-5]
+    result = run(checkpoint, *PHOTOS, '--out', tmp_path, '--threshold', threshold - 1e-6)
+    assert result.exit_code == 0, result.output
+    content = json.loads((tmp_path / 'detections.json').read_text())
+    assert [image['file_name'] for image in content['images']] == [str(path) for path in PHOTOS]
+    assert [category['name'] for category in content['categories']] == ['RBC', 'WBC', 'Platelets']
+    assert len(content['annotations']) == 5
+    for entry in content['annotations']:
+        photo = expected[entry['image_id'] - 1]
+        index = int(np.abs(np.array(photo['scores']) - entry['score']).argmin())
+        assert photo['labels'][index] + 1 == entry['category_id']
+        x1, y1, x2, y2 = photo['bboxes'][index]
+        np.testing.assert_allclose(entry['bbox'], [x1, y1, x2 - x1, y2 - y1], atol=0.02)
+    lines = [
+        line
+        for path in PHOTOS
+        for line in (tmp_path / 'labels' / f'{path.stem}.txt').read_text().splitlines()
+    ]
+    first = [float(value) for value in lines[0].split()]
+    x, y, width, height = content['annotations'][0]['bbox']
+    center = [(x + width / 2) / 640, (y + height / 2) / 480, width / 640, height / 480]
+    np.testing.assert_allclose(first[1:5], center, atol=1e-4)
+    assert len(lines) == 5 and first[0] == content['annotations'][0]['category_id'] - 1
+    assert '5 detections of at least' in result.output
+    pictures = sorted((tmp_path / 'pictures').iterdir())
+    assert [path.stem for path in pictures] == [path.stem for path in PHOTOS]
+    assert not np.array_equal(cv2.imread(str(pictures[0])), cv2.imread(str(PHOTOS[0])))
+
+
+def test_a_method_holds_the_same_detector(checkpoint, tmp_path):
+    path = tmp_path / 'pixcon.pth'
+    save(PIXCON, path)
+    state = torch.load(path, weights_only=True)
+    # The stock detector's weights, under their names.
+    stock = torch.load(checkpoint, weights_only=True)['state_dict']
+    state['state_dict'].update(stock)
+    torch.save(state, path)
+    photo = cv2.imread(str(PHOTOS[0]))
+    samples = [load_detector(p, device='cpu').detect(photo) for p in (checkpoint, path)]
+    assert samples[0].pred_instances.scores.equal(samples[1].pred_instances.scores)
+    assert samples[0].pred_instances.bboxes.equal(samples[1].pred_instances.bboxes)
+
+
+def test_tiles(checkpoint):
+    assert tile_corners((480, 640), 640) == []
+    assert tile_corners((480, 640), 400) == [(0, 0), (240, 0), (0, 80), (240, 80)]
+    detector = load_detector(checkpoint, device='cpu')
+    photo = cv2.imread(str(PHOTOS[0]))
+    found = detector.detect(photo, 400).pred_instances
+    # Those of the last tile are there, moved to its place.
+    alone = detector.detect(np.ascontiguousarray(photo[80:480, 240:640])).pred_instances
+    moved = alone.bboxes[0] + torch.tensor([240.0, 80.0, 240.0, 80.0])
+    distances = (found.bboxes - moved).abs().amax(1)
+    best = distances.argmin()
+    # A better one of the same object may have taken its place.
+    assert distances[best] < 1e-3 or (found.scores >= alone.scores[0]).any()
+    assert (found.bboxes[:, 2] <= 640.01).all() and (found.scores.diff() <= 0).all()
+
+
+def test_folders_videos_and_files_that_cannot_be_read(checkpoint, tmp_path):
+    folder = tmp_path / 'photos'
+    for name in ('a/same.png', 'b/same.png'):
+        (folder / name).parent.mkdir(parents=True)
+        cv2.imwrite(str(folder / name), cv2.imread(str(PHOTOS[0])))
+    (folder / 'broken.jpg').write_bytes(b'no photo')
+    video = cv2.VideoWriter(
+        str(folder / 'film.avi'), cv2.VideoWriter.fourcc(*'MJPG'), 5, (160, 120)
+    )
+    for path in PHOTOS:
+        video.write(cv2.resize(cv2.imread(str(path)), (160, 120)))
+    video.release()
+    result = run(checkpoint, folder, '--out', tmp_path / 'out', '--json', '--device', 'cpu')
+    assert result.exit_code == 0, result.output
+    assert '1 of 4 files could not be read' in result.stderr and 'broken.jpg' in result.stderr
+    names = [image['file_name'] for image in json.loads(result.stdout)['images']]
+    assert names == [
+        *(f'{folder}/{name}' for name in ('a/same.png', 'b/same.png')),
+        *(f'{folder}/film.avi#{number}' for number in (0, 1)),
+    ]
+    out = tmp_path / 'out'
+    assert sorted(path.name for path in (out / 'pictures').iterdir()) == [
+        'same.jpg',
+        'same_2.jpg',
+    ]
+    assert cv2.VideoCapture(str(out / 'videos' / 'film.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_what_cannot_be_used(checkpoint, tmp_path):
+    result = run(checkpoint, tmp_path)
+    assert result.exit_code == 2 and f'{tmp_path} has no photos' in result.stderr
+    result = run(tmp_path / 'no.pth', PHOTOS[0])
+    assert result.exit_code == 2 and 'no.pth does not exist' in result.stderr
+    bare = tmp_path / 'bare.pth'
+    torch.save(torch.load(checkpoint, weights_only=True)['state_dict'], bare)
+    result = run(bare, PHOTOS[0])
+    assert result.exit_code == 2 and 'keeps no config: give one, --config CONFIG' in result.stderr
+    pretraining = tmp_path / 'moco.pth'
+    cfg = Config.fromfile(CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_bccd.py')
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict={}), pretraining)
+    result = run(pretraining, PHOTOS[0])
+    assert result.exit_code == 2 and 'detects nothing yet' in result.stderr
