@@ -1,6 +1,7 @@
 """Hooks of mmpixcon."""
 
 from .affinity_precision_hook import AffinityPrecisionHook
+from .channels_last_hook import ChannelsLastHook
 from .contrast_monitor_hook import ContrastMonitorHook
 from .embedding_monitor_hook import EmbeddingMonitorHook
 from .finite_loss_hook import FiniteLossHook
@@ -12,6 +13,7 @@ from .require_checkpoint_hook import RequireCheckpointHook
 
 __all__ = [
     'AffinityPrecisionHook',
+    'ChannelsLastHook',
     'ContrastMonitorHook',
     'EmbeddingMonitorHook',
     'FiniteLossHook',

@@ -192,7 +192,7 @@ class PLRC(MoCo):
         pairs = self._draw(maps, inputs, samples)
         points, keys = (read_points(cells, w) for cells, w in zip(maps, pairs.weights))
         pool, pool_valid, index = self._pool(keys, pairs.valid)
-        losses = {}
+        losses: dict[str, Tensor] = {}
         log_z = None
         if self.distils:
             momentum = read_points(maps[2], pairs.weights[0]) if len(maps) > 2 else keys
