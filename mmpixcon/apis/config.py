@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -37,6 +38,27 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
         KeyError: A list has no element of a type, or several.
     """
     cfg.merge_from_dict({place_of_key(cfg, key): value for key, value in options.items()})
+
+
+def check_compile(cfg: Config) -> None:
+    """Check what a config's ``compile`` says before models and data are built.
+
+    Args:
+        cfg (Config): config; ``compile`` is True, False or arguments of ``torch.compile``.
+
+    Raises:
+        ValueError: ``torch.compile`` knows no such argument or backend.
+    """
+    value = cfg.get('compile')
+    if value is None or isinstance(value, bool):
+        return
+    try:
+        torch.compile(lambda: None, **value)
+    except Exception as error:
+        raise ValueError(
+            f'compile = {value!r}: {error}. Give True, False or arguments of torch.compile, as '
+            "dict(mode='max-autotune')"
+        ) from None
 
 
 def place_of_key(cfg: Config, key: str) -> str:

@@ -22,7 +22,7 @@ from mmpixcon.models.necks.neck_check import check_neck_inputs
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon_ops import describe_operators
 
-from .config import drop_unread, merge_options
+from .config import check_compile, drop_unread, merge_options
 
 #: Types of mixed precision.
 AMP_DTYPES = ('float16', 'bfloat16')
@@ -192,8 +192,9 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
 
     Returns:
         Runner: Of the config's ``runner_type``, mmengine's by default. A projector that does not
-        fit its backbone says so (:func:`check_neck_inputs`).
+        fit its backbone says so (:func:`check_neck_inputs`), as does a wrong ``compile``.
     """
+    check_compile(cfg)
     prepare_cpu_dist(cfg)
     make_safe(cfg)
     dropped = drop_unread(cfg)

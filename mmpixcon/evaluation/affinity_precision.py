@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 from torch import Tensor
 
 from mmpixcon.models.geometry.point_samplers import read_points
-from mmpixcon.models.geometry.regions import RegionBatch, ViewBatch
+from mmpixcon.models.geometry.regions import RegionBatch, ViewBatch, raw_centres
 
 # Affinities that are alike to six digits are the same: they differ by rounding.
 DIGITS = 1e6
@@ -96,7 +96,7 @@ def image_affinity_precision(
     view = ViewBatch.from_homographies(
         np.eye(3)[None], map_shape, input_shape, np.array([[height, width]])
     )
-    centres = view.raw_centres(resolution)
+    centres = raw_centres([view], resolution)[0]
     on_image = ~centres[0].isnan().any(1)
     instances = sample.gt_instances.cpu()
     if 'masks' in instances:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from mmpixcon.apis.config import drop_unread, merge_options
+from mmpixcon.apis.config import check_compile, drop_unread, merge_options
 
 
 def small_config() -> Config:
@@ -55,3 +55,16 @@ def test_what_no_run_reads_is_dropped_but_for_what_the_config_keeps():
     assert {*cfg} == {'model', 'custom_hooks', 'param_scheduler', 'ours', 'kept_keys'}
     cfg.merge_from_dict(dict(runner_type='Mine', anything=2))
     assert drop_unread(cfg) == [] and cfg.anything == 2
+
+
+@pytest.mark.parametrize('value', [None, True, False, dict(backend='eager'), dict()])
+def test_what_torch_compiles_with_is_taken(value):
+    check_compile(Config(dict(compile=value)))
+
+
+@pytest.mark.parametrize(
+    'value', [dict(backend='no_such_backend'), dict(mode='fastest'), dict(speed=3), 'inductor']
+)
+def test_what_torch_does_not_compile_with_is_named(value):
+    with pytest.raises(ValueError, match=r'^compile = .*Give True, False or arguments of torch'):
+        check_compile(Config(dict(compile=value)))

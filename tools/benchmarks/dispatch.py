@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 import mmpixcon  # noqa: F401  (registers)
 from counting import Work, counted, describe
+from mmpixcon.models.detectors import PixelContrastDetector
 from mmpixcon.models.pretext.momentum_contrast import MomentumContrast
 from mmpixcon.models.pretext.region_pretext import RegionPretext
 from mmpixcon.registry import MODELS
@@ -89,12 +90,17 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def build(method: str, size: str) -> nn.Module:
-    """The model of a method, in training mode, all of its losses on."""
+def config_of(method: str, size: str) -> Config:
+    """The config of a method, 'small' or 'full'."""
     path, changes = METHODS[method]
     folder = path.split('/')[0]
     cfg = Config.fromfile(CONFIGS / f'{path.format(SIZES[folder][size])}.py')
     cfg.merge_from_dict(changes)
+    return cfg
+
+
+def build(cfg: Config, device: str) -> nn.Module:
+    """The model of a config, in training mode, all of its losses on."""
     if 'detector' in cfg.model:
         cfg.model.detector.backbone.init_cfg = None
     init_default_scope(cfg.get('default_scope', 'mmselfsup'))
@@ -103,18 +109,27 @@ def build(method: str, size: str) -> nn.Module:
     model.init_weights()
     if hasattr(model, 'warmup_epochs'):
         model.set_epoch(model.warmup_epochs)
-    return model.train()
+    return model.to(device).train()
 
 
-def step_of(method: str, size: str, batch: int, pixels: int) -> Step:
-    """A method's step and floor."""
-    model = build(method, size)
+def step_of(
+    cfg: Config, batch: int, size: tuple[int, int], patch: int, device: str = 'cpu'
+) -> Step:
+    """A method's step and floor.
+
+    Args:
+        cfg (Config): of the method.
+        batch (int): images; of detection pretexts, pictures.
+        size (tuple[int, int]): width and height of an image; but for PixCon a square.
+        patch (int): pixels of a patch, of a crop.
+        device (str): where it runs. Defaults to 'cpu'.
+    """
+    model = build(cfg, device)
+    if isinstance(model, PixelContrastDetector):
+        return pixcon_step(model, batch, size, device)
     if isinstance(model, RegionPretext):
-        return region_step(model, model, batch, pixels, pixels // 2)
-    if method.startswith('PixCon'):
-        # Two-stage detectors choose among more cells than small images have.
-        return pixcon_step(model, batch, 2 * pixels)
-    step = contrast_step(model, model, batch, pixels, pixels // 2)
+        return region_step(model, model, batch, size[0], patch)
+    step = contrast_step(model, model, batch, size[0], patch)
     if isinstance(model, MomentumContrast):
         return Step(model, _with_update(model, step.step), step.floor)
     return step
@@ -130,11 +145,11 @@ def _with_update(model: nn.Module, step: Callable[[], Tensor]) -> Callable[[], T
     return run
 
 
-def pixcon_step(model: nn.Module, batch: int, pixels: int) -> Step:
+def pixcon_step(model: nn.Module, batch: int, size: tuple[int, int], device: str) -> Step:
     """Of PixCon: losses on two views, beside the stock detector and a forward of the other view."""
-    stock = MODELS.build(copy.deepcopy(model.detector_cfg)).train()
+    stock = MODELS.build(copy.deepcopy(model.detector_cfg)).to(device).train()
     stock.load_state_dict(model.detector.state_dict())
-    args = argparse.Namespace(size=(pixels, pixels), batch=batch)
+    args = argparse.Namespace(size=size, batch=batch)
     data = build_step_data(args, model.data_preprocessor)
     inputs, samples = data['inputs'], data['data_samples']
 
@@ -146,7 +161,7 @@ def pixcon_step(model: nn.Module, batch: int, pixels: int) -> Step:
     def step() -> Tensor:
         return model.parse_losses(model.loss(inputs, samples))[0]
 
-    return Step(model, _with_update(model, step), floor)
+    return Step(model, _with_update(model, step), floor, stock)
 
 
 def count(run: Callable[[], Tensor]) -> Work:
@@ -164,7 +179,10 @@ def main() -> None:
     rows, details = [], []
     for method in args.methods:
         print(f'{method} ...'.ljust(40), end='\r', flush=True)
-        measured = step_of(method, args.size, args.batch, args.pixels)
+        # Two-stage detectors choose among more cells than small images have.
+        side = args.pixels * (2 if method.startswith('PixCon') else 1)
+        cfg = config_of(method, args.size)
+        measured = step_of(cfg, args.batch, (side, side), args.pixels // 2)
         step, floor = count(measured.step), count(measured.floor)
         totals = step.operators.total(), floor.operators.total()
         waits = step.waits.total(), floor.waits.total()

@@ -5,8 +5,8 @@ r"""Time and memory of PixCon's losses beside a dense version, and of a whole st
     python tools/benchmarks/pixel_contrast.py --only step --size 1216 800 \
         --config configs/pixcon/ablations/pixcon-all-level_deformable-detr_r50_4xb3-50e_coco.py
 
-Losses: one image, C = 256, forward and backward, geometry included; each row in
-a process of its own. 'all' is every level, strides 8 to 64, of an 800 x 1216
+Losses: one image, C = 256, forward and backward, geometry included; each row on
+a CPU in a process of its own. 'all' is every level, strides 8 to 64, of an 800 x 1216
 image, summed. The dense version holds cells x cells and lets autograd work. It computes
 each loss on its own: for L_NCE + L_Cos, masks and similarities are computed twice.
 Below stands the exponent with which memory grows with cells.
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import multiprocessing
+import logging
 import statistics
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import measure
+from measuring import autocast, describe, in_fresh_process, measure, synchronize
 from mmpixcon.models.geometry import PairBatch, PixelPairs, ViewGrid
 from mmpixcon.models.losses import PixelCosineLoss, PixelNCELoss
 from mmpixcon.models.losses.reference import pixel_cosine, pixel_nce
@@ -56,6 +56,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
     parser.add_argument('--batch', type=int, default=1, help='images of a step')
     parser.add_argument('--rounds', type=int, default=7, help='counted runs of each')
+    parser.add_argument(
+        '--amp', nargs='?', const='bfloat16', choices=['bfloat16', 'float16'], help='of a step'
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return parser.parse_args()
 
@@ -90,7 +93,7 @@ def shipped(query: Tensor, key: Tensor, pairs: PixelPairs, nce: bool, cos: bool)
 
 
 def measure_loss(args: tuple[str, str, str, str, int]) -> tuple[float, float, float]:
-    """Seconds, MB beyond what was held before, and the value; in a fresh process."""
+    """Seconds, MB beyond what was held before, and the value; on a CPU in a fresh process."""
     name, terms, cells, device, rounds = args
     torch.manual_seed(0)
     queries = [torch.randn(CHANNELS, *size, device=device) for size in [*MAPS[cells], WARM_UP]]
@@ -126,7 +129,6 @@ def benchmark_losses(args: argparse.Namespace) -> None:
     """Print time and memory of the losses, dense beside ours."""
     rows = []
     memory: dict[str, dict[str, float]] = {}
-    context = multiprocessing.get_context('spawn')
     for cells in args.cells:
         large = cells in ('15200', 'all') and args.device == 'cpu'
         for terms in ('L_Cos', 'L_NCE', 'L_NCE + L_Cos'):
@@ -134,10 +136,8 @@ def benchmark_losses(args: argparse.Namespace) -> None:
             for name in ('dense', 'ours'):
                 rounds = 1 if name == 'dense' and large else 3
                 print(f'{cells} cells, {terms}, {name} ...', end='\r', flush=True)
-                with context.Pool(1) as pool:
-                    results[name] = pool.apply(
-                        measure_loss, [(name, terms, cells, args.device, rounds)]
-                    )
+                job = (name, terms, cells, args.device, rounds)
+                results[name] = in_fresh_process(measure_loss, job, args.device)
             (dense_s, dense_mb, dense_value), (our_s, our_mb, our_value) = results.values()
             assert abs(dense_value - our_value) < 1e-4 * max(1, abs(dense_value)), (cells, terms)
             if cells != 'all':
@@ -202,23 +202,26 @@ def benchmark_step(args: argparse.Namespace) -> None:
     stock = MODELS.build(copy.deepcopy(pixcon.detector_cfg)).to(args.device).train()
     stock.load_state_dict(pixcon.detector.state_dict())
     data = build_step_data(args, pixcon.data_preprocessor)
-    pixcon.data_preprocessor = torch.nn.Identity()
-    pixcon.data_preprocessor.forward = lambda data, training: data
     wrappers = {
         name: build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
         for name, model in (('pixcon', pixcon), ('stock', stock))
     }
 
+    def cast() -> torch.autocast:
+        return autocast(args.device, args.amp or 'float32')
+
     def pixcon_step() -> None:
-        pixcon.train_step(data, wrappers['pixcon'])
+        with cast():
+            losses = pixcon.loss(data['inputs'], data['data_samples'])
+        wrappers['pixcon'].update_params(pixcon.parse_losses(losses)[0])
 
     def stock_step() -> None:
-        losses = stock.loss(data['inputs']['detection'], data['data_samples']['detection'])
-        total, _ = stock.parse_losses(losses)
-        wrappers['stock'].update_params(total)
+        with cast():
+            losses = stock.loss(data['inputs']['detection'], data['data_samples']['detection'])
+        wrappers['stock'].update_params(stock.parse_losses(losses)[0])
 
     def floor_step() -> None:
-        with torch.no_grad():
+        with torch.no_grad(), cast():
             stock.extract_feat(data['inputs']['momentum'])
         stock_step()
 
@@ -231,8 +234,7 @@ def benchmark_step(args: argparse.Namespace) -> None:
             print(f'step {round_}/{args.rounds}, {name} ...   ', end='\r', flush=True)
             start = time.perf_counter()
             step()
-            if args.device != 'cpu':
-                torch.cuda.synchronize()
+            synchronize(args.device)
             if round_ > 0:  # the first warms up
                 seconds[name].append(time.perf_counter() - start)
     ratios = [p / f for p, f in zip(seconds['pixcon'], seconds['floor'])]
@@ -241,8 +243,8 @@ def benchmark_step(args: argparse.Namespace) -> None:
         [name, f'{value:.3f}', f'{value / medians["floor"]:.3f}'] for name, value in medians.items()
     ]
     print(
-        f'{args.config.stem}, {args.batch} x {args.size[0]} x {args.size[1]}, {args.device}, '
-        f'median of {args.rounds}'
+        f'{args.config.stem}, {args.batch} x {args.size[0]} x {args.size[1]}, '
+        f'{args.amp or "float32"}, median of {args.rounds}'
     )
     print(format_table(['step', 'seconds', 'to floor'], rows))
     print(
@@ -254,7 +256,9 @@ def benchmark_step(args: argparse.Namespace) -> None:
 def main() -> None:
     """Run what was asked for."""
     args = parse_args()
-    print(f'torch {torch.__version__}, {torch.get_num_threads()} threads, {args.device}')
+    # A line for each weight's options would bury the table.
+    logging.disable(logging.INFO)
+    print(describe(args.device))
     if args.only != 'step':
         benchmark_losses(args)
     if args.only != 'losses':

@@ -3,21 +3,20 @@ r"""Time and memory of PLRC's point losses beside a dense version.
     python tools/benchmarks/point_contrast.py --batch 8 32
 
 Regions and points as the paper has them, 16 of 16, 128 channels, keys of the
-whole batch; forward and backward, each row in a process of its own. The dense
+whole batch; forward and backward, each row on a CPU in a process of its own. The dense
 version holds points x keys and lets autograd work.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 import mmpixcon  # noqa: F401  (registers)
-from measuring import measure
+from measuring import describe, in_fresh_process, measure
 from mmpixcon.models.losses import PointAffinityLoss, PointRegionContrastLoss
 from mmpixcon.utils.tables import format_table
 
@@ -65,7 +64,7 @@ def shipped(points: Tensor, keys: Tensor, positive: Tensor, terms: str) -> Tenso
 
 
 def measure_loss(args: tuple[str, str, int, str, int]) -> tuple[float, float, float]:
-    """Seconds, MB beyond what was held before, and the value; in a fresh process."""
+    """Seconds, MB beyond what was held before, and the value; on a CPU in a fresh process."""
     name, terms, batch, device, rounds = args
     torch.manual_seed(0)
     shape = (batch, REGIONS * POINTS, CHANNELS)
@@ -89,17 +88,15 @@ def measure_loss(args: tuple[str, str, int, str, int]) -> tuple[float, float, fl
 def main() -> None:
     """Measure and print."""
     args = parse_args()
-    print(f'torch {torch.__version__}, {torch.get_num_threads()} threads, {args.device}')
+    print(describe(args.device))
     rows = []
-    context = multiprocessing.get_context('spawn')
     for batch in args.batch:
         for terms in TERMS:
             measured = {}
             for name in ('dense', 'ours'):
                 print(f'{batch} images, {terms}, {name} ...', end='\r', flush=True)
-                with context.Pool(1) as pool:
-                    job = (name, terms, batch, args.device, args.rounds)
-                    measured[name] = pool.apply(measure_loss, [job])
+                job = (name, terms, batch, args.device, args.rounds)
+                measured[name] = in_fresh_process(measure_loss, job, args.device)
             (dense_s, dense_mb, dense_value), (our_s, our_mb, our_value) = measured.values()
             assert abs(dense_value - our_value) < 1e-4 * abs(dense_value), (batch, terms)
             seconds = [f'{dense_s:.3f}', f'{our_s:.3f}', f'{dense_s / our_s:.1f}']

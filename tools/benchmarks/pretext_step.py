@@ -37,7 +37,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from measuring import peak_memory, start_of_peak
+from measuring import autocast, describe, peak_memory, start_of_peak, synchronize
 from mmpixcon.models.pretext import UPDETR
 from mmpixcon.models.pretext.region_pretext import RegionPretext
 from mmpixcon.registry import MODELS
@@ -62,15 +62,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--patch', type=int, default=64, help='pixels of a patch, of a crop')
     parser.add_argument('--rounds', type=int, default=7, help='counted turns of each')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--amp', action='store_true', help='under autocast')
+    parser.add_argument(
+        '--amp', nargs='?', const='bfloat16', choices=['bfloat16', 'float16'], help='autocast'
+    )
     parser.add_argument('--memory', action='store_true', help='then measure the memory too')
     parser.add_argument('--compile', action='store_true', help='with torch.compile')
     return parser.parse_args()
 
 
-def build(config: str | Path, args: argparse.Namespace) -> nn.Module:
-    """The model of a config, in training mode."""
+def build(
+    config: str | Path, args: argparse.Namespace, changes: dict[str, object] | None = None
+) -> nn.Module:
+    """The model of a config, in training mode, on ``args.device``; with some keys changed."""
     cfg = Config.fromfile(config) if isinstance(config, Path) else _stock(config)
+    cfg.merge_from_dict(changes or {})
     if 'detector' in cfg.model:
         cfg.model.detector.backbone.init_cfg = None
     init_default_scope(cfg.get('default_scope', 'mmselfsup'))
@@ -97,14 +102,12 @@ def timed(step: Callable[[], Tensor], model: nn.Module, args: argparse.Namespace
     """Seconds of forward and backward."""
     for parameter in model.parameters():
         parameter.grad = None
-    if args.device != 'cpu':
-        torch.cuda.synchronize()
+    synchronize(args.device)
     start = time.perf_counter()
-    with torch.autocast(torch.device(args.device).type, enabled=args.amp):
+    with autocast(args.device, args.amp or 'float32'):
         total = step()
     total.backward()
-    if args.device != 'cpu':
-        torch.cuda.synchronize()
+    synchronize(args.device)
     return time.perf_counter() - start
 
 
@@ -158,7 +161,7 @@ def main() -> None:
             ]
         )
     print(
-        f'torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads, batch '
+        f'{describe(args.device)}, {args.amp or "float32"}, batch '
         f'{args.batch} x {args.size} x {args.size}, median of {args.rounds}        '
     )
     other = 'UP-DETR' if regions == {True} else 'stock MoCo'

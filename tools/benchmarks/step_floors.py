@@ -20,11 +20,15 @@ from mmpixcon.models.pretext.siamese_detr import VIEWS, level_means
 
 @dataclass
 class Step:
-    """A model, and functions of a step and of its floor that return what is differentiated."""
+    """A model, and functions of a step and of its floor that return what is differentiated.
+
+    ``floor_model`` is the model of the floor, where that is another one.
+    """
 
     model: nn.Module
     step: Callable[[], Tensor]
     floor: Callable[[], Tensor]
+    floor_model: nn.Module | None = None
 
 
 def tensors(value: Tensor | dict | Iterable) -> list[Tensor]:

@@ -1,6 +1,7 @@
 """Hooks of mmpixcon."""
 
 from .affinity_precision_hook import AffinityPrecisionHook
+from .channels_last_hook import ChannelsLastHook
 from .contrast_monitor_hook import ContrastMonitorHook
 from .embedding_monitor_hook import EmbeddingMonitorHook
 from .finite_loss_hook import FiniteLossHook
@@ -13,6 +14,7 @@ from .safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
     'AffinityPrecisionHook',
+    'ChannelsLastHook',
     'ContrastMonitorHook',
     'EmbeddingMonitorHook',
     'FiniteLossHook',

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from mmpixcon.registry import TASK_UTILS
 
 from ..precision import full_precision
-from .regions import RegionBatch, ViewBatch
+from ..unit import unit_vectors
+from .regions import RegionBatch, ViewBatch, raw_centres
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_points(feature_map: Tensor, weights: Tensor) -> Tensor:
         Tensor: (N, n, C); of points with weights of 0, zeros.
     """
     weights = weights.to(feature_map.dtype)
-    return F.normalize(torch.bmm(weights, feature_map.flatten(1, 2)), dim=2)
+    return unit_vectors(torch.bmm(weights, feature_map.flatten(1, 2)))
 
 
 def draw_true(mask: Tensor, count: int) -> Tensor:
@@ -65,13 +65,12 @@ def draw_true(mask: Tensor, count: int) -> Tensor:
     Returns:
         Tensor: (..., count) indices; any where a row has no True.
     """
-    # Fewer than 2 ** 31 cells; half the memory of the default.
-    rank = mask.cumsum(-1, dtype=torch.int32)
-    total = rank[..., -1:]
-    uniform = torch.rand(*mask.shape[:-1], count, device=mask.device)
-    # Of the first, second, ... True. Rounding may reach the next whole number.
-    ranks = (uniform * total).int().clamp_(max=total - 1) + 1
-    return torch.searchsorted(rank, ranks).clamp_(max=mask.shape[-1] - 1)
+    # In float32 counts are exact to 2 ** 24 cells, and half the memory of the default.
+    rank = mask.cumsum(-1, dtype=torch.float32)
+    # Above 0, so that even in a row without a True a place comes out.
+    uniform = rank.new_empty(*mask.shape[:-1], count).uniform_(2**-25, 1)
+    # The first place whose rank is not below is a True: of the first, second, ...
+    return torch.searchsorted(rank, uniform.mul_(rank[..., -1:]))
 
 
 class PointSampler:
@@ -127,28 +126,34 @@ class RegionSampler(PointSampler):
 
     def draw_regions(
         self, views: tuple[ViewBatch, ViewBatch], samples: Sequence[BaseDataElement]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Draw regions that have a cell in either view.
 
         Returns:
             tuple: The regions' indices a, (N, n); their cells in both views,
-            (N, n, R * R) bool each; whether an image has such a region, (N, );
+            (2, N, n, R * R) bool; whether an image has such a region, (N, );
             and statistics.
         """
-        regions = RegionBatch.from_samples(samples, views[0].to_raw.device)
-        centres = torch.cat([view.raw_centres(self.resolution) for view in views], dim=1)
-        members = regions.members(centres).unflatten(2, (2, -1))
-        shared = members.any(3).all(2)
+        regions = RegionBatch.from_samples(samples)
+        members = regions.members(raw_centres(views, self.resolution))
+        shared = members.any(3).all(0)
         index = draw_true(shared, self.num_regions)
-        # (N, n, views, cells): of the regions that were drawn.
-        chosen = index[..., None, None].expand(-1, -1, *members.shape[2:])
-        first, second = members.gather(1, chosen).unbind(2)
+        # (2, N, n, cells): of the regions that were drawn.
+        chosen = index[..., None].expand(2, -1, -1, members.shape[3])
         valid = shared.any(1)
         stats = dict(
-            images_with_points=valid.double().mean(),
-            regions_in_both_views=shared.sum() / regions.exist.sum().clamp(min=1),
+            images_with_points=valid.mean(dtype=torch.float64),
+            regions_in_both_views=shared.sum() / max(int(regions.exist.sum()), 1),
         )
-        return index, (first, second), valid, stats
+        return index, members.gather(2, chosen), valid, stats
+
+
+def _weights(
+    views: tuple[ViewBatch, ViewBatch], cells: Tensor, resolution: int
+) -> tuple[Tensor, Tensor]:
+    """Weights with which cells, (2, N, n), read the maps of the two views, (N, n, h * w) each."""
+    first, second = (view.upsampling(resolution, torch.float32) for view in views)
+    return first[cells[0]], second[cells[1]]
 
 
 def _same_region(index: Tensor, valid: Tensor) -> Tensor:
@@ -183,10 +188,9 @@ class RegionPoints(RegionSampler):
     ) -> PointPairs:
         """See :class:`PointSampler`."""
         index, members, valid, stats = self.draw_regions(views, samples)
-        cells = draw_true(torch.stack(members), self.num_points).flatten(2)
-        upsampling = [view.upsampling(self.resolution, torch.float32) for view in views]
+        cells = draw_true(members, self.num_points).flatten(2)
         return PointPairs(
-            weights=(upsampling[0][cells[0]], upsampling[1][cells[1]]),
+            weights=_weights(views, cells, self.resolution),
             positive=_same_region(index.repeat_interleave(self.num_points, 1), valid),
             valid=valid,
             stats=stats,
@@ -219,7 +223,7 @@ class PooledRegions(RegionSampler):
         first, second = (
             (member / member.sum(2, keepdim=True).clamp(min=1))
             @ view.upsampling(self.resolution, torch.float32)
-            for member, view in zip(members, views)
+            for member, view in zip(members, views, strict=True)
         )
         return PointPairs((first, second), _same_region(index, valid), valid, stats)
 
@@ -253,20 +257,17 @@ class NearbyPoints(PointSampler):
         self, views: tuple[ViewBatch, ViewBatch], samples: Sequence[BaseDataElement]
     ) -> PointPairs:
         """See :class:`PointSampler`."""
-        device = views[0].to_raw.device
-        shape = (len(views[0].to_raw), self.num_points)
-        weights, points = [], []
-        for view in views:
-            cells = torch.randint(self.resolution**2, shape, device=device)
-            weights.append(view.upsampling(self.resolution, torch.float32)[cells])
-            centres = view.raw_centres(self.resolution)
-            points.append(centres.gather(1, cells[..., None].expand(-1, -1, 2)))
+        shape = (2, len(views[0].to_raw), self.num_points)
+        cells = torch.randint(self.resolution**2, shape, device=views[0].device)
+        centres = raw_centres(views, self.resolution)
+        points = centres.gather(2, cells[..., None].expand(-1, -1, -1, 2))
         diagonal = torch.maximum(views[0].cell_diagonal(), views[1].cell_diagonal())
+        limit = (self.ratio * diagonal).to(points.device, non_blocking=True)
         distance = torch.cdist(points[0], points[1], compute_mode='donot_use_mm_for_euclid_dist')
-        positive = distance < self.ratio * diagonal[:, None, None]
+        positive = distance < limit[:, None, None]
         valid = positive.any(2).any(1)
         stats = dict(
-            images_with_points=valid.double().mean(),
-            positives_of_a_point=positive.sum(2).double().mean(),
+            images_with_points=valid.mean(dtype=torch.float64),
+            positives_of_a_point=positive.sum(2).mean(dtype=torch.float64),
         )
-        return PointPairs((weights[0], weights[1]), positive, valid, stats)
+        return PointPairs(_weights(views, cells, self.resolution), positive, valid, stats)

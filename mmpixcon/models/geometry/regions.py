@@ -43,17 +43,20 @@ class ViewBatch:
     """The same view of each image of a batch.
 
     Attributes:
-        to_raw (Tensor): (N, 3, 3) float64, from view to raw image, pixels.
+        to_raw (Tensor): (N, 3, 3) float64, from view to raw image, pixels. On the CPU, where
+            a look at the values makes no device wait.
         map_shape (tuple[int, int]): (h, w), cells of the feature map.
         input_shape (tuple[int, int]): (H, W), pixels that the map covers.
-        img_shapes (Tensor): (N, 2), (H, W) of the pixels that hold image; the
-            rest is padding at the right and the bottom.
+        img_shapes (Tensor): (N, 2) float64, (H, W) of the pixels that hold image; the
+            rest is padding at the right and the bottom. On the CPU.
+        device (torch.device): Where the feature maps are.
     """
 
     to_raw: Tensor
     map_shape: tuple[int, int]
     input_shape: tuple[int, int]
     img_shapes: Tensor
+    device: torch.device
 
     @classmethod
     def from_homographies(
@@ -69,33 +72,22 @@ class ViewBatch:
         Raises:
             ValueError: One is not an invertible 3 x 3 matrix.
         """
-        # On the CPU, where checking makes no device wait.
         matrices = torch.from_numpy(np.asarray(homographies, dtype=np.float64))
         check_homographies(matrices)
         if img_shapes is None:
             img_shapes = np.broadcast_to(input_shape, (len(matrices), 2))
         return cls(
-            torch.linalg.inv(matrices).to(device, non_blocking=True),
+            torch.linalg.inv(matrices),
             (map_shape[0], map_shape[1]),
             (input_shape[0], input_shape[1]),
-            torch.from_numpy(np.array(img_shapes)).to(device, non_blocking=True),
+            torch.from_numpy(np.array(img_shapes, dtype=np.float64)),
+            torch.device(device),
         )
 
-    def raw_centres(self, resolution: int) -> Tensor:
-        """Centres of ``resolution`` ** 2 cells in raw-image pixels, (N, cells, 2).
-
-        NaN on padding, which no comparison takes for a place.
-        """
-        centres = cell_centres((resolution, resolution), self.input_shape)
-        centres = centres.to(self.to_raw.device, non_blocking=True)
-        on_image = (centres < self.img_shapes[:, None].flip(2)).all(2, keepdim=True)
-        return transform_points(centres, self.to_raw).masked_fill_(~on_image, torch.nan)
-
     def cell_diagonal(self) -> Tensor:
-        """Diagonal of a cell of the feature map, at the view's corner, raw pixels, (N, )."""
+        """Diagonal of a cell of the feature map, at the view's corner, raw pixels, (N, ), CPU."""
         (h, w), (height, width) = self.map_shape, self.input_shape
         ends = torch.tensor([[0, 0], [width / w, height / h]], dtype=self.to_raw.dtype)
-        ends = ends.to(self.to_raw.device, non_blocking=True)
         first, second = transform_points(ends, self.to_raw).unbind(1)
         return torch.linalg.vector_norm(second - first, dim=1)
 
@@ -105,7 +97,46 @@ class ViewBatch:
         Its rows are the weights with which a cell reads the map, so that a few
         cells can be read without the rest.
         """
-        return _upsampling(self.map_shape, resolution, dtype, self.to_raw.device)
+        return _upsampling(self.map_shape, resolution, dtype, self.device)
+
+
+def raw_centres(views: Sequence[ViewBatch], resolution: int) -> Tensor:
+    """Centres of the ``resolution`` ** 2 cells that a view is divided into, in the raw image.
+
+    Args:
+        views (Sequence[ViewBatch]): V views of the same N images.
+        resolution (int): Cells a side.
+
+    Returns:
+        Tensor: (V, N, cells, 2), raw-image pixels, row by row. NaN on padding, which no
+        comparison takes for a place.
+    """
+    device, count = views[0].device, len(views[0].to_raw)
+    # (W, H, 1) / resolution of each view: its pixels from cells, and nothing from a 1.
+    sizes = torch.tensor(
+        [[*view.input_shape[::-1], resolution] for view in views], dtype=torch.float64
+    )
+    scales = sizes / resolution
+    matrices = torch.stack([view.to_raw for view in views]) * scales[:, None, None]
+    cells = _cell_centres(resolution, device)
+    # One product for all coordinates of all views.
+    mapped = matrices.flatten(0, 2).to(device, non_blocking=True) @ cells
+    mapped = mapped.view(len(views), count, 3, -1)
+    centres = mapped[:, :, :2] / mapped[:, :, 2:]
+    limits = torch.stack([view.img_shapes.flip(1) for view in views]) / scales[:, None, :2]
+    if bool((limits < resolution).any()):
+        on_image = (cells[:2] < limits.to(device, non_blocking=True)[..., None]).all(2)
+        centres.masked_fill_(~on_image[:, :, None], torch.nan)
+    return centres.mT
+
+
+@lru_cache(maxsize=8)
+def _cell_centres(resolution: int, device: torch.device) -> Tensor:
+    """(x, y, 1) of the centres of cells of side 1, (3, cells): the same for all batches."""
+    # Training may use what an evaluation in inference mode asked for first.
+    with torch.inference_mode(False):
+        xy = cell_centres((resolution, resolution), (resolution, resolution))
+        return torch.cat([xy.T, torch.ones(1, len(xy), dtype=xy.dtype)]).to(device)
 
 
 @lru_cache(maxsize=8)
@@ -125,7 +156,7 @@ def _upsampling(
 class RegionBatch:
     """Regions of the raw images of a batch; they may overlap.
 
-    A region is a box, or where there are label maps, what carries its label.
+    A region is a box, or where there are label maps, what carries its label. All on the CPU.
 
     Attributes:
         boxes (Tensor): (N, R, 4) x1, y1, x2, y2 in raw-image pixels, outer edges;
@@ -140,9 +171,7 @@ class RegionBatch:
     sizes: Tensor
 
     @classmethod
-    def from_samples(
-        cls, samples: Sequence[BaseDataElement], device: torch.device | str = 'cpu'
-    ) -> RegionBatch:
+    def from_samples(cls, samples: Sequence[BaseDataElement]) -> RegionBatch:
         """Of what the region transforms left in the meta information.
 
         Raises:
@@ -157,12 +186,7 @@ class RegionBatch:
         labels = None
         if any('region_labels' in sample for sample in samples):
             labels = torch.from_numpy(stack_meta(samples, 'region_labels', remedy))
-            labels = labels.to(device, non_blocking=True)
-        return cls(
-            torch.from_numpy(boxes.astype(np.float64)).to(device, non_blocking=True),
-            labels,
-            torch.from_numpy(sizes).to(device, non_blocking=True),
-        )
+        return cls(torch.from_numpy(boxes.astype(np.float64)), labels, torch.from_numpy(sizes))
 
     @property
     def exist(self) -> Tensor:
@@ -175,23 +199,28 @@ class RegionBatch:
         Boxes contain their left and upper edges, so those of a grid share no point.
 
         Args:
-            points (Tensor): (N, n, 2) in raw-image pixels.
+            points (Tensor): (..., N, n, 2) in raw-image pixels, on any device.
 
         Returns:
-            Tensor: (N, R, n) bool.
+            Tensor: (..., N, R, n) bool.
         """
         if self.labels is not None:
             regions = torch.arange(1, self.boxes.shape[1] + 1, device=points.device)
-            return self._label(points)[:, None] == regions[:, None]
-        x, y = points[:, None].unbind(3)
-        x1, y1, x2, y2 = self.boxes[..., None, :].unbind(3)
-        return (x >= x1) & (x < x2) & (y >= y1) & (y < y2)
+            return self._label(points)[..., None, :] == regions[:, None]
+        # (N, x and y, R, 1), beside points as (..., N, x and y, 1, n).
+        corners = self.boxes.to(points.device, non_blocking=True).mT[..., None]
+        places = points.mT[..., None, :]
+        inside = (places >= corners[:, :2]) & (places < corners[:, 2:])
+        return inside.select(-3, 0) & inside.select(-3, 1)
 
     def _label(self, points: Tensor) -> Tensor:
-        """Labels at points, (N, n) long, 0 outside of the image."""
+        """Labels at points, (..., N, n) long, 0 outside of the image."""
         assert self.labels is not None
         side = self.labels.shape[1]
-        cell = (points / self.sizes[:, None] * side).floor()
-        inside = ((cell >= 0) & (cell < side)).all(2)
-        column, row = cell.masked_fill(~inside[..., None], 0).long().unbind(2)
-        return self.labels.flatten(1).gather(1, row * side + column).long() * inside
+        sizes = self.sizes.to(points.device, non_blocking=True)
+        labels = self.labels.flatten(1).to(points.device, non_blocking=True)
+        cell = (points / sizes[:, None] * side).floor()
+        inside = ((cell >= 0) & (cell < side)).all(-1)
+        column, row = cell.masked_fill(~inside[..., None], 0).long().unbind(-1)
+        labels = labels.expand(*points.shape[:-2], -1)
+        return labels.gather(-1, row * side + column).long() * inside

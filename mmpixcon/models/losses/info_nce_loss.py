@@ -53,7 +53,7 @@ class InfoNCELoss(nn.Module):
             Tensor: Scalar.
         """
         head = [negatives], [self.temperature], [1.0]
-        return info_nce_terms(query[None], key[None], *head)[0]
+        return info_nce_terms(query[None], key[None], *head).squeeze(0)
 
 
 @full_precision
@@ -90,27 +90,25 @@ class _InfoNCE(Function):
         weights: tuple[float, ...],
         *negatives: Tensor,
     ) -> Tensor:
-        scaled = query.clone()
-        torch._foreach_div_(scaled.unbind(), temperatures)
-        positive = (scaled * key).sum(2, keepdim=True)
+        positive = (query * key).sum(2, keepdim=True)
+        torch._foreach_div_(positive.unbind(), temperatures)
         logits = query.new_empty(*query.shape[:2], len(negatives[0]))
         # One product a head: the banks lie apart, and to stack them would copy them.
-        for rows, out, bank in zip(scaled, logits, negatives):
-            torch.mm(rows, bank.to(rows.dtype).T, out=out)
+        for rows, out, bank, tau in zip(query, logits, negatives, temperatures):
+            torch.addmm(out, rows, bank.to(rows.dtype).T, beta=0, alpha=1 / tau, out=out)
         top = torch.maximum(logits.amax(2, keepdim=True), positive)
         exp = logits.sub_(top).exp_()
-        exp_positive = (positive - top).exp()
-        total = exp.sum(2, keepdim=True) + exp_positive
+        others = exp.sum(2, keepdim=True)
+        total = others + (positive - top).exp_()
         # d/dq of log(total) - positive, each a mean of rows weighted by softmax.
         gradient = torch.empty_like(query)
         for rows, out, bank in zip(exp, gradient, negatives):
             torch.mm(rows, bank.to(out.dtype), out=out)
-        gradient.addcmul_(exp_positive - total, key)
-        gradient.div_(total * query.shape[1])
-        scales = [weight / tau for weight, tau in zip(weights, temperatures)]
+        gradient.addcmul_(others, key, value=-1).div_(total)
+        scales = [weight / tau / query.shape[1] for weight, tau in zip(weights, temperatures)]
         torch._foreach_mul_(gradient.unbind(), scales)
         ctx.save_for_backward(gradient)
-        terms = (total.log() + top - positive).mean((1, 2))
+        terms = total.log_().add_(top).sub_(positive).mean((1, 2))
         torch._foreach_mul_(terms.unbind(), weights)
         return terms
 

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 from mmpixcon.registry import MODELS
 
 from ..precision import full_precision
-from .affinities import affinities, check_points, log_partition
+from .affinities import affinities, check_points
 
 STRATEGIES = (1, 2, 3)
+
+
+class AffinityTerms(NamedTuple):
+    """Products of teacher and student with all keys, reduced.
+
+    Attributes:
+        log_z (Tensor): ``log Z`` of the student's points, (N, n).
+        teacher_log_z (Tensor): that of the teacher's.
+        target (Tensor): the teacher's mean key ``sum_k A_ik k_k``, (N, n, C).
+    """
+
+    log_z: Tensor
+    teacher_log_z: Tensor
+    target: Tensor
 
 
 @MODELS.register_module()
@@ -82,7 +98,7 @@ class PointAffinityLoss(nn.Module):
 
     @property
     def log_z_temperature(self) -> float | None:
-        """Of the points' own ``log Z``, tau, if the loss needs it."""
+        """Temperature of ``AffinityTerms.log_z``, if that is the points' own over all keys."""
         return None if self.strategy == 2 or self.exclude_self else self.student_temperature
 
     @property
@@ -98,8 +114,8 @@ class PointAffinityLoss(nn.Module):
         valid: Tensor,
         pool: Tensor,
         pool_valid: Tensor,
-        log_z: Tensor | None = None,
         self_index: Tensor | None = None,
+        terms: AffinityTerms | None = None,
     ) -> dict[str, Tensor]:
         """Compute the loss, in full precision under autocast.
 
@@ -110,11 +126,10 @@ class PointAffinityLoss(nn.Module):
             pool (Tensor): Unit rows p'_k, (N, M, C), the keys of each image, or
                 (1, M, C), of all; no gradient.
             pool_valid (Tensor): (N, M) or (1, M) bool, whether these are keys.
-            log_z (Tensor, optional): ``log Z`` of the points, (N, n), where
-                :func:`log_partition` has formed it already, with
-                ``log_z_temperature``.
             self_index (Tensor, optional): (N, n) int64, which key of the pool is i',
                 for ``exclude_self``.
+            terms (AffinityTerms, optional): What :meth:`terms` gives for the same
+                points, where it has been formed already.
 
         Returns:
             dict[str, Tensor]: ``loss_affinity``, a scalar; and for strategy 1, if i' is
@@ -125,31 +140,70 @@ class PointAffinityLoss(nn.Module):
         Raises:
             ValueError: Shapes do not fit, or ``exclude_self`` needs ``self_index``.
         """
-        check_points(points, momentum, pool, pool_valid)
-        if momentum.shape != points.shape or valid.shape != points.shape[:2]:
+        if valid.shape != points.shape[:2]:
             raise ValueError(
-                f'points {tuple(points.shape)}, momentum {tuple(momentum.shape)} and valid '
-                f'{tuple(valid.shape)} do not fit'
+                f'points {tuple(points.shape)} and valid {tuple(valid.shape)} do not fit'
             )
-        if not self.exclude_self:
-            self_index = None
-        elif self_index is None:
-            raise ValueError('affinity_loss.exclude_self = True needs self_index')
-        momentum = momentum.detach()
-        teacher, student = (momentum, points) if self.strategy != 2 else (points, momentum)
-        grouped = teacher.reshape(len(pool), -1, teacher.shape[2])
-        left_out = None if self_index is None else self_index.reshape(grouped.shape[:2])
+        if terms is None:
+            terms = self.terms(points, momentum, pool, pool_valid, self_index)
+        student = momentum.detach() if self.strategy == 2 else points
+        # A point's share, 1 / n of its image in the mean over images.
+        count = valid.sum(1, keepdim=True, dtype=points.dtype)
+        share = valid / count.clamp(min=1).mul_(len(points))
         # -sum_k A_ik log A_ik = log Z_i - s_i . sum_k A_ik k_k / tau_s.
-        teacher_log_z, target = affinities(
-            grouped, pool, pool_valid, self.teacher_temperature, left_out
-        )
-        if log_z is None or self.log_z_temperature is None:
-            log_z = log_partition(student, pool, pool_valid, self.student_temperature, self_index)
-        agreement = (student * target.view_as(student)).sum(2) / self.student_temperature
-        entropy = (log_z - agreement) * valid
-        losses = dict(loss_affinity=(entropy.sum(1) / valid.sum(1).clamp(min=1)).mean())
+        attraction = (share / self.student_temperature)[..., None] * student
+        loss = (share * terms.log_z).sum() - (attraction * terms.target).sum()
+        losses = dict(loss_affinity=loss)
         if self.strategy == 1 and not self.exclude_self:
-            similarity = teacher.square().sum(2) / self.teacher_temperature
-            weight = (similarity - teacher_log_z.view_as(similarity)).exp() * valid
-            losses['teacher_self_weight'] = weight.sum() / valid.sum().clamp(min=1)
+            # The product of a unit vector with itself is 1.
+            weight = (1 / self.teacher_temperature - terms.teacher_log_z).exp() * valid
+            losses['teacher_self_weight'] = weight.sum() / count.sum().clamp_(min=1)
         return losses
+
+    @full_precision
+    def terms(
+        self,
+        points: Tensor,
+        momentum: Tensor,
+        pool: Tensor,
+        pool_valid: Tensor,
+        self_index: Tensor | None = None,
+    ) -> AffinityTerms:
+        """What the loss needs of all products with keys, in full precision under autocast.
+
+        Args:
+            points (Tensor): As :meth:`forward`.
+            momentum (Tensor): As :meth:`forward`.
+            pool (Tensor): As :meth:`forward`.
+            pool_valid (Tensor): As :meth:`forward`.
+            self_index (Tensor, optional): As :meth:`forward`.
+
+        Returns:
+            AffinityTerms: teacher's and student's.
+
+        Raises:
+            ValueError: Shapes do not fit, or ``exclude_self`` needs ``self_index``.
+        """
+        check_points(points, momentum, pool, pool_valid)
+        if momentum.shape != points.shape:
+            raise ValueError(
+                f'points {tuple(points.shape)} and momentum {tuple(momentum.shape)} do not fit'
+            )
+        if self.exclude_self and self_index is None:
+            raise ValueError('affinity_loss.exclude_self = True needs self_index')
+        teacher, student = momentum.detach(), points
+        if self.strategy == 2:
+            teacher, student = student, teacher
+        shape = len(pool), -1, points.shape[2]
+        left_out = None
+        if self.exclude_self and self_index is not None:
+            left_out = self_index.reshape(shape[:2])
+        (teacher_log_z, log_z), (target, _) = affinities(
+            [teacher.reshape(shape), student.reshape(shape)],
+            pool,
+            pool_valid,
+            [self.teacher_temperature, self.student_temperature],
+            left_out,
+        )
+        rows = points.shape[:2]
+        return AffinityTerms(log_z.view(rows), teacher_log_z.view(rows), target.view_as(points))

@@ -74,8 +74,9 @@ class PointRegionContrastLoss(nn.Module):
             raise ValueError(f'positive has shape {tuple(positive.shape)}, not (N, n, m)')
         if log_z is None:
             log_z = log_partition(points, pool, pool_valid, self.temperature)
-        count = positive.sum(2)
+        # A pair's share, 1 / C in the mean over images.
+        pairs = positive.sum((1, 2), keepdim=True, dtype=points.dtype).clamp_(min=1)
+        share = positive / pairs.mul_(len(points))
         # sum_k p_i . p'_k = p_i . sum_k p'_k over the positives of i.
-        attraction = (points * (positive.to(keys.dtype) @ keys.detach())).sum(2) / self.temperature
-        pairs = count.sum(1).clamp(min=1)
-        return ((count * log_z - attraction).sum(1) / pairs).mean()
+        attraction = share @ (keys.detach() / self.temperature)
+        return (share.sum(2) * log_z).sum() - (points * attraction).sum()

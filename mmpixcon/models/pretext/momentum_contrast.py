@@ -139,7 +139,8 @@ def _restore(shuffled: ShuffledKeys, keys: Vectors) -> tuple[Vectors, Vectors]:
     """Keys of this process' images and of everyone's; all vectors in one exchange."""
     vectors = [name for name, key in keys.items() if key.dim() == 2]
     widths = [keys[name].shape[1] for name in vectors]
-    restored = shuffled.restore(torch.cat([keys[name] for name in vectors], dim=1))
+    rows = [keys[name] for name in vectors]
+    restored = shuffled.restore(torch.cat(rows, dim=1) if len(rows) > 1 else rows[0])
     local_keys, all_keys = (
         dict(zip(vectors, rows.split(widths, dim=1), strict=True)) for rows in restored
     )

@@ -14,7 +14,6 @@ from mmpixcon.registry import MODELS, TASK_UTILS
 from ..contrast import gather_counts, gather_rows
 from ..geometry.point_samplers import PointPairs, read_points
 from ..geometry.regions import ViewBatch, stack_meta
-from ..losses.affinities import log_partition
 from ..losses.functional import spread
 from .moco import IMAGE, MoCo
 from .momentum_contrast import Vectors
@@ -192,25 +191,21 @@ class PLRC(MoCo):
         """
         pairs = self._draw(maps, inputs, samples)
         points, keys = (read_points(cells, w) for cells, w in zip(maps, pairs.weights))
-        pool, pool_valid, key_index = self._pool(keys, pairs.valid)
+        pool, pool_valid, index = self._pool(keys, pairs.valid)
+        losses: dict[str, Tensor] = {}
         log_z = None
-        if self.alpha > 0 and self.distils:
-            # Both need it, at the paper's temperatures the same.
-            temperature = self.affinity_loss.log_z_temperature
-            if temperature == self.point_loss.temperature:
-                log_z = log_partition(points, pool, pool_valid, temperature)
-        losses = {}
+        if self.distils:
+            momentum = read_points(maps[2], pairs.weights[0]) if len(maps) > 2 else keys
+            terms = self.affinity_loss.terms(points, momentum, pool, pool_valid, index)
+            if self.affinity_loss.log_z_temperature == self.point_loss.temperature:
+                # As in the paper: L_c has the same denominators.
+                log_z = terms.log_z
+            valid = pairs.valid[:, None].expand(points.shape[:2])
+            losses |= self.affinity_loss(points, momentum, valid, pool, pool_valid, index, terms)
+            losses['loss_affinity'] = self.beta * (1 - self.alpha) * losses['loss_affinity']
         if self.alpha > 0:
             contrast = self.point_loss(points, keys, pairs.positive, pool, pool_valid, log_z)
             losses['loss_contrast'] = self.beta * self.alpha * contrast
-        if self.distils:
-            momentum = read_points(maps[2], pairs.weights[0]) if len(maps) > 2 else keys
-            valid = pairs.valid[:, None].expand(points.shape[:2])
-            affinity = self.affinity_loss(
-                points, momentum, valid, pool, pool_valid, log_z, key_index
-            )
-            share = self.beta * (1 - self.alpha)
-            losses |= affinity | dict(loss_affinity=share * affinity['loss_affinity'])
         return losses | dict(point_std=spread(points.detach().flatten(0, 1)), **pairs.stats)
 
     @torch.no_grad()

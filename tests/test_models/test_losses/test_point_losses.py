@@ -94,7 +94,7 @@ def test_distillation_is_equation_4(
         ),
         dtype,
         tol,
-        *(points, momentum, is_point, pool, valid, None, index),
+        *(points, momentum, is_point, pool, valid, index),
     )
     assert (grad[is_point] != 0).any(1).all() and torch.count_nonzero(grad[~is_point]) == 0
     assert (loss > 0) == is_point.any()
@@ -103,7 +103,7 @@ def test_distillation_is_equation_4(
 @pytest.mark.parametrize('negatives', ['image', 'batch'])
 def test_teachers_weight_on_itself(negatives):
     points, momentum, is_point, pool, valid, index = distillation_case(1, negatives)
-    inputs = (points, momentum, is_point, pool, valid, None, index)
+    inputs = (points, momentum, is_point, pool, valid, index)
     logits = (momentum @ pool.mT / 0.07).masked_fill(~valid[:, None], -torch.inf)
     weights = logits.softmax(2).gather(2, index[..., None])[..., 0]
     actual = PointAffinityLoss()(*inputs)['teacher_self_weight']
@@ -130,7 +130,7 @@ def test_a_point_without_other_keys_counts_with_0():
     is_point, index = torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.int64)
     loss_fn = distill(PointAffinityLoss(exclude_self=True))
     loss, grad = value_and_grad(
-        loss_fn(points, momentum, is_point, momentum, is_point, None, index), points
+        loss_fn(points, momentum, is_point, momentum, is_point, index), points
     )
     assert loss == 0 and torch.count_nonzero(grad) == 0
 
@@ -151,13 +151,17 @@ def test_denominators_formed_before_change_nothing(strategy):
     points, keys, momentum, _, positive, _, pool, valid = random_case(1, 'batch')
     points.requires_grad_()
     contrast_fn, affinity_fn = PointRegionContrastLoss(0.1), PointAffinityLoss(strategy)
-    affinity = distill(affinity_fn)
-    actual = []
-    for log_z in (None, affinities.log_partition(points, pool, valid, 0.1)):
-        loss = contrast_fn(points, keys, positive, pool, valid, log_z)
-        loss = loss + affinity(points, momentum, positive.any(2), pool, valid, log_z)
-        actual.append(value_and_grad(loss, points))
-    torch.testing.assert_close(*actual, rtol=1e-12, atol=1e-12)
+    affinity, is_point = distill(affinity_fn), positive.any(2)
+    loss = contrast_fn(points, keys, positive, pool, valid)
+    loss = loss + affinity(points, momentum, is_point, pool, valid)
+    apart = value_and_grad(loss, points)
+    terms = affinity_fn.terms(points, momentum, pool, valid)
+    log_z = terms.log_z
+    if affinity_fn.log_z_temperature is None:
+        log_z = affinities.log_partition(points, pool, valid, 0.1)
+    loss = contrast_fn(points, keys, positive, pool, valid, log_z)
+    loss = loss + affinity(points, momentum, is_point, pool, valid, None, terms)
+    torch.testing.assert_close(value_and_grad(loss, points), apart, rtol=1e-12, atol=1e-12)
     assert affinity_fn.log_z_temperature == (None if strategy == 2 else 0.1)
 
 
@@ -202,7 +206,7 @@ def test_memory_grows_with_points_not_with_their_square(monkeypatch):
 
     pool = points.detach()
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        log_z, mean = affinities.affinities(points, pool, valid, 0.1)
+        (log_z,), (mean,) = affinities.affinities([points], pool, valid, [0.1])
         (log_z.sum() + mean.sum()).backward()
     assert max(seen) <= 2048 * 2
     assert points.grad.isfinite().all()
