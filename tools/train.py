@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.runner import (
@@ -14,6 +15,7 @@ from mmpixcon.apis.runner import (
     resume_newest,
     use_mixed_precision,
 )
+from mmpixcon.engine.work_folder import begin_anew, is_first_process, lock_work_folder
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,6 +41,11 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='resume from a checkpoint; without a path, from the latest one in the work folder',
     )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='begin anew in a work folder with checkpoints, which are moved aside',
+    )
     return parser.parse_args()
 
 
@@ -55,14 +62,25 @@ def main() -> None:
                 'size that its learning rate was tuned for.'
             )
         cfg.auto_scale_lr.enable = True
-    if args.resume == 'auto':
-        args.notes += resume_newest(cfg)
-    elif args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = args.resume
-    if cfg.get('load_from'):
-        check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
-    build_runner(cfg, args.notes).train()
+    if args.resume is None and cfg.get('resume') and not cfg.get('load_from'):
+        args.resume = 'auto'
+    with contextlib.ExitStack() as claims:
+        if is_first_process():
+            claims.enter_context(lock_work_folder(cfg.work_dir))
+            moved = (
+                None
+                if args.resume or cfg.get('resume')
+                else begin_anew(cfg.work_dir, args.overwrite)
+            )
+            args.notes += [moved] if moved else []
+        if args.resume == 'auto':
+            args.notes += resume_newest(cfg)
+        elif args.resume is not None:
+            cfg.resume = True
+            cfg.load_from = args.resume
+        if cfg.get('load_from'):
+            check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
+        build_runner(cfg, args.notes).train()
 
 
 if __name__ == '__main__':
