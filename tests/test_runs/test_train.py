@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmpixcon.apis.config import merge_options
 from mmpixcon.registry import HOOKS
 from tests.helpers.runs import quick, scalars, weights
 
@@ -54,6 +55,24 @@ def test_bccd(detector, bccd_root, tmp_path):
     losses = scalars(runner, 'train/loss_pixel_cos')
     assert len(losses) == 2
     assert all(-1 <= loss <= 1 and loss != 0 for loss in losses)
+
+
+def test_channels_last_as_usual(scenes_root, tmp_path):
+    name = 'pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py'
+    losses = []
+    # As on the command line.
+    option = {'default_hooks.channels_last.type': 'mmpixcon.ChannelsLastHook'}
+    for folder, options in dict(a={}, b=option).items():
+        epochs = dict(train_cfg__max_epochs=1, train_cfg__val_interval=5)
+        cfg = quick(name, scenes_root, tmp_path / folder, **epochs)
+        merge_options(cfg, options)
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        losses.append(torch.tensor(scalars(runner, 'train/loss')))
+    assert len(losses[0]) == 2
+    torch.testing.assert_close(*losses, rtol=1e-5, atol=1e-5)
+    weight = runner.model.detector.backbone.conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_momentum_update_is_equation_2_after_each_step(scenes_root, tmp_path):
