@@ -96,25 +96,26 @@ def check_class_counts(cfg: Config, key: str, dataset: Mapping[str, Any]) -> Non
             )
 
 
-def _class_counts(part: Any, key: str) -> Iterator[tuple[str, int]]:
-    """Walk through a model for the ``num_classes`` of its heads."""
+def _class_counts(part: Any, key: str, in_head: bool = False) -> Iterator[tuple[str, int]]:
+    """Walk through a model for the ``num_classes`` of its heads, those of a cascade as well."""
     items: Any = ()
     if isinstance(part, dict):
-        if isinstance(part.get('num_classes'), int) and 'head' in key.rsplit('.', 1)[-1]:
+        if in_head and isinstance(part.get('num_classes'), int):
             yield f'{key}.num_classes', part['num_classes']
         items = part.items()
     elif isinstance(part, (list, tuple)):
-        # Heads of a cascade: their key ends with a number.
-        items = ((f'{index}_head', value) for index, value in enumerate(part))
+        items = enumerate(part)
     for name, value in items:
         if name not in CLASSLESS and isinstance(value, (dict, list, tuple)):
-            yield from _class_counts(value, f'{key}.{name}')
+            is_head = in_head if isinstance(name, int) else name.endswith('head')
+            yield from _class_counts(value, f'{key}.{name}', is_head)
 
 
 def _is_checked(dataset: Mapping[str, Any]) -> bool:
     name = str(dataset.get('type')).rsplit('.', 1)[-1]
     path = str(dataset.get('ann_file') or '')
-    return name in CHECKED and path.endswith('.json') and '://' not in path
+    local = '://' not in path and not dataset.get('backend_args')
+    return name in CHECKED and path.endswith('.json') and local
 
 
 def _check(

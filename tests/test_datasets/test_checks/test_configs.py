@@ -108,9 +108,15 @@ def test_a_head_of_another_number_of_classes(cfg):
         check_annotations(cfg, ('train', 'val'))
 
 
-@pytest.mark.parametrize('name', ['pixcon/pixcon_mask-rcnn_r18_fpn_1xb8-12e_scenes'])
-def test_heads_within_wrappers(name):
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+def test_heads_within_wrappers_and_cascades():
+    cfg = Config.fromfile(CONFIGS / 'pixcon' / 'pixcon_mask-rcnn_r18_fpn_1xb8-12e_scenes.py')
+    head = cfg.model.detector.roi_head.bbox_head
+    cfg.model.detector.roi_head.bbox_head = [head, dict(head, num_classes=5)]
+    with pytest.raises(
+        ValueError, match=r'model\.detector\.roi_head\.bbox_head\.1\.num_classes is 5'
+    ):
+        check_annotations(cfg, ('train',))
+    cfg.model.detector.roi_head.bbox_head = head
     cfg.model.detector.roi_head.mask_head.num_classes = 7
     with pytest.raises(ValueError, match=r'model\.detector\.roi_head\.mask_head\.num_classes is 7'):
         check_annotations(cfg, ('train',))
