@@ -33,8 +33,8 @@ class PixelContrastDetector(DetectorWrapper):
     (gamma) are picked up on the way. The momentum view goes through the
     momentum encoder, an average of backbone and neck, without gradient (Psi).
     L_NCE contrasts Gamma with Psi, L_Cos pulls gamma to Psi; a detector without
-    a transformer encoder uses ``gamma = predictor(Gamma)``. At test time none of
-    this exists.
+    a transformer encoder uses ``gamma = predictor(Gamma)``, and one that has both an
+    encoder and a predictor ``predictor(gamma)``. At test time none of this exists.
 
     Needs data from :class:`PixelContrastViews`; :class:`PixelContrastHook` checks them, runs
     schedules and logs what the contrast sees.
@@ -58,9 +58,9 @@ class PixelContrastDetector(DetectorWrapper):
             Defaults to 0.99.
         loss_nce (dict): Defaults to ``dict(type='mmpixcon.PixelNCELoss')``.
         loss_cos (dict): Defaults to ``dict(type='mmpixcon.PixelCosineLoss')``.
-        predictor (dict, optional): Config of the predictor of a detector
-            without a transformer encoder; ``in_channels`` is filled in.
-            Defaults to ``dict(type='mmpixcon.PixelPredictor')``.
+        predictor (dict, optional): config of what stands before L_Cos; ``in_channels`` is
+            filled in. Defaults to None: ``dict(type='mmpixcon.PixelPredictor')`` for a detector
+            without a transformer encoder, and none for others, as in the paper.
         init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
@@ -112,7 +112,8 @@ class PixelContrastDetector(DetectorWrapper):
         self.momentum_encoder = MomentumEncoder(momentum, **self.online_encoder)
         update_after_steps(self)
         self.predictor = None
-        if beta > 0 and not hasattr(self.detector, 'encoder'):
+        self.has_encoder = hasattr(self.detector, 'encoder')
+        if beta > 0 and (predictor is not None or not self.has_encoder):
             predictor = dict(predictor or dict(type='mmpixcon.PixelPredictor'))
             predictor.setdefault('in_channels', self._neck_channels())
             self.predictor = MODELS.build(predictor)
@@ -203,7 +204,7 @@ class PixelContrastDetector(DetectorWrapper):
             )
         samples = batch_data_samples[DETECTION]
         parts = {'maps': self.detector.neck}
-        if self._uses_cos and self.predictor is None:
+        if self._uses_cos and self.has_encoder:
             parts['memory'] = self.detector.encoder
         with captured(parts) as calls:
             losses = self.detector.loss(batch_inputs[DETECTION], samples)
@@ -245,7 +246,8 @@ class PixelContrastDetector(DetectorWrapper):
             ]
             gamma = None
             if self._uses_cos:
-                gamma = self.predictor(query) if self.predictor is not None else gammas[level]
+                gamma = gammas[level] if self.has_encoder else query
+                gamma = gamma if self.predictor is None else self.predictor(gamma)
             terms = self.pixel_loss(
                 query, gamma, key, pairs, alpha=self.alpha, beta=self.beta, level=level
             )

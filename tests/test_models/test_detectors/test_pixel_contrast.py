@@ -25,6 +25,9 @@ SMALL = {
 }
 
 
+PREDICTOR = 'pixcon/ablations/pixcon-predictor_deformable-detr_r18_1xb8-12e_scenes.py'
+
+
 @pytest.fixture(params=SMALL)
 def case(request, scenes_root, tmp_path):
     """A model, its config and a preprocessed batch of two scenes."""
@@ -37,7 +40,7 @@ def deformable(scenes_root, tmp_path):
 
 
 def make_case(name, scenes_root, tmp_path, **options):
-    cfg = shipped_config(SMALL[name], scenes_root, tmp_path, **options)
+    cfg = shipped_config(SMALL.get(name, name), scenes_root, tmp_path, **options)
     model = MODELS.build(copy.deepcopy(cfg.model)).train()
     model.init_weights()
     np.random.seed(0)
@@ -52,8 +55,10 @@ def without_dropout(model):
             module.p = 0.0
 
 
-def test_losses_are_the_detectors_own_and_equations_4_and_5(case):
-    _, model, data = case
+@pytest.mark.parametrize('name', [*SMALL, PREDICTOR])
+def test_losses_are_the_detectors_own_and_equations_4_and_5(name, scenes_root, tmp_path):
+    _, model, data = make_case(name, scenes_root, tmp_path)
+    assert (model.predictor is not None) == (name in ('faster-rcnn', PREDICTOR))
     model.alpha = 0.25
     without_dropout(model)
     torch.manual_seed(0)
@@ -84,14 +89,15 @@ def test_losses_are_the_detectors_own_and_equations_4_and_5(case):
     assert sum(int(block.count.sum()) for pair in pairs for block in pair.blocks()) > 0
     nce = 0.25 * PixelNCELoss(0.3)(maps[level], keys[level], pairs)
     torch.testing.assert_close(losses['loss_pixel_nce'], [nce])
-    if model.predictor is not None:
-        gamma = model.predictor(maps[level])
-    else:
+    gamma = maps[level]
+    if hasattr(model.detector, 'encoder'):
         encoder_inputs, _ = model.detector.pre_transformer(maps, samples['detection'])
         memory = model.detector.forward_encoder(**encoder_inputs)['memory']
         start = sum(m.shape[2:].numel() for m in maps[: level % len(maps)])
         h, w = maps[level].shape[2:]
         gamma = memory[:, start : start + h * w].transpose(1, 2).reshape(2, -1, h, w)
+    if model.predictor is not None:
+        gamma = model.predictor(gamma)
     cos = PixelCosineLoss()(gamma, keys[level], pairs)
     torch.testing.assert_close(losses['loss_pixel_cos'], [cos], atol=1e-5, rtol=1e-5)
 
