@@ -12,8 +12,9 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmpixcon.datasets.data_files import check_data_files, set_data_root
+from mmpixcon.datasets.data_files import check_data_files, packs_rgb, set_data_root
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
+from mmpixcon.models.backbones.pixel_check import check_pixels
 from mmpixcon.models.necks.neck_check import check_neck_inputs
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon_ops import describe_operators
@@ -150,6 +151,9 @@ def build_runner(cfg: Config) -> Runner:
     Returns:
         Runner: Of the config's ``runner_type``, mmengine's by default. A projector that does not
         fit its backbone says so (:func:`check_neck_inputs`).
+
+    Raises:
+        ValueError: Images are normalized otherwise than the weights of the backbone know them.
     """
     prepare_cpu_dist(cfg)
     make_safe(cfg)
@@ -162,4 +166,5 @@ def build_runner(cfg: Config) -> Runner:
             f'{", ".join(dropped)}. kept_keys=[...] in the config keeps what hooks of yours read.'
         )
     check_neck_inputs(unwrap(runner.model))
+    check_pixels(unwrap(runner.model), packs_rgb(cfg))
     return runner
