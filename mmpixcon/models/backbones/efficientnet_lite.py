@@ -102,6 +102,9 @@ class EfficientNetLite(EfficientNet):
             act_cfg=act_cfg or dict(type='ReLU6'),
             **kwargs,
         )
+        # mmdet's does it in train() alone: data-parallel training, which is set up before, would
+        # wait for gradients of what is frozen.
+        self._freeze_stages()
 
     @property
     def pixel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
