@@ -123,6 +123,24 @@ def test_in_pretraining(name, family):
         assert average.keys() == model.backbone.state_dict().keys()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(('family', 'stride'), [('vit', 14), ('swin', 32)])
+def test_in_pretraining_on_regions(family, stride):
+    init_default_scope('mmdet')
+    cfg = Config.fromfile(CONFIGS / 'detreg' / 'detreg_deformable-detr_r18_1xb8-50e_bccd.py').model
+    options = dict(patch_size=14, img_size=224) if family == 'vit' else {}
+    cfg.detector.backbone = timm_config(family, 1, **options)
+    channels = timm_backbone(family, 1).out_channels[-1]
+    levels = cfg.detector.num_feature_levels
+    cfg.detector.neck = dict(
+        type='mmpixcon.SimpleFPN', in_channels=channels, scales=(2, 1, 0.5), num_outs=levels
+    )
+    model = MODELS.build(cfg)
+    assert model.map_channels == (channels,)
+    assert [align.spatial_scale for align in model.roi_aligns] == [1 / stride]
+    assert not any(p.requires_grad for p in model.detector.backbone.parameters())
+
+
 # What the first two maps are made of, and what comes after the last one.
 FIRST = {
     'resnet': ('conv1.', 'bn1.', 'layer1.'),
