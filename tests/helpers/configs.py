@@ -77,4 +77,4 @@ FINETUNE = sorted(p for p in CONFIGS.glob('finetune/*.py') if p != CITYSCAPES)
 
 
 # Whole detectors from a checkpoint: see test_finetune_detr.py.
-DETRS = [p for p in FINETUNE if re.search(r'detr.*_8xb4-|detr-pretrained_', p.stem)]
+DETRS = [p for p in FINETUNE if re.search(r'detr.*(_8xb4-|-pretrained_)', p.stem)]
