@@ -93,6 +93,7 @@ if __name__ == '__main__':
             'safetensors': read_requirements('safetensors.txt'),
             'segmentation': read_requirements('segmentation.txt'),
             'tests': read_requirements('tests.txt'),
+            'timm': read_requirements('timm.txt'),
         },
         entry_points={'console_scripts': ['mmpixcon = mmpixcon.commands.app:main']},
         cmdclass={'build_py': BuildWithMim},

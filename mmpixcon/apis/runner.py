@@ -15,9 +15,10 @@ from mmengine.runner import Runner
 
 from mmpixcon.datasets.checks.configs import check_annotations
 from mmpixcon.datasets.checks.problems import describe
-from mmpixcon.datasets.data_files import check_data_files, set_data_root
+from mmpixcon.datasets.data_files import check_data_files, packs_rgb, set_data_root
 from mmpixcon.engine.checkpoint.safe_files import find_newest_checkpoint
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
+from mmpixcon.models.backbones.pixel_check import check_pixels
 from mmpixcon.models.necks.neck_check import check_neck_inputs
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon_ops import describe_operators
@@ -193,6 +194,9 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     Returns:
         Runner: Of the config's ``runner_type``, mmengine's by default. A projector that does not
         fit its backbone says so (:func:`check_neck_inputs`), as does a wrong ``compile``.
+
+    Raises:
+        ValueError: Images are normalized otherwise than the weights of the backbone know them.
     """
     check_compile(cfg)
     prepare_cpu_dist(cfg)
@@ -208,4 +212,5 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
             f'{", ".join(dropped)}. kept_keys=[...] in the config keeps what hooks of yours read.'
         )
     check_neck_inputs(unwrap(runner.model))
+    check_pixels(unwrap(runner.model), packs_rgb(cfg))
     return runner

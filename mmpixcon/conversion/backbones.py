@@ -1,6 +1,7 @@
 """ResNets and Swin transformers under the names of mmdet, torchvision, timm and detectron2.
 
-mmdet's ResNet has torchvision's names, and timm's too.
+mmdet's ResNet has torchvision's names, and timm's too. Any other model of timm has timm's names
+alone, within a ``TIMMBackbone``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ _SWINS = {
     (192, (2, 2, 18, 2)): 'swin_l',
 }
 BACKBONES = (*RESNETS, *_SWINS.values())
+
+# A TIMMBackbone, whatever it is of, and the attribute that it has timm's model under.
+TIMM = 'timm model'
+TIMM_PREFIX = 'timm_model.'
 
 CLASSIFIER = 'the classifier, no part of a backbone'
 
@@ -71,9 +76,9 @@ class Backbone:
     """What a state dict is of.
 
     Attributes:
-        name (str): 'resnet50', 'swin_t' and the like; of a ResNet of another width than 64
-            it says so.
-        config (dict): Of mmdet's module.
+        name (str): 'resnet50', 'swin_t' and the like, or ``TIMM``; of a ResNet of another width
+            than 64 it says so.
+        config (dict): Of mmdet's module; of a timm model nothing is known.
         bottleneck (bool): Whether blocks have two convolutions where the stride may be.
     """
 
@@ -95,11 +100,13 @@ def identify(tensors: Mapping[str, Tensor]) -> Backbone:
 
     Returns:
         Backbone: All its tensors are there, of the right shapes, and no others, except norms
-        after the first stages of a Swin transformer.
+        after the first stages of a Swin transformer. Those of a timm model are not compared.
 
     Raises:
         ValueError: They are no such backbone, or not the whole of one.
     """
+    if all(name.startswith(TIMM_PREFIX) for name in tensors) and tensors:
+        return Backbone(TIMM, {})
     backbone = _identify_swin(tensors) if _is_swin(tensors) else _identify_resnet(tensors)
     report = compare_state_dicts(MODELS.build(backbone.config).state_dict(), tensors)
     unexpected = [name for name in report.unexpected if not re.match(r'norm[012]\.', name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,23 @@ from mmpixcon.engine.checkpoint.load_report import LoadReport, compare_state_dic
 from mmpixcon.registry import MODELS
 from mmpixcon.utils.files import replace_file
 
-from .backbones import Backbone, identify, resnet_to_detectron2, swin_to_timm
+from .backbones import (
+    TIMM,
+    TIMM_PREFIX,
+    Backbone,
+    identify,
+    resnet_to_detectron2,
+    swin_to_timm,
+)
 from .detr import VARIANTS, keep_coco_rows, write_official
 from .files import check_output, read_checkpoint, report_path, write_checkpoint
 from .layouts import BODY, SOURCES, find_source
 from .weights import Weights, first_names
 
 _TORCH = ('.pth', '.pt', '.safetensors')
+# In the text of a checkpoint's config: where bottlenecks have their stride, and a name in timm.
+CAFFE = "style='caffe'"
+_TIMM_NAME = re.compile(r"\bmodel_name='([^']+)'")
 
 
 @dataclass(frozen=True)
@@ -181,7 +192,7 @@ def convert(
             keep_coco_rows(weights)
         if written.backbone_only:
             weights.rename(lambda name: name[len(BODY) :])
-            _WRITERS[target](weights, body, "style='caffe'" in text)
+            _WRITERS[target](weights, body, text)
         elif target in VARIANTS:
             write_official(weights, target)
     except ValueError as error:
@@ -203,19 +214,28 @@ def _compare(config: str | Path, weights: Weights) -> LoadReport:
     )
 
 
-def _write_as_is(weights: Weights, body: Backbone, caffe: bool) -> None:
+def _write_as_is(weights: Weights, body: Backbone, text: str) -> None:
     """A bare backbone of mmdet."""
 
 
-def _write_torchvision(weights: Weights, body: Backbone, caffe: bool) -> None:
+def _write_torchvision(weights: Weights, body: Backbone, text: str) -> None:
     if not body.is_resnet:
         raise ValueError(f'torchvision builds {body.name} of other layers; give --to timm')
-    _refuse_other_resnets(body, caffe)
+    _refuse_other_resnets(body, text)
 
 
-def _write_timm(weights: Weights, body: Backbone, caffe: bool) -> None:
+def _write_timm(weights: Weights, body: Backbone, text: str) -> None:
     if body.is_resnet:
-        _refuse_other_resnets(body, caffe)
+        _refuse_other_resnets(body, text)
+        return
+    if body.name == TIMM:
+        weights.rename(lambda name: name.removeprefix(TIMM_PREFIX))
+        found = _TIMM_NAME.search(text)
+        weights.notes.append(
+            f'timm.create_model({found[1] if found else "NAME"!r}, num_classes=0, '
+            'checkpoint_path=...) loads it, with other settings as the backbone of the config has '
+            'them'
+        )
         return
     swin_to_timm(weights)
     weights.notes.append(
@@ -225,18 +245,18 @@ def _write_timm(weights: Weights, body: Backbone, caffe: bool) -> None:
     )
 
 
-def _refuse_other_resnets(body: Backbone, caffe: bool) -> None:
+def _refuse_other_resnets(body: Backbone, text: str) -> None:
     """Refuse what torchvision and timm do not build."""
     if body.config['base_channels'] != 64:
         raise ValueError(f'{body.name}: torchvision and timm have the width 64 only')
-    if caffe and body.bottleneck:
+    if CAFFE in text and body.bottleneck:
         raise ValueError(
             "its config has style='caffe', the stride in the first 1 x 1 convolution of a block: "
             'torchvision and timm have it in the 3 x 3 one; give --to detectron2 or mmdet-backbone'
         )
 
 
-def _write_detectron2(weights: Weights, body: Backbone, caffe: bool) -> None:
+def _write_detectron2(weights: Weights, body: Backbone, text: str) -> None:
     if not body.is_resnet:
         raise ValueError(f'detectron2 has no {body.name}; give --to timm')
     resnet_to_detectron2(weights)
@@ -245,7 +265,7 @@ def _write_detectron2(weights: Weights, body: Backbone, caffe: bool) -> None:
         DEPTH=body.config['depth'],
         STEM_OUT_CHANNELS=width,
         RES2_OUT_CHANNELS=width * (4 if body.bottleneck else 1),
-        STRIDE_IN_1X1=caffe,
+        STRIDE_IN_1X1=CAFFE in text,
     )
     weights.notes.append(
         'detectron2, MODEL.RESNETS: '
@@ -256,7 +276,7 @@ def _write_detectron2(weights: Weights, body: Backbone, caffe: bool) -> None:
     )
 
 
-_WRITERS: dict[str, Callable[[Weights, Backbone, bool], None]] = {
+_WRITERS: dict[str, Callable[[Weights, Backbone, str], None]] = {
     'mmdet-backbone': _write_as_is,
     'torchvision': _write_torchvision,
     'timm': _write_timm,

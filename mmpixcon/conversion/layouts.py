@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mmpixcon.models.detectors.wrapper import DetectorWrapper
 
-from .backbones import CLASSIFIER, resnet_from_detectron2, swin_from_timm
+from .backbones import CLASSIFIER, TIMM_PREFIX, resnet_from_detectron2, swin_from_timm
 from .detr import official_variant, read_official, siamese_to_official
 from .weights import Weights, top_modules
 
@@ -89,7 +89,7 @@ def _read_mmdet(weights: Weights, backbone_only: bool, momentum: bool) -> None:
         _take_momentum(weights)
         return
     if not weights.has(BODY):
-        # A bare Swin transformer. A bare ResNet has torchvision's names.
+        # A bare Swin transformer or timm model. A bare ResNet has torchvision's names.
         weights.rename(lambda name: BODY + name)
     if backbone_only and not weights.has(f'{BODY}layer4.'):
         # The last stage of a C4 detector is in its head.
@@ -256,8 +256,12 @@ SOURCES = {
         _read_detectron2,
     ),
     'mmdet': Source(
-        'mmdet, mmselfsup, mmpretrain and this project, with backbone., or a bare Swin of theirs',
-        lambda w: w.has('backbone.conv1.', 'backbone.patch_embed.', 'patch_embed.projection.'),
+        'mmdet, mmselfsup, mmpretrain and this project, with backbone., or a bare Swin or '
+        'TIMMBackbone of theirs',
+        lambda w: w.has(
+            *('backbone.conv1.', 'backbone.patch_embed.', 'patch_embed.projection.'),
+            *(f'{BODY}{TIMM_PREFIX}', TIMM_PREFIX),
+        ),
         _read_mmdet,
     ),
     'torchvision': Source(

@@ -20,6 +20,11 @@ def method_of(path: Path) -> str:
     return path.relative_to(CONFIGS).parts[0]
 
 
+def backbone_name(backbone: dict) -> str:
+    """What names of configs say of a backbone: r50, lite0."""
+    return f'r{backbone["depth"]}' if 'depth' in backbone else backbone['arch']
+
+
 def shipped_config(name: str, data_root: Path, work_dir: Path, **options: object) -> Config:
     """A shipped config, pointed at data, without worker processes.
 
@@ -72,4 +77,4 @@ FINETUNE = sorted(p for p in CONFIGS.glob('finetune/*.py') if p != CITYSCAPES)
 
 
 # Whole detectors from a checkpoint: see test_finetune_detr.py.
-DETRS = [p for p in FINETUNE if re.search(r'detr.*_8xb4-|detr-pretrained_', p.stem)]
+DETRS = [p for p in FINETUNE if re.search(r'detr.*(_8xb4-|-pretrained_)', p.stem)]

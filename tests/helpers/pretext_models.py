@@ -71,15 +71,18 @@ def plrc(**options):
     return build(cfg | options)
 
 
-def samples(batch=4, apart=(), n=2, size=32):
-    """Square views of images of 64 x 48: the left and the right two thirds, mirrored."""
+def samples(batch=4, apart=(), n=2, size=32, width=None):
+    """Views of images of 64 x 48: the left and the right two thirds, mirrored; square ones."""
+    width = width or size
     batch_samples = []
     for i in range(batch):
-        first = np.diag([size / 42, size / 48, 1.0])
+        first = np.diag([width / 42, size / 48, 1.0])
         start = 22 if i not in apart else 2000
-        second = np.array([[-size / 42, 0, size * (1 + start / 42)], [0, size / 48, 0], [0, 0, 1]])
+        second = np.array(
+            [[-width / 42, 0, width * (1 + start / 42)], [0, size / 48, 0], [0, 0, 1]]
+        )
         meta = GridRegions(n)(dict(ori_shape=(48, 64)))
-        views = dict(homography_matrix=[first, second], img_shape=[(size, size)] * 2)
+        views = dict(homography_matrix=[first, second], img_shape=[(size, width)] * 2)
         batch_samples.append(SelfSupDataSample(metainfo=meta | views))
     return batch_samples
 

@@ -16,7 +16,8 @@ from mmpixcon.conversion import convert
 from mmpixcon.conversion.backbones import identify
 from mmpixcon.conversion.layouts import METHOD
 from mmpixcon.registry import MODELS
-from tests.helpers.conversion import backbone, prefixed, same
+from tests.helpers.conversion import backbone, prefixed, randomized, same
+from tests.helpers.timm_models import FAMILIES, timm_backbone
 
 timm = pytest.importorskip('timm', reason='requirements/tests.txt')
 safetensors = pytest.importorskip('safetensors.torch', reason='requirements/tests.txt')
@@ -278,3 +279,51 @@ def test_strides_of_caffe(name: str, tmp_path: Path) -> None:
             convert(path, 'torchvision', tmp_path / 'out.pth')
     note = convert(path, 'detectron2', tmp_path / 'd2.pth').weights.notes[0]
     assert 'STRIDE_IN_1X1 True' in note
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_a_backbone_of_timm_goes_back(family: str, tmp_path: Path) -> None:
+    name, settings, indices = FAMILIES[family]
+    # timm builds models in single precision.
+    ours = randomized(timm_backbone(family)).float()
+    path, out = tmp_path / 'epoch_1.pth', tmp_path / 'out.safetensors'
+    state = prefixed(ours.state_dict(), 'backbone.') | {'bbox_head.fc.bias': torch.zeros(1)}
+    cfg = f"backbone=dict(model_name='{name}', type='mmpixcon.TIMMBackbone')"
+    torch.save(dict(state_dict=state, meta=dict(cfg=cfg)), path)
+    done = convert(path, 'timm', out)
+    assert (done.source, done.backbone) == ('mmdet', 'timm model')
+    assert done.weights.left_out == {'bbox_head.fc.bias': 'not of the backbone'}
+    assert f"timm.create_model('{name}', num_classes=0, checkpoint_path=...)" in done.table()
+    theirs = timm.create_model(name, num_classes=0, checkpoint_path=str(out), **settings)
+    theirs.train(False)
+    # The size that the model has by itself, where the options for other sizes make no difference.
+    images = torch.randn(1, 3, *theirs.pretrained_cfg['input_size'][1:])
+    with torch.no_grad():
+        maps = theirs.forward_intermediates(
+            images, indices=list(indices), intermediates_only=True, output_fmt='NCHW'
+        )
+        assert all(torch.equal(a, b) for a, b in zip(ours(images), maps, strict=True))
+        last = theirs.forward_features(images)
+        assert torch.equal(last, ours.timm_model.forward_features(images)) and last.std() > 1e-3
+
+    back = timm_backbone(family, checkpoint_path=str(out))
+    back.init_weights()
+    assert same(back.state_dict(), dict(ours.state_dict()))
+    bare = convert(path, 'mmdet-backbone', tmp_path / 'bare.pth').out
+    again = convert(bare, 'timm', tmp_path / 'again.pth')
+    assert "create_model('NAME'" in again.table()
+    assert same(torch.load(again.out, weights_only=True), dict(theirs.state_dict()))
+
+
+def test_a_backbone_of_timm_elsewhere(tmp_path: Path) -> None:
+    ours = timm_backbone('resnet')
+    path = tmp_path / 'mean.pth'
+    momentum = {k: torch.full_like(v, 2) for k, v in ours.state_dict().items()}
+    state = prefixed(ours.state_dict(), 'backbone.')
+    state |= prefixed(momentum, 'momentum_encoder.backbone.')
+    torch.save(dict(state_dict=state), path)
+    done = convert(path, 'timm', tmp_path / 'out.pth', momentum=True)
+    assert all((v == 2).all() for v in torch.load(done.out, weights_only=True).values())
+    for target in ('torchvision', 'detectron2'):
+        with pytest.raises(ValueError, match=r'timm model.*give --to timm'):
+            convert(path, target, tmp_path / 'none.pth')

@@ -26,6 +26,7 @@ from tests.helpers.configs import (
     PRETRAIN,
     REGION_PRETEXTS,
     ROOT,
+    backbone_name,
     method_of,
 )
 
@@ -47,9 +48,9 @@ def test_config_says_what_its_name_says(path):
     assert ('FrozenDetector' in cfg.model.type) == frozen
     assert ('DN' in detector.type) == ('dn-' in path.stem)
     assert ('-dc5' in path.stem) == (detector.backbone.get('dilations', [1])[-1] == 2) or (
-        detector.backbone.depth == 18
+        detector.backbone.get('depth') == 18
     )
-    assert path.stem.replace('-dc5_', '_').count(f'_r{detector.backbone.depth}_') == 1
+    assert path.stem.replace('-dc5_', '_').count(f'_{backbone_name(detector.backbone)}_') == 1
     batch = cfg.train_dataloader.batch_size
     assert f'xb{batch}-' in path.stem
     epochs = {'1x': 12}.get(path.stem.rsplit('_', 1)[0].split('-')[-1], cfg.train_cfg.max_epochs)
@@ -168,11 +169,14 @@ def test_finetuning_takes_a_backbone_and_lasts_as_its_name_says(path):
         assert cfg.auto_scale_lr.base_batch_size == 16
     pretrained = cfg.model.backbone.init_cfg
     assert (pretrained.type, pretrained.prefix) == ('Pretrained', 'backbone.')
-    # All of the backbone learns, batch norm included.
-    assert cfg.model.backbone.frozen_stages == -1 and not cfg.model.backbone.norm_eval
+    # All of the backbone learns, batch norm included; of one from ImageNet, not the stem.
+    lite = '_lite0_' in path.stem
+    frozen = cfg.model.backbone.frozen_stages, cfg.model.backbone.norm_eval
+    assert frozen == ((1, True) if lite else (-1, False))
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
-    assert all(p.requires_grad for p in model.backbone.parameters())
+    still = {n.split('.')[1] for n, p in model.backbone.named_parameters() if not p.requires_grad}
+    assert still == ({'0'} if lite else set())
 
 
 @pytest.mark.slow
@@ -208,7 +212,7 @@ def check_plrc(cfg: Config, stem: str) -> None:
     assert model.sampler.type == f'mmpixcon.{sampler}'
     assert model.sampler.resolution == int(named.get('res', 64))
     assert model.sampler.get('num_regions', 16) == 16
-    small = '_r18_' in stem
+    small = '_1xb32-' in stem
     points = int(named.get('p', 8 if small else 16))
     points = dict(region=None, point=16 * points).get(level, points)
     assert model.sampler.get('num_points') == points
@@ -273,12 +277,13 @@ def check_views_without_negatives(cfg: Config, stem: str, small: bool) -> None:
     """Barlow Twins and VICReg: crops, normalization, projector, rates."""
     views = cfg.train_dataloader.dataset.pipeline[1].views
     assert [view[0].crop_ratio_range for view in views] == [(0.4, 1.0)] * 2
-    np.testing.assert_allclose(
-        cfg.model.data_preprocessor.mean, 255 * np.array([0.49, 0.468, 0.414])
+    pixels = dict(
+        mean=255 * np.array([0.49, 0.468, 0.414]), std=255 * np.array([0.286, 0.278, 0.297])
     )
-    np.testing.assert_allclose(
-        cfg.model.data_preprocessor.std, 255 * np.array([0.286, 0.278, 0.297])
-    )
+    if '_lite0_' in stem:
+        pixels = dict(mean=[127] * 3, std=[128] * 3)
+    for key, values in pixels.items():
+        np.testing.assert_allclose(cfg.model.data_preprocessor[key], values)
     neck = cfg.model.neck
     assert (neck.num_layers, neck.hid_channels, neck.out_channels, neck.with_last_bn) == (
         *((3, 512, 512) if small else (3, 2048, 2048)),
@@ -302,7 +307,7 @@ def test_pretraining_config_says_what_its_name_says(path):
     cfg = Config.fromfile(path)
     backbone = cfg.model.backbone
     if 'swin' not in path.stem:
-        assert f'_r{backbone.depth}_' in path.stem
+        assert f'_{backbone_name(backbone)}_' in path.stem
     gpus, batch = path.stem.split('_')[2].split('-')[0].split('xb')
     assert cfg.train_dataloader.batch_size == int(batch)
     accumulated = int(dict(re.findall(r'-(accum)(\d+)', path.stem)).get('accum', 1))
@@ -315,7 +320,7 @@ def test_pretraining_config_says_what_its_name_says(path):
         assert (epochs, schedule.milestones, schedule.gamma) == (200, [120, 160], 0.1)
     else:
         assert (schedule.T_max, schedule.end) == (epochs - 10 * len(warm_up), epochs)
-    small = backbone.get('depth') == 18 and 'imagenet' not in path.stem
+    small = '_1xb32-' in path.stem
     pipeline = cfg.train_dataloader.dataset.pipeline
     views = next(step for step in pipeline if 'ContrastViews' in step.type).views
     assert [view[0].scale for view in views[:2]] == [96 if small else 224] * 2

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.registry import DATASETS, MODELS
-from tests.helpers.configs import CONFIGS, REGION_PRETEXTS, method_of
+from tests.helpers.configs import CONFIGS, REGION_PRETEXTS, backbone_name, method_of
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,10 @@ def test_config_says_what_its_name_says(path):
     assert cfg.model.type == f'mmpixcon.{MODEL[method_of(path)]}'
     assert method.startswith(method_of(path).replace('_', '-'))
     detector_cfg = cfg.model.detector
-    assert backbone == f'r{detector_cfg.backbone.depth}'
+    assert backbone == backbone_name(detector_cfg.backbone)
+    if backbone == 'lite0':
+        assert not detector_cfg.as_two_stage
+        assert detector_cfg.backbone.init_cfg.checkpoint == 'efficientnet-lite://lite0'
     full = backbone == 'r50'
     if full:
         assert (detector_cfg.type, detector_cfg.num_queries) == DETECTORS[detector]
@@ -95,6 +98,7 @@ def test_config_says_what_its_name_says(path):
         )
     assert detector_cfg.get('num_feature_levels', 1) == {
         'deformable-detr': 4 if full else 3,
+        'deformable-detr-one-stage': 3,
         'dab-deformable-detr': 4,
         'dn-deformable-detr': 4,
     }.get(detector, 1)

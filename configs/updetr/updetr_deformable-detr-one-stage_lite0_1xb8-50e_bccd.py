@@ -1,0 +1,9 @@
+# UP-DETR on the small one-stage Deformable DETR, whose frozen backbone knows ImageNet.
+_base_ = [
+    '../_base_/models/deformable-detr-one-stage_lite0.py',
+    '../_base_/datasets/regions_bccd.py',
+    'mmdet::_base_/default_runtime.py',
+]
+model = dict(_delete_=True, **_base_.region_updetr, detector=_base_.model)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.updetr_steps.values()]))
+optim_wrapper = _base_.region_optim_wrapper
