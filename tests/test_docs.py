@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
 
 from mmpixcon import registry
+from mmpixcon.models.backbones.pixel_check import check_pixels
 from mmpixcon.registry import DATASETS, MODELS
 from tests.helpers.configs import CONFIGS, ROOT
 
@@ -246,6 +249,32 @@ def test_configs_of_own_data_are_read(tmp_path):
     assert photos.train_dataloader.dataset.type == 'mmpixcon.UnlabelledDataset'
     assert photos.train_dataloader.dataset.data_prefix == dict(img_path='')
     assert photos.train_dataloader.dataset.pipeline[0].type
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['faster-rcnn', 'dinov2_faster-rcnn', 'mocov2'])
+def test_examples_over_timm(name):
+    pytest.importorskip('timm', reason="pip install 'mmpixcon[timm]'")
+    cfg = Config.fromfile(DOCS / 'examples' / f'timm_{name}.py')
+    assert cfg.model.backbone.pretrained
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    model = MODELS.build(cfg.model)
+    # Their pixels are those that the weights know.
+    check_pixels(model)
+    model.backbone.pretrained = False
+    model.init_weights()
+    model.train()
+    if name == 'mocov2':
+        losses = model.loss([torch.randn(2, 3, 64, 64) for _ in range(2)], [])
+    else:
+        batch = demo_mm_inputs(1, [(3, 64, 96)], num_classes=3)
+        losses = model(**model.data_preprocessor(batch, True), mode='loss')
+        assert model.neck(model.backbone(torch.randn(1, 3, 64, 96)))[0].shape == (1, 64, 16, 24)
+    total = sum(sum(v) if isinstance(v, list) else v for k, v in losses.items() if 'loss' in k)
+    total.backward()
+    learns = [weight for weight in model.backbone.parameters() if weight.requires_grad]
+    assert (learns == []) == ('dinov2' in name)
+    assert all(weight.grad is not None for weight in learns)
 
 
 def test_the_example_of_a_method_keeps_the_contracts(scenes_root, monkeypatch):
