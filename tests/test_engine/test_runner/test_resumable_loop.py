@@ -16,8 +16,10 @@ FINITE = {'sampler': {'type': 'DefaultSampler', 'shuffle': True}}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('loader', [{}, ASPECT, FINITE, {**ASPECT, **FINITE}])
-@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize(
+    ('workers', 'loader'),
+    [(0, {}), (0, ASPECT), (0, FINITE), (0, {**ASPECT, **FINITE}), (2, {})],
+)
 def test_data_go_on_in_the_same_order(
     tiny_runner: Callable[..., Runner], loader: dict, workers: int
 ) -> None:
