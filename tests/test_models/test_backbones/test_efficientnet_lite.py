@@ -53,10 +53,22 @@ def test_frozen_stages_and_statistics_stay():
 
 def test_the_last_map_of_stride_16():
     images = torch.randn(1, 3, 64, 96)
-    shapes = [
-        tuple(level.shape[2:]) for level in EfficientNetLite(strides=(2, 1, 2, 2, 2, 1))(images)
+    stock = EfficientNetLite().eval()
+    backbone = EfficientNetLite(strides=(2, 1, 2, 2, 2, 1)).eval()
+    # The same weights under the same names.
+    backbone.load_state_dict(stock.state_dict(), strict=True)
+    *fine, last = backbone(images)
+    expected = stock(images)[:2]
+    assert [tuple(level.shape[1:]) for level in (*fine, last)] == [
+        *((40, 8, 12), (112, 4, 6), (320, 4, 6)),
     ]
-    assert shapes == [(8, 12), (4, 6), (4, 6)]
+    assert all(a.equal(b) for a, b in zip(fine, expected, strict=True))
+    inside, outside = backbone.layers[5][0].depthwise_conv, stock.layers[5][0].depthwise_conv
+    cells = torch.randn(1, 672, 4, 6)
+    # Padding is that of the stride: the rows and columns that both see whole.
+    a, b = inside.conv(cells), outside.conv(cells)
+    assert (a.shape[2:], b.shape[2:]) == ((4, 6), (2, 3))
+    torch.testing.assert_close(a[:, :, 1::2, 1::2], b)
     with pytest.raises(ValueError, match='strides must be 6 numbers'):
         EfficientNetLite(strides=(1, 2, 2, 1))
 
