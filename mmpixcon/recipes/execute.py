@@ -213,7 +213,8 @@ class Execution:
             options,
             checkpoints[stage.checkpoint] if stage.checkpoint else None,
             self._root(stage),
-            resume=stage.run == 'train' and before is not None,
+            resume=stage.run == 'train'
+            and ((folder / POINTER).is_file() or any(folder.glob('*.pth'))),
         )
         start = time.monotonic()
         try:
