@@ -27,6 +27,11 @@ if 'PYTEST_XDIST_WORKER_COUNT' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', str(threads))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: tests wait for programs, disks and time limits as well."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files first that run programs and trainings.
 
