@@ -230,7 +230,7 @@ FASTER = dict(
 @pytest.mark.parametrize(
     ('name', 'option'),
     [
-        pytest.param('detco/detco_r18_1xb32-100e', 'compile', marks=pytest.mark.slow),
+        ('detco/detco_r18_1xb32-100e', 'compile'),
         *((name, 'channels_last') for name in NAMES[:4]),
     ],
 )
