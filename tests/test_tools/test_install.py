@@ -63,6 +63,15 @@ def test_install_train_uninstall(
     assert torch.load(checkpoint, weights_only=True)['meta']['iter'] == 4
     assert log.count(mmpixcon_ops.describe_operators()) == 1
 
+    if not editable:
+        # The command, in a folder with nothing of the checkout.
+        printed = env.run('-m', 'mmpixcon', 'check', ROOT / 'examples' / 'bccd', '--json')
+        assert '"images": 205' in printed
+        photo = ROOT / 'examples' / 'bccd' / 'images' / 'BloodImage_00000.jpg'
+        printed = env.run('-m', 'mmpixcon', 'detect', checkpoint, photo, '--threshold', 0)
+        assert 'detections of at least 0 in 1 images' in printed
+        assert (env.work / 'work_dirs' / 'detect' / 'pictures' / f'{photo.stem}.jpg').is_file()
+
     # The checkpoint under the stock config, by mmdet without mmpixcon.
     stock = ROOT / 'configs' / 'stock' / 'faster-rcnn_r18_fpn_1xb8-12e_scenes.py'
     log = env.run(
