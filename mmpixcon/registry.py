@@ -10,14 +10,32 @@ another scope (``mmselfsup``, ``mmengine``) finds ``mmpixcon.Something``.
 """
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 from mmdet import registry as _mmdet
 from mmengine.registry import DefaultScope, Registry
 
 
+class _Registry(Registry):
+    """Looks names up in mmselfsup, too, where neither mmpixcon nor mmdet nor mmengine has them.
+
+    The parts of a pretraining config that another package takes as ``_base_ = 'mmpixcon::...'``
+    all stand in the scope mmpixcon, those of mmselfsup as well.
+    """
+
+    def get(self, key: str) -> Any:
+        """Find what is registered under a name; None if nothing is."""
+        found = super().get(key)
+        if found is None and '.' not in key and self.parent is not None:
+            root = self.parent.parent
+            other = root.children.get('mmselfsup') if root is not None else None
+            found = other.get(key) if other is not None else None
+        return found
+
+
 def _child(parent: Registry, *locations: str) -> Registry:
     """Make the mmpixcon child of one of mmdet's registries."""
-    registry = Registry(
+    registry = _Registry(
         parent.name,
         build_func=parent.build_func,
         parent=parent,

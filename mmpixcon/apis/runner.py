@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from mmpixcon.datasets.checks.configs import check_annotations
 from mmpixcon.datasets.checks.problems import describe
-from mmpixcon.datasets.data_files import check_data_files, packs_rgb, set_data_root
+from mmpixcon.datasets.data_files import STAGES, check_data_files, packs_rgb, set_data_root
 from mmpixcon.engine.checkpoint.safe_files import find_newest_checkpoint
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
 from mmpixcon.models.backbones.pixel_check import check_pixels
@@ -149,6 +149,11 @@ def make_safe(cfg: Config) -> None:
     saving = cfg.default_hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
     if saving and saving.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook'):
         saving['type'] = 'mmpixcon.SafeCheckpointHook'
+    for stage in STAGES:
+        # mmengine passes it on to the function where a config is a base of another package.
+        collate = (cfg.get(f'{stage}_dataloader') or {}).get('collate_fn')
+        if isinstance(collate, dict):
+            collate.pop('_scope_', None)
     loop = cfg.get('train_cfg') or {}
     if loop.get('type') == 'IterBasedTrainLoop':
         loop['type'] = 'mmpixcon.ResumableIterBasedTrainLoop'

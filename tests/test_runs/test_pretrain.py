@@ -326,3 +326,23 @@ def test_amp_of_the_command_line(name, scenes_root, tmp_path, monkeypatch):
     state = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)
     assert 'loss_scaler' in state['optimizer']
     assert all(v.dtype != torch.bfloat16 for v in state['state_dict'].values())
+
+
+def test_as_a_base_of_another_package(tmp_path):
+    """Photos in a folder, as docs/extending.md has it: each part stands in the scope mmpixcon."""
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        "_base_ = 'mmpixcon::moco/mocov2_r18_1xb32-100e_bccd.py'\n"
+        'train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,\n'
+        f"    dataset=dict(data_root='{ROOT}/examples/bccd/images', ann_file='', indices=8,\n"
+        "        data_prefix=dict(img_path='')))\n"
+        'train_cfg = dict(max_epochs=1)\n'
+    )
+    cfg = Config.fromfile(path)
+    cfg.work_dir = str(tmp_path / 'run')
+    cfg.visualizer.name = str(tmp_path)
+    cfg.default_hooks.logger.interval = 1
+    runner = build_runner(cfg)
+    runner.train()
+    losses = scalars(runner, 'train/loss')
+    assert len(losses) == 2 and all(0 < loss < 10 for loss in losses)

@@ -43,7 +43,9 @@ log_processor = dict(
     window_size=10, custom_cfg=[dict(data_src='', method='mean', window_size='global')]
 )
 visualizer = dict(
-    type='mmselfsup.SelfSupVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
+    type='mmselfsup.SelfSupVisualizer',
+    vis_backends=[dict(type='LocalVisBackend')],
+    name='visualizer',
 )
 log_level = 'INFO'
 load_from = None
