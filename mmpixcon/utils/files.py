@@ -35,11 +35,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file as :func:`replacing` does.
+    """Write a file as :func:`replacing` does, after its content has reached the disk.
 
     Args:
         path (Path): file, in a folder that exists; replaced if it is there.
         data (bytes): content.
     """
-    with replacing(path) as part:
-        part.write_bytes(data)
+    with replacing(path) as part, part.open('wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

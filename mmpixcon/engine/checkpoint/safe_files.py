@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 import zipfile
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
+
+from mmpixcon.utils.files import replace_file
 
 #: File with the path of the last checkpoint, which mmengine writes.
 POINTER = 'last_checkpoint'
@@ -35,25 +36,19 @@ class AtomicBackend(LocalBackend):
         """
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'{path.name}.{os.getpid()}.part')
         try:
-            with part.open('wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except BaseException as error:
-            part.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in _FULL:
-                free = shutil.disk_usage(path.parent).free
-                raise OSError(
-                    error.errno,
-                    f'the disk is full: {path.name} needs {len(obj) / 1e6:.0f} MB, and '
-                    f'{path.parent} has {free / 1e6:.0f} MB left. Make room and go on with '
-                    '--resume; default_hooks.checkpoint.max_keep_ckpts keeps fewer files, '
-                    'default_hooks.checkpoint.out_dir puts them elsewhere',
-                ) from error
-            raise
+            replace_file(path, obj)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            free = shutil.disk_usage(path.parent).free
+            raise OSError(
+                error.errno,
+                f'the disk is full: {path.name} needs {len(obj) / 1e6:.0f} MB, and {path.parent} '
+                f'has {free / 1e6:.0f} MB left. Make room and go on with --resume; '
+                'default_hooks.checkpoint.max_keep_ckpts keeps fewer files, '
+                'default_hooks.checkpoint.out_dir puts them elsewhere',
+            ) from error
 
 
 #: Name of :class:`AtomicBackend` in ``backend_args``.
@@ -139,7 +134,10 @@ def find_newest_checkpoint(folder: str | Path) -> tuple[Path | None, list[str]]:
         reverse=True,
     )
     first = pointed_checkpoint(folder)
-    if first is not None:
+    if first is not None and _step(first) is None:
+        # Of another naming: the numbers do not compare.
+        candidates.insert(0, first)
+    elif first is not None:
         newer = [path for path in candidates if (_step(path) or 0) > (_step(first) or 0)]
         older = [path for path in candidates if path not in (first, *newer)]
         candidates = [*newer, first, *older]
