@@ -1,17 +1,4 @@
 # PixCon on the small Deformable DETR with an EfficientNet-Lite0 from ImageNet.
-_base_ = [
-    '../_base_/models/deformable-detr_lite0.py',
-    '../_base_/datasets/bccd.py',
-    '../_base_/pixcon.py',
-    'mmdet::_base_/default_runtime.py',
-]
-# A choice, not measured: the level of about as many cells as the full config's, stride 16.
-model = dict(_base_.pixcon_model, _delete_=True, detector=_base_.model, levels=(0,))
-model['detector'].bbox_head.num_classes = _base_.num_classes
-pipeline = [_base_.load_image, _base_.load_annotations, _base_.views]
-train_dataloader = dict(
-    dataset=dict(
-        type='mmpixcon.RobustCocoDataset', pipeline=pipeline, filter_cfg=dict(filter_empty_gt=False)
-    )
-)
-val_dataloader = test_dataloader = dict(dataset=dict(type='mmpixcon.RobustCocoDataset'))
+_base_ = ['pixcon_deformable-detr_r18_1xb8-24e_bccd.py', '../_base_/models/lite0.py']
+model = dict(detector=_base_.lite0_deformable_detr)
+optim_wrapper = dict(paramwise_cfg=_base_.lite0_paramwise)

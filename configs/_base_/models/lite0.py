@@ -12,3 +12,14 @@ lite0_pixels = dict(mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
 lite0_finetuned = dict(lite0_backbone, frozen_stages=1, norm_eval=True)
 # What is pretrained learns at a tenth of the rate of what is not.
 lite0_paramwise = dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))
+# The small detectors' parts that differ with it.
+lite0_faster_rcnn = dict(
+    data_preprocessor=lite0_pixels,
+    backbone=dict(lite0_finetuned, out_indices=(2, 3, 4, 5)),
+    neck=dict(in_channels=[24, 40, 112, 320]),
+)
+lite0_deformable_detr = dict(
+    data_preprocessor=lite0_pixels,
+    backbone=dict(lite0_finetuned, out_indices=(4, 5)),
+    neck=dict(in_channels=[112, 320]),
+)
