@@ -21,8 +21,8 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self'
     'model_wrapper_cfg',
     'runner_type',
 }
-# Read of a finished run, by people and by leaderboards.
-INFORMATION_KEYS = frozenset({'dataset_name'})
+# Read of a config and not by the run: by people, leaderboards and the check of the data.
+INFORMATION_KEYS = frozenset({'check_data', 'dataset_name'})
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -54,7 +54,7 @@ def check_compile(cfg: Config) -> None:
         return
     try:
         torch.compile(lambda: None, **value)
-    except Exception as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f'compile = {value!r}: {error}. Give True, False or arguments of torch.compile, as '
             "dict(mode='max-autotune')"

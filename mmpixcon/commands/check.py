@@ -5,30 +5,33 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mmpixcon.datasets.checks.annotations import LARGE, SMALL, clean_annotations
+from mmpixcon.datasets.checks.annotations import clean_annotations
 from mmpixcon.datasets.checks.categories import compare_classes
 from mmpixcon.datasets.checks.files import (
     SAMPLE,
     check_files,
     compare_files,
-    read_header,
     sample_of,
+    size_reader,
 )
 from mmpixcon.datasets.checks.problems import Report
 from mmpixcon.datasets.checks.problems import describe as describe_problems
-from mmpixcon.datasets.checks.sources import Source, find_sources
+from mmpixcon.datasets.checks.source import Source
+from mmpixcon.datasets.checks.sources import find_sources
 from mmpixcon.utils.files import replace_file
 from mmpixcon.utils.progress import track_progress
 from mmpixcon.utils.tables import format_table
 from mmpixcon.visualization.labels import draw_class_counts, draw_labels, draw_sizes
 
+# COCO's borders between small, medium and large objects, in pixels of area.
+SMALL, LARGE = 32**2, 96**2
 #: Exit status where a training must not begin.
 FATAL = 1
 #: Exit status where there is nothing that could be checked.
@@ -76,7 +79,7 @@ def check(
     size = int(match[1]), int(match[2])
     try:
         splits = [
-            check_source(source, None if every_file else SAMPLE, masks)
+            check_source(source, None if every_file else SAMPLE, size, masks)
             for source in find_sources(data, images)
         ]
     except (OSError, ValueError) as error:
@@ -98,12 +101,16 @@ def check(
     raise typer.Exit(FATAL if fatal else 0)
 
 
-def check_source(source: Source, number: int | None, masks: bool = False) -> Checked:
+def check_source(
+    source: Source, number: int | None, size: tuple[int, int], masks: bool = False
+) -> Checked:
     """Check the labels and photos of a split.
 
     Args:
         source (Source): labels.
         number (int, optional): photos to read; None reads all.
+        size (tuple[int, int]): width and height that photos are resized to fit into, where
+            objects are small, medium or large.
         masks (bool): whether masks are to be learned. Defaults to False.
 
     Returns:
@@ -113,17 +120,20 @@ def check_source(source: Source, number: int | None, masks: bool = False) -> Che
         OSError: A file cannot be read.
         ValueError: The labels are not what their format says.
     """
-
-    def size_of(name: str) -> tuple[int, int] | None:
-        header = read_header(source.images / name)
-        return header.shown_size if header else None
-
-    content, report = clean_annotations(source.read(), str(source.path), masks, size_of)
+    content, report = clean_annotations(
+        source.read(), str(source.path), masks, size_reader(source.images)
+    )
     if not report.fatal:
-        photos = sample_of(content['images'], number)
+        photos: Iterable[dict[str, Any]] = sample_of(content['images'], number)
         if number is None:
-            photos = list(track_progress(photos, f'{source.split}: photos', len(photos)))
+            photos = track_progress(photos, f'{source.split}: photos', len(content['images']))
         check_files(photos, source.images, report)
+        areas = resized_areas(content, size)
+        report.numbers |= {
+            'small objects': sum(area <= SMALL for area in areas),
+            'medium objects': sum(SMALL < area <= LARGE for area in areas),
+            'large objects': sum(area > LARGE for area in areas),
+        }
     return Checked(source, report, content)
 
 
@@ -163,13 +173,6 @@ def describe(splits: Sequence[Checked], size: tuple[int, int]) -> str:
         (name, *(split.report.numbers.get(name, '') for split in splits))
         for name in dict.fromkeys(key for split in splits for key in split.report.numbers)
     ]
-    for name, low, high in (
-        ('small objects', 0, SMALL),
-        ('medium objects', SMALL, LARGE),
-        ('large objects', LARGE, float('inf')),
-    ):
-        counts = [sum(low < area <= high for area in resized_areas(s, size)) for s in splits]
-        rows = [(name, *counts) if row[0] == name else row for row in rows]
     classes = dict.fromkeys(name for split in splits for name in split.report.classes)
     parts = [
         f'{first.format} labels, photos fit into {size[0]} x {size[1]} pixels',
@@ -187,17 +190,23 @@ def describe(splits: Sequence[Checked], size: tuple[int, int]) -> str:
     return '\n\n'.join(parts)
 
 
-def resized_areas(split: Checked, size: tuple[int, int]) -> list[float]:
-    """Areas of the objects in photos that are resized to fit, in pixels."""
-    if split.report.fatal:
-        return []
+def resized_areas(content: Mapping[str, Any], size: tuple[int, int]) -> list[float]:
+    """Measure the objects in photos that are resized to fit.
+
+    Args:
+        content (Mapping): COCO content.
+        size (tuple[int, int]): width and height.
+
+    Returns:
+        list[float]: areas in pixels, without crowds.
+    """
     scales = {
         image['id']: min(size[0] / image['width'], size[1] / image['height']) ** 2
-        for image in split.content['images']
+        for image in content['images']
     }
     return [
         entry['area'] * scales[entry['image_id']]
-        for entry in split.content['annotations']
+        for entry in content['annotations']
         if not entry['iscrowd']
     ]
 
@@ -224,7 +233,7 @@ def write_page(splits: Sequence[Checked], size: tuple[int, int], out: Path) -> P
     draw_class_counts(counts).savefig(out / 'classes.png', dpi=100)
     pictures['Objects of each class'] = 'classes.png'
     if good:
-        areas = {split.source.split: resized_areas(split, size) for split in good}
+        areas = {split.source.split: resized_areas(split.content, size) for split in good}
         draw_sizes(areas, size).savefig(out / 'sizes.png', dpi=100)
         pictures['Sizes'] = 'sizes.png'
     text = html.escape(describe(splits, size))

@@ -11,15 +11,13 @@ from .masks import clean_masks
 from .objects import clean_objects
 from .problems import Level, Report
 
-# COCO's borders between small, medium and large objects, in pixels of area.
-SMALL, LARGE = 32**2, 96**2
-
 
 def clean_annotations(
     content: dict[str, Any],
     name: str,
     with_masks: bool = False,
     size_of: SizeOf | None = None,
+    needs_objects: bool = True,
 ) -> tuple[dict[str, Any], Report]:
     """Check the content of a COCO file, and mend or leave out what can be.
 
@@ -30,6 +28,7 @@ def clean_annotations(
         with_masks (bool): whether masks will be learned. Defaults to False.
         size_of (Callable, optional): reads width and height of an image file that the annotations
             give none of. Defaults to None, none is read.
+        needs_objects (bool): whether the file is no use without objects. Defaults to True.
 
     Returns:
         tuple[dict, Report]: content to train on or to evaluate with, and what was wrong. After a
@@ -60,10 +59,10 @@ def clean_annotations(
     count(report, images, objects, categories)
     report.add(
         'nothing to learn',
-        Level.FATAL,
-        'no object is left of {count}',
+        Level.FATAL if needs_objects else Level.NOTE,
+        'no object can be used',
         count=0 if objects or report.fatal else max(len(content['annotations']), 1),
-        remedy='See the problems above; if there are none, the file has no annotations.',
+        remedy='See the other problems; if there are none, the file has no annotations.',
     )
     content = dict(content, images=images, annotations=objects, categories=categories)
     return content, report
@@ -75,11 +74,10 @@ def count(
     objects: list[dict[str, Any]],
     categories: list[dict[str, Any]],
 ) -> None:
-    """Write down how many images and objects there are, by class and size."""
+    """Write down how many images and objects there are."""
     single = [entry for entry in objects if not entry['iscrowd']]
     by_class = Counter(entry['category_id'] for entry in single)
     report.classes = {category['name']: by_class[category['id']] for category in categories}
-    areas = [entry['area'] for entry in single]
     with_objects = {entry['image_id'] for entry in single}
     most = Counter(entry['image_id'] for entry in single).most_common(1)
     report.numbers = {
@@ -87,8 +85,5 @@ def count(
         'images without objects': len(images) - len(with_objects),
         'objects': len(single),
         'crowds': len(objects) - len(single),
-        'small objects': sum(area < SMALL for area in areas),
-        'medium objects': sum(SMALL <= area <= LARGE for area in areas),
-        'large objects': sum(area > LARGE for area in areas),
         'most objects of an image': most[0][1] if most else 0,
     }

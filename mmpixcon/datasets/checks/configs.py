@@ -17,7 +17,7 @@ from mmpixcon.utils.files import replace_file
 
 from .annotations import clean_annotations
 from .categories import compare_classes
-from .files import check_files, read_header, sample_of
+from .files import check_files, sample_of, size_reader
 from .problems import BadDataError, Level, Report
 from .reading import read_coco
 
@@ -68,9 +68,11 @@ def check_annotations(cfg: Config, stages: Sequence[str]) -> list[Report]:
     reports = [report for report, _ in checked.values()]
     if any(report.fatal for report in reports):
         raise BadDataError(reports, SWITCH)
-    for path, (report, content) in checked.items():
+    for number, (path, (report, content)) in enumerate(checked.items(), 1):
         if any(problem.level is Level.MENDED for problem in report.problems):
-            mended = _use_mended(cfg, path, content)
+            # Files of several folders may have one name.
+            mended = Path(cfg.work_dir, 'annotations', f'{number}_{Path(path).name}')
+            _use_mended(cfg, path, mended, content)
             report.add('mended copy', Level.NOTE, f'it is read from {mended}', count=1)
     return reports
 
@@ -123,13 +125,12 @@ def _check(
 ) -> tuple[Report, dict[str, Any]]:
     """Check one COCO file and some of its images."""
     folder = Path(dataset.get('data_root') or '', (dataset.get('data_prefix') or {}).get('img', ''))
-
-    def size_of(name: str) -> tuple[int, int] | None:
-        header = read_header(folder / name)
-        return header.shown_size if header else None
-
     masks = stage == 'train' and _learns_masks(dataset)
-    content, report = clean_annotations(read_coco(path), path, masks, size_of)
+    # Photos to test on may have no labels.
+    needs_objects = stage != 'test'
+    content, report = clean_annotations(
+        read_coco(path, needs_objects), path, masks, size_reader(folder), needs_objects
+    )
     _use_classes(content, report, dataset)
     local = '://' not in str(folder) and folder.is_dir()
     if local and not report.fatal:
@@ -175,6 +176,8 @@ def _use_classes(content: dict[str, Any], report: Report, dataset: Mapping[str, 
             'told by name',
             count=len(order),
         )
+    # What the others are is said above.
+    report.classes = {name: report.classes[name] for name in order}
 
 
 def _note_empty(
@@ -216,11 +219,9 @@ def _note_empty(
     )
 
 
-def _use_mended(cfg: Config, path: str, content: dict[str, Any]) -> Path:
+def _use_mended(cfg: Config, path: str, mended: Path, content: dict[str, Any]) -> None:
     """Write a mended COCO file, and let data sets and metrics of the config read it."""
-    folder = Path(cfg.work_dir, 'annotations')
-    folder.mkdir(parents=True, exist_ok=True)
-    mended = folder / '_'.join(Path(path).parts[-2:])
+    mended.parent.mkdir(parents=True, exist_ok=True)
     replace_file(mended, json.dumps(content).encode())
     for stage in STAGES:
         for _, dataset in iter_datasets(cfg, stage):
@@ -229,7 +230,6 @@ def _use_mended(cfg: Config, path: str, content: dict[str, Any]) -> Path:
         for _, metric in iter_metrics(cfg, stage):
             if osp.normpath(str(metric.get('ann_file') or '')) == osp.normpath(path):
                 metric['ann_file'] = str(mended.resolve())
-    return mended
 
 
 def _learns_masks(dataset: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,23 @@ def read_header(path: str | Path) -> ImageFile | None:
             return ImageFile(image.size, orientation, image.mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+
+
+def size_reader(folder: Path) -> Callable[[str], tuple[int, int] | None]:
+    """Make what reads width and height of an image file, for labels that do not give them.
+
+    Args:
+        folder (Path): image folder.
+
+    Returns:
+        Callable: takes a file name, and returns None if the file cannot be read.
+    """
+
+    def size_of(name: str) -> tuple[int, int] | None:
+        header = read_header(folder / name)
+        return header.shown_size if header else None
+
+    return size_of
 
 
 def sample_of(images: Sequence[Any], number: int | None) -> list[Any]:

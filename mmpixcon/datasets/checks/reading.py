@@ -49,11 +49,13 @@ def read_json(path: str | Path) -> Any:
         ) from error
 
 
-def read_coco(path: str | Path) -> dict[str, Any]:
+def read_coco(path: str | Path, needs_objects: bool = True) -> dict[str, Any]:
     """Read a COCO annotation file.
 
     Args:
         path (str | Path): file.
+        needs_objects (bool): whether a list of annotations has to be there. Files of photos to
+            test on, such as COCO's test-dev, have none. Defaults to True.
 
     Returns:
         dict: content, with lists of dictionaries ``images``, ``annotations`` and ``categories``.
@@ -68,6 +70,8 @@ def read_coco(path: str | Path) -> dict[str, Any]:
             f'{path} is a list, as COCO has it for results. Annotations are an object with '
             f'{", ".join(PARTS)}.'
         )
+    if not needs_objects and isinstance(content, dict):
+        content.setdefault('annotations', [])
     missing = [part for part in PARTS if not isinstance(content.get(part), list)]
     if missing:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,11 +84,14 @@ def test_mended_data_train_and_evaluate(cfg, folder):
     change(folder, 'train.json', strip)
     change(folder, 'val.json', lambda content: content['categories'].reverse())
     kinds = {p.kind for r in check_annotations(cfg, ('train', 'val')) for p in r.problems}
-    mended = {'missing area', 'missing size', 'another order of the classes', 'mended copy'}
-    assert kinds == mended
-    assert cfg.train_dataloader.dataset.ann_file == str(
-        folder / 'run' / 'annotations' / f'{folder.name}_train.json'
-    )
+    assert kinds == {
+        'missing area',
+        'missing size',
+        'another order of the classes',
+        'mended copy',
+    }
+    mended = folder / 'run' / 'annotations' / '1_train.json'
+    assert cfg.train_dataloader.dataset.ann_file == str(mended)
     assert cfg.val_evaluator.ann_file == cfg.val_dataloader.dataset.ann_file
     runner = build_runner(cfg)
     dataset = runner.val_loop.dataloader.dataset
@@ -164,3 +168,47 @@ def test_problems_are_in_the_log_of_the_run(cfg, folder):
     log = next((folder / 'run').glob('*/*.log')).read_text()
     assert f'{folder}/train.json:\n' in log
     assert '1 box has no area (id 1 of image 10: [5, 6, 0, 10])' in log
+
+
+def test_files_of_one_name_are_not_mixed_up(cfg, folder):
+    """Two sets that both have to be mended, joined."""
+    shutil.copytree(folder / 'images', folder / 'more' / 'images')
+    content = json.loads((folder / 'train.json').read_text())
+    for entry in content['annotations']:
+        del entry['area']
+    (folder / 'train.json').write_text(json.dumps(content))
+    content['images'] = content['images'][:2]
+    (folder / 'more' / 'train.json').write_text(json.dumps(content))
+    one = cfg.train_dataloader.dataset
+    other = dict(one, data_root=str(folder / 'more'))
+    cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=[one, other])
+    check_annotations(cfg, ('train',))
+    files = [part.ann_file for part in cfg.train_dataloader.dataset.datasets]
+    assert [len(json.loads(Path(file).read_text())['images']) for file in files] == [6, 2]
+
+
+def test_photos_to_test_on_need_no_labels(cfg, folder):
+    """As COCO's test-dev, which has a list of images alone."""
+
+    def strip(content):
+        del content['annotations']
+
+    change(folder, 'val.json', strip)
+    (report,) = check_annotations(cfg, ('test',))
+    assert [p.kind for p in report.problems if p.kind != 'class without objects'] == [
+        'nothing to learn'
+    ]
+    with pytest.raises(ValueError, match='no list of annotations'):
+        check_annotations(cfg, ('val',))
+
+
+def test_a_subset_of_the_classes_to_evaluate_on(cfg, folder):
+    """Objects of classes that neither the training nor the config names are left out."""
+
+    def add(content):
+        content['categories'].append(dict(id=3, name='bird'))
+        content['annotations'].append(dict(content['annotations'][0], id=99, category_id=3))
+
+    change(folder, 'val.json', add)
+    _, val = check_annotations(cfg, ('train', 'val'))
+    assert [p.kind for p in val.problems] == ['class that is not in the config']

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mmpixcon.datasets.checks.annotations import clean_annotations
-from mmpixcon.datasets.checks.sources import find_sources, split_of
+from mmpixcon.datasets.checks.source import split_of
+from mmpixcon.datasets.checks.sources import find_sources
 
 VOC = """<annotation><filename>{name}</filename><size><width>80</width><height>60</height>
 <depth>3</depth></size>{objects}</annotation>"""
@@ -145,6 +146,19 @@ def test_yolo_beside_the_photos(unlabelled):
     # A photo without objects has an empty file, or none.
     (unlabelled / 'val' / '17.txt').write_text('')
     assert read(unlabelled) == dict(SPLITS, val=expected(range(16, 17)))
+
+
+def test_yolo_photos_of_one_name_in_two_folders(unlabelled):
+    for number, (name, x) in enumerate((('a', 0.25), ('b', 0.75)), 10):
+        for kind in ('images', 'labels'):
+            (unlabelled / kind / 'train' / name).mkdir(parents=True)
+        photo = unlabelled / 'images' / f'{number}.png'
+        photo.rename(unlabelled / 'images' / 'train' / name / 'same.png')
+        label = unlabelled / 'labels' / 'train' / name / 'same.txt'
+        label.write_text(f'0 {x} 0.5 0.1 0.1')
+    (unlabelled / 'classes.txt').write_text('cat\n')
+    boxes = read(unlabelled)['train']
+    assert boxes == [('a/same.png', 'cat', [16, 27, 8, 6]), ('b/same.png', 'cat', [56, 27, 8, 6])]
 
 
 def test_a_yolo_class_without_a_name(unlabelled):
