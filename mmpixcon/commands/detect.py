@@ -118,7 +118,7 @@ class Writer:
         self.detector = detector
         self.out = out
         self.threshold = threshold
-        self.counts: Counter[str] = Counter()
+        self.stems: Counter[str] = Counter()
         self.images: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
         (out / 'labels').mkdir(parents=True, exist_ok=True)
@@ -204,12 +204,9 @@ class Writer:
 
     def _free(self, path: Path) -> str:
         """Name outputs after the photo; photos of one name in two folders get a number."""
-        name, number = path.stem, 1
-        taken = {image['output'] for image in self.images}
-        while name in taken:
-            number += 1
-            name = f'{path.stem}_{number}'
-        return name
+        self.stems[path.stem] += 1
+        number = self.stems[path.stem]
+        return path.stem if number == 1 else f'{path.stem}_{number}'
 
     def _note(
         self, file_name: str, output: str, shape: tuple[int, ...], sample: DetDataSample
@@ -217,9 +214,7 @@ class Writer:
         """Keep the detections of an image in both formats."""
         height, width = shape[:2]
         key = len(self.images) + 1
-        self.images.append(
-            dict(id=key, file_name=file_name, width=width, height=height, output=output)
-        )
+        self.images.append(dict(id=key, file_name=file_name, width=width, height=height))
         found = sample.pred_instances
         lines = []
         for box, score, label in zip(
@@ -228,7 +223,6 @@ class Writer:
             if score < self.threshold:
                 continue
             x1, y1, x2, y2 = box
-            self.counts[self.detector.classes[label]] += 1
             self.annotations.append(
                 dict(
                     id=len(self.annotations) + 1,
@@ -252,7 +246,7 @@ class Writer:
             dict: COCO content with a ``score`` for each object.
         """
         content = dict(
-            images=[{k: v for k, v in image.items() if k != 'output'} for image in self.images],
+            images=self.images,
             annotations=self.annotations,
             categories=[
                 dict(id=number, name=name) for number, name in enumerate(self.detector.classes, 1)
@@ -278,8 +272,6 @@ class Writer:
         )
 
     def _rows(self) -> Iterator[tuple[str, int, int]]:
-        seen: dict[int, set[int]] = {}
-        for entry in self.annotations:
-            seen.setdefault(entry['category_id'], set()).add(entry['image_id'])
         for number, name in enumerate(self.detector.classes, 1):
-            yield name, self.counts[name], len(seen.get(number, ()))
+            images = [o['image_id'] for o in self.annotations if o['category_id'] == number]
+            yield name, len(images), len(set(images))

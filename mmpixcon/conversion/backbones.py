@@ -78,7 +78,7 @@ class Backbone:
     Attributes:
         name (str): 'resnet50', 'swin_t' and the like, or ``TIMM``; of a ResNet of another width
             than 64 it says so.
-        config (dict): Of mmdet's module; of a timm model nothing is known.
+        config (dict): config of mmdet's module, empty for a timm model.
         bottleneck (bool): Whether blocks have two convolutions where the stride may be.
     """
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from mmdet.apis import DetInferencer
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
 from typer.testing import CliRunner
 
-from mmpixcon.apis.detection import load_detector, tile_corners
+from mmpixcon.apis.detection import Detector, load_detector, tile_corners
 from mmpixcon.commands.app import app
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS, ROOT
@@ -91,20 +93,37 @@ def test_a_method_holds_the_same_detector(checkpoint, tmp_path):
     assert samples[0].pred_instances.bboxes.equal(samples[1].pred_instances.bboxes)
 
 
-def test_tiles(checkpoint):
+def test_tile_corners():
     assert tile_corners((480, 640), 640) == []
     assert tile_corners((480, 640), 400) == [(0, 0), (240, 0), (0, 80), (240, 80)]
-    detector = load_detector(checkpoint, device='cpu')
-    photo = cv2.imread(str(PHOTOS[0]))
-    found = detector.detect(photo, 400).pred_instances
-    # Those of the last tile are there, moved to its place.
-    alone = detector.detect(np.ascontiguousarray(photo[80:480, 240:640])).pred_instances
-    moved = alone.bboxes[0] + torch.tensor([240.0, 80.0, 240.0, 80.0])
-    distances = (found.bboxes - moved).abs().amax(1)
-    best = distances.argmin()
-    # A better one of the same object may have taken its place.
-    assert distances[best] < 1e-3 or (found.scores >= alone.scores[0]).any()
-    assert (found.bboxes[:, 2] <= 640.01).all() and (found.scores.diff() <= 0).all()
+    assert tile_corners((100, 500), 200) == [(0, 0), (160, 0), (300, 0)]
+
+
+def test_what_tiles_find_is_moved_and_found_once(monkeypatch):
+    """The whole image shows nothing; an object of color c is found in tiles that have all of it."""
+    image = np.zeros((480, 640, 3), np.uint8)
+    # In the lower right tile alone; in all four.
+    objects = {1: (500, 420, 540, 460), 2: (300, 200, 340, 240)}
+    for color, (x1, y1, x2, y2) in objects.items():
+        image[y1:y2, x1:x2] = color
+
+    def detect(self, part):
+        found = []
+        for color in objects if part.shape[0] < 480 else ():
+            rows, columns = np.nonzero(part[..., 0] == color)
+            if len(rows) == 1600:
+                found.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, color])
+        found = torch.tensor(found).reshape(-1, 5).float()
+        instances = InstanceData(
+            bboxes=found[:, :4], labels=found[:, 4].long(), scores=found[:, 4] / 10
+        )
+        return DetDataSample(pred_instances=instances)
+
+    monkeypatch.setattr(Detector, '_detect', detect)
+    found = Detector(None, ('a', 'b', 'c')).detect(image, 400).pred_instances
+    assert found.labels.tolist() == [2, 1]
+    assert found.bboxes.tolist() == [list(map(float, objects[key])) for key in (2, 1)]
+    assert len(Detector(None, ('a',)).detect(image).pred_instances) == 0
 
 
 def test_folders_videos_and_files_that_cannot_be_read(checkpoint, tmp_path):

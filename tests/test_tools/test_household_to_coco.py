@@ -55,7 +55,7 @@ def test_convert(clone):
 
 def test_what_is_close_is_not_evaluated_on():
     tool = load_tool(PATH)
-    # Photo 5 of 11 is none of the group of 1, but looks like it; 0, 5 and 10 are set apart.
+    # Photos 0, 5 and 10 are set apart. Photo 5 is not in the group of photo 1, but looks like it.
     differing = np.full((11, 11), 70.0)
     np.fill_diagonal(differing, 0)
     differing[1, 5] = differing[5, 1] = tool.APART - 1

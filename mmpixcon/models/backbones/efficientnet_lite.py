@@ -71,7 +71,7 @@ class EfficientNetLite(EfficientNet):
             ``drop_path_rate``, ``init_cfg``.
 
     Raises:
-        ValueError: ``arch`` is none of the three, or there are not six strides.
+        ValueError: ``arch`` is another one, or ``strides`` are not six.
 
     Examples:
         >>> backbone = EfficientNetLite(arch='lite0').eval()

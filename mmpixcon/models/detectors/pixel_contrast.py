@@ -112,7 +112,6 @@ class PixelContrastDetector(DetectorWrapper):
         self.momentum_encoder = MomentumEncoder(momentum, **self.online_encoder)
         update_after_steps(self)
         self.predictor = None
-        self.has_encoder = hasattr(self.detector, 'encoder')
         if beta > 0 and (predictor is not None or not self.has_encoder):
             predictor = dict(predictor or dict(type='mmpixcon.PixelPredictor'))
             predictor.setdefault('in_channels', self._neck_channels())
@@ -122,6 +121,11 @@ class PixelContrastDetector(DetectorWrapper):
     def online_encoder(self) -> dict[str, torch.nn.Module]:
         """f_e, what the momentum encoder follows."""
         return dict(backbone=self.detector.backbone, neck=self.detector.neck)
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether the detector has a transformer encoder, whose memory is gamma."""
+        return hasattr(self.detector, 'encoder')
 
     @property
     def _uses_cos(self) -> bool:
