@@ -95,3 +95,10 @@ def test_point_losses_agree_with_dense_ones(terms):
 def test_pipelines(bccd_root):
     out = run('pipelines.py', '--number', 2, '--rounds', 1)
     assert 'MoCo v2' in out and 'DetCo' in out and 'floor' in out
+
+
+def test_check_of_annotations():
+    output = run('check_annotations.py', '--images', 300)
+    assert re.match(
+        r'300 images, 2181 objects, \d+ MB: [\d.]+ s to read, [\d.]+ s to check', output
+    )

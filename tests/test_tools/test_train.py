@@ -121,6 +121,27 @@ def test_resume_before_the_first_checkpoint_keeps_load_from(
     assert slope == pytest.approx(w)
 
 
+def test_a_second_run_in_a_work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    train(tmp_path, '--cfg-options', 'train_cfg.max_iters=2')
+    printed = refused('train.py', CONFIG, '--work-dir', tmp_path)
+    assert f'{tmp_path} has checkpoints of a run before, such as iter_2.pth' in printed
+    assert weights(tmp_path / 'iter_2.pth') == pytest.approx(expected(4, 2))
+    log = train(tmp_path, '--overwrite', '--cfg-options', 'train_cfg.max_iters=1')
+    assert 'checkpoints of the run before are in' in log
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['iter_1.pth']
+    (before,) = tmp_path.glob('before_*')
+    assert weights(before / 'iter_2.pth') == pytest.approx(expected(4, 2))
+    # While a run has the folder, no other begins.
+    monkeypatch.setattr('fcntl.lockf', busy)
+    assert 'is in use by process' in refused('train.py', CONFIG, '--work-dir', tmp_path, '--resume')
+
+
+def busy(*arguments: object) -> None:
+    """Answer as the system does where another process holds the lock."""
+    raise BlockingIOError
+
+
 def test_the_learning_rate_follows_the_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
