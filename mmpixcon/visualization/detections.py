@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
+import matplotlib
 import numpy as np
+import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from mmengine.structures import InstanceData
 from torch import Tensor
+
+from mmpixcon.evaluation.detection_groups import group_detections
 
 # Of the four groups, as the paper's figure has them.
 QUADRANTS = (('right', 'unlabelled'), ('missed', 'wrong'))
@@ -61,3 +70,96 @@ def draw_quadrants(
                     axes.imshow(image)
                     axes.set_title(title, fontsize=8)
     return figure
+
+
+@dataclass(frozen=True)
+class PhotoDetections:
+    """What is annotated and what detectors find in a photo.
+
+    Attributes:
+        image (np.ndarray): RGB, uint8, (H, W, 3).
+        annotated (InstanceData): ``bboxes`` (m, 4), x1, y1, x2, y2 in pixels, and ``labels``.
+        found (dict[str, InstanceData]): ``bboxes``, ``labels`` and ``scores`` by detector.
+    """
+
+    image: np.ndarray
+    annotated: InstanceData
+    found: dict[str, InstanceData]
+
+
+def draw_beside_annotations(
+    photos: Sequence[PhotoDetections], classes: Sequence[str], threshold: float = 0.5
+) -> Figure:
+    """Draw annotations and the detections of several detectors side by side.
+
+    A detection is solid where its class and place are those of an annotation, dashed where they
+    are not; titles count them.
+
+    Args:
+        photos (Sequence[PhotoDetections]): a row each, with the same detectors.
+        classes (Sequence[str]): names of the classes.
+        threshold (float): least score of what is drawn. Defaults to 0.5.
+
+    Returns:
+        Figure: to be saved with ``savefig``.
+    """
+    names = list(photos[0].found)
+    height, width = photos[0].image.shape[:2]
+    cell = 4.2
+    size = (cell * (1 + len(names)), cell * len(photos) * height / width + 0.35 * len(photos) + 0.4)
+    figure = Figure(figsize=size, layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(photos), 1 + len(names), squeeze=False)
+    colors = [matplotlib.colormaps['Dark2'](number % 8) for number in range(len(classes))]
+    for row, photo in zip(panels, photos, strict=True):
+        objects = photo.annotated
+        _draw_boxes(row[0], photo.image, objects, torch.ones(len(objects)).bool(), colors)
+        row[0].set_title(f'annotated: {len(objects)}', fontsize=10)
+        for axes, name in zip(row[1:], names, strict=True):
+            found = photo.found[name]
+            found = found[found.scores >= threshold]
+            groups = group_detections(
+                found.bboxes, found.labels, found.scores, objects.bboxes, objects.labels
+            )
+            _draw_boxes(axes, photo.image, found, groups.right, colors)
+            right = int(groups.right.sum())
+            axes.set_title(
+                f'{name}: {right} right, {len(found) - right} wrong, '
+                f'{int(groups.missed.sum())} missed',
+                fontsize=10,
+            )
+    handles = [Line2D([], [], color=color, lw=2) for color in colors]
+    styles = [Line2D([], [], color='black', lw=2, ls=style) for style in ('-', '--')]
+    figure.legend(
+        handles + styles,
+        [*classes, 'right: class, and an IoU of 0.5', 'wrong'],
+        loc='outside lower center',
+        ncols=len(handles) + 2,
+        frameon=False,
+    )
+    return figure
+
+
+def _draw_boxes(
+    axes: Axes,
+    image: np.ndarray,
+    objects: InstanceData,
+    right: Tensor,
+    colors: Sequence[tuple[float, float, float, float]],
+) -> None:
+    axes.imshow(image)
+    axes.axis('off')
+    for (x1, y1, x2, y2), label, is_right in zip(
+        objects.bboxes.tolist(), objects.labels.tolist(), right.tolist(), strict=True
+    ):
+        axes.add_patch(
+            Rectangle(
+                (x1, y1),
+                x2 - x1,
+                y2 - y1,
+                fill=False,
+                color=colors[label],
+                lw=1.8,
+                ls='-' if is_right else '--',
+            )
+        )

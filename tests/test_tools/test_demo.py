@@ -1,52 +1,74 @@
-"""The demo, on few images and for one epoch."""
+"""The demo, on few images and for few steps."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
-from pathlib import Path
+import sys
 
 import pytest
 from modelindex.load_model_index import load
 
 from tests.helpers.configs import ROOT
-from tests.helpers.processes import run_tool
 
 pytestmark = pytest.mark.slow
-ROWS = ('Deformable DETR', 'PLRC, Deformable DETR', 'PLRC, Deformable DETR + PixCon')
+ROWS = ('random weights, Faster R-CNN', 'VICReg, Faster R-CNN')
+PICTURES = {'detections.png', 'curves.png', 'results.png', 'cost.png', 'pretraining.png'}
+# The demo's own recipe with few steps a stage. Paths start from the folder of the recipe.
+SHORT = f"""
+_base_ = r'{ROOT / 'configs' / 'recipes' / 'demo.py'}'
+vicreg = r'{ROOT / 'configs' / 'vicreg' / 'vicreg_r18_1xb32-100e_bccd.py'}'
+faster_rcnn = r'{ROOT / 'configs' / 'finetune' / 'faster-rcnn_r18_fpn_1xb4-200i_bccd.py'}'
+short = {{'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2}}
+stages = {{
+    'VICReg': dict(
+        config=vicreg,
+        options={{'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 100}},
+    ),
+    'random weights, Faster R-CNN': dict(config=faster_rcnn, options=short),
+    'VICReg, Faster R-CNN': dict(config=faster_rcnn, options=short),
+}}
+"""
 
 
-def test_demo_ends_with_the_table_and_keeps_what_is_done(tmp_path):
+@pytest.fixture
+def demo(monkeypatch, tmp_path):
+    spec = importlib.util.spec_from_file_location('demo', ROOT / 'tools' / 'demo.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    recipe = tmp_path / 'short.py'
+    recipe.write_text(SHORT)
+    monkeypatch.setattr(module, 'RECIPE', recipe)
+    return module
+
+
+def test_demo_ends_with_the_table_and_keeps_what_is_done(demo, tmp_path, monkeypatch, capsys):
     out = tmp_path / 'demo'
-    command = [
-        ROOT / 'tools' / 'demo.py', '--out', out, '--images', 16, 4,
-        '--cfg-options', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-        'train_dataloader.batch_size=4',
-    ]  # fmt: skip
-    status, first, error = run_tool(*command)
-    assert status == 0, first[-2000:] + error[-2000:]
+    command = ['demo.py', '--out', str(out), '--cfg-options', 'default_hooks.logger.interval=1']
+    monkeypatch.setattr(sys, 'argv', command)
+    demo.main()
+    first = capsys.readouterr().out
     for row in ROWS:
-        number = r'[\d.]+'
-        assert re.search(rf'\| {re.escape(row)} \| {number} \| {number} \| [+-][\d.]+ \|', first), (
-            first
-        )
-    files = re.findall(r'^  (\S+\.(?:png|jpg|md|csv|yml))$', first, re.MULTILINE)
-    assert {Path(file).name for file in files} >= {
-        'results.md',
-        'results.csv',
-        'metafile.yml',
-        'results.png',
-        'cost.png',
-        'pretraining.png',
-        'curves.png',
-        'detections.png',
-        '000000.png',
-    }
-    assert all(Path(file).stat().st_size > 100 for file in files)
+        start = row.split(',')[0]
+        assert re.search(rf'\| {start} \| [\d.]+ \| [\d.]+ \| [+-][\d.]+ \|', first), first
+    # The measured figure is of the full settings.
+    assert 'Over five seeds' not in first
+    assert {path.name for path in out.glob('*.png')} >= PICTURES
     index = load(str(out / 'metafile.yml'))
     assert index.check(silent=True) == []
     assert [model.name for model in index.models] == sorted(ROWS)
-    _, again, _ = run_tool(*command)
-    assert again.count('done before') == 4
-    status, _, error = run_tool(*command[:-1], 'train_dataloader.batch_size=2')
-    assert status == 1
-    assert 'train_dataloader.batch_size: 4 -> 2' in error
+    demo.main()
+    assert capsys.readouterr().out.count('done before') == 3
+    monkeypatch.setattr(sys, 'argv', [*command[:-1], 'default_hooks.logger.interval=2'])
+    with pytest.raises(SystemExit, match=r'default_hooks\.logger\.interval: 1 -> 2'):
+        demo.main()
+
+
+def test_photos_of_the_demo_show_all_classes(demo):
+    photos, classes = demo.read_photos(3)
+    assert classes == ['RBC', 'WBC', 'Platelets']
+    assert len(photos) == 3
+    for path, annotated in photos:
+        assert path.is_file()
+        assert set(annotated.labels.tolist()) == {0, 1, 2}
+        assert (annotated.bboxes[:, 2:] > annotated.bboxes[:, :2]).all()
