@@ -24,7 +24,7 @@ env: ## build the environment, or see that it is up to date
 test-env: ## the same with what the tests need
 	@TESTS=1 $(SETUP)
 
-demo: env ## train a detector without and with PixCon on built-in scenes and compare
+demo: env ## see whether pretraining on photos helps a detector with few labels, within ten minutes
 	@PATH="$(BIN):$$PATH" $(BIN)/python tools/demo.py $(ARGS)
 
 docs: env ## build the documentation site into work_dirs/site
@@ -33,8 +33,9 @@ docs: env ## build the documentation site into work_dirs/site
 	@$(BIN)/python -m sphinx -W --keep-going -q docs work_dirs/site $(ARGS)
 	@echo 'work_dirs/site/index.html'
 
-lint: test-env ## check style and types, tables of the pages, and settings of the papers' rows
+lint: test-env ## check style, types, spelling, tables of the pages and settings of the rows
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@git ls-files -z | xargs -0 $(BIN)/codespell
 	@$(BIN)/python tools/misc/readme_tables.py --check
 	@$(BIN)/python -W ignore tools/misc/paper_rows.py --check
 

@@ -67,9 +67,15 @@ if __name__ == '__main__':
     setup(
         name='mmpixcon',
         version=read_version(),
-        description='Pixel-level contrastive learning for detectors, a plugin for MMDetection',
+        description='Contrastive and self-supervised training of detectors, for MMDetection',
+        long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+        long_description_content_type='text/markdown',
+        author='The mmpixcon authors',
+        keywords='object detection, self-supervised learning, contrastive learning, mmdetection',
         license='Apache-2.0',
         packages=find_packages(include=['mmpixcon', 'mmpixcon.*', 'mmpixcon_ops']),
+        # Type hints are the package's own.
+        package_data={'mmpixcon': ['py.typed']},
         # With an explicit root, setuptools installs -e as one plain path file
         # instead of an import hook; pkg_resources and mim understand only the former.
         package_dir={'': '.'},

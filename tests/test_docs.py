@@ -125,7 +125,7 @@ def test_links_lead_to_files_and_headings_of_the_site(site):
     finetune = (site / 'finetuning' / 'detection_transformers.html').read_text(encoding='utf-8')
     assert 'href="transfer.html"' in finetune
     small_ones = (site / 'methods' / 'detco.html').read_text(encoding='utf-8')
-    assert 'detco.html#small-ones' in small_ones or 'href="#small-ones"' in small_ones
+    assert 'detco.html#results-on-bccd-ours' in small_ones or 'href="#results-on-bccd-ours"' in small_ones
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Links of included READMEs, which hold in the repository, made to hold in the site."""
+"""Links of pages and of included READMEs, which hold in the repository, made to hold in the site."""
 
 from __future__ import annotations
 
@@ -72,8 +72,18 @@ def on_include(app: Sphinx, path: Path, page: str, content: list[str]) -> None:
         content[0] = rewrite(content[0], file.parent, srcdir, pages)
 
 
+def on_source(app: Sphinx, page: str, content: list[str]) -> None:
+    """Rewrite a page of the site itself, before it is parsed."""
+    srcdir = Path(app.srcdir)
+    file = Path(app.env.doc2path(page))
+    if file.suffix == '.md':
+        pages = {**pages_of_files(srcdir), **app.config.readme_pages}
+        content[0] = rewrite(content[0], file.parent, srcdir, pages)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_config_value('readme_pages', {}, 'env', [dict])
     app.connect('include-read', on_include)
+    app.connect('source-read', on_source)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -190,7 +190,11 @@ def written(text: str, models: Mapping[str, Numbers], where: str) -> tuple[str, 
 def main() -> None:
     """Write or check all pages."""
     args = parse_args()
-    pages = args.pages or [ROOT / 'README.md', *sorted(ROOT.glob('configs/*/*.md'))]
+    pages = args.pages or [
+        ROOT / 'README.md',
+        *sorted(ROOT.glob('configs/*/*.md')),
+        *sorted(ROOT.glob('docs/**/*.md')),
+    ]
     try:
         models = read_numbers(args.configs)
         differing = []
