@@ -26,7 +26,7 @@ extensions = [
     'mathml',
     'readme_links',
 ]
-exclude_patterns = ['_build']
+exclude_patterns = ['_build', 'examples']
 
 myst_enable_extensions = ['dollarmath']
 # Links to a heading of a README keep working, down to the third level.

@@ -124,8 +124,8 @@ def test_links_lead_to_files_and_headings_of_the_site(site):
     # No relative link of a README was left for the repository.
     finetune = (site / 'finetuning' / 'detection_transformers.html').read_text(encoding='utf-8')
     assert 'href="transfer.html"' in finetune
-    small_ones = (site / 'methods' / 'detco.html').read_text(encoding='utf-8')
-    assert 'detco.html#results-on-bccd-ours' in small_ones or 'href="#results-on-bccd-ours"' in small_ones
+    detco = (site / 'methods' / 'detco.html').read_text(encoding='utf-8')
+    assert re.search(r'href="(detco\.html)?#results-on-bccd-ours"', detco)
 
 
 @pytest.mark.slow

@@ -172,13 +172,13 @@ def test_requirements_say_the_same() -> None:
                 assert bounds['>='] == ranges()[requirement.name].lowest, f'{path.name}: {text}'
 
 
-def test_readme_and_packaging_say_the_same() -> None:
-    readme = (ROOT / 'README.md').read_text()
+def test_page_and_packaging_say_the_same() -> None:
+    page = (ROOT / 'docs' / 'install.md').read_text()
     setup = (ROOT / 'setup.py').read_text()
     script = (ROOT / 'tools' / 'setup_env.sh').read_text()
     assert "python_requires='>=3.10'" in setup and 'range(10, 14)' in setup
     assert '3.10 | 3.11 | 3.12 | 3.13' in script
-    paragraphs = (' '.join(text.split()) for text in readme.split('\n\n'))
+    paragraphs = (' '.join(text.split()) for text in page.split('\n\n'))
     supported = next(text for text in paragraphs if text.startswith('Supported: '))
     for package, label in (('torch', 'torch'), ('numpy', 'numpy'), ('opencv-python', 'OpenCV')):
         lowest, tested = ranges()[package]

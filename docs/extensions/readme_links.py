@@ -1,4 +1,4 @@
-"""Links of pages and of included READMEs, which hold in the repository, made to hold in the site."""
+"""Links of pages and included READMEs, which hold in the repository, made to hold in the site."""
 
 from __future__ import annotations
 

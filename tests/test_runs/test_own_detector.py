@@ -1,4 +1,4 @@
-"""The five lines of README, on a stock config that PixCon ships nothing for."""
+"""The five lines of docs/extending.md, on a stock config that PixCon ships nothing for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.helpers.configs import ROOT
 
 @pytest.mark.slow
 def test_five_lines_make_a_config_that_trains(scenes_root, tmp_path):
-    readme = (ROOT / 'README.md').read_text()
-    lines = re.search(r"```python\n(_base_ = \['YOUR_CONFIG\.py'.*?)```", readme, re.DOTALL)[1]
+    page = (ROOT / 'docs' / 'extending.md').read_text()
+    lines = re.search(r"```python\n(_base_ = \['YOUR_CONFIG\.py'.*?)```", page, re.DOTALL)[1]
     assert len(lines.strip().splitlines()) == 5
     path = tmp_path / 'mine.py'
     path.write_text(

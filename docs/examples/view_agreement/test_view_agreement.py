@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -33,6 +34,7 @@ def test_the_loss_is_its_equation(monkeypatch):
     assert z.grad is None
 
 
+@pytest.mark.slow
 def test_the_config_trains(tmp_path):
     command = [
         sys.executable, ROOT / 'tools' / 'train.py', HERE / 'view-agreement_r18_1xb32-100e_bccd.py',

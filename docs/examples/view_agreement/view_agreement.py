@@ -1,4 +1,4 @@
-"""A template of a pretraining method: two views, one encoder, a predictor and a stopped gradient."""
+"""A template of a pretraining method: two views, one encoder, a predictor, a stopped gradient."""
 
 from __future__ import annotations
 
