@@ -88,7 +88,10 @@ class PhotoDetections:
 
 
 def draw_beside_annotations(
-    photos: Sequence[PhotoDetections], classes: Sequence[str], threshold: float = 0.5
+    photos: Sequence[PhotoDetections],
+    classes: Sequence[str],
+    threshold: float = 0.5,
+    iou: float = 0.5,
 ) -> Figure:
     """Draw annotations and the detections of several detectors side by side.
 
@@ -99,6 +102,7 @@ def draw_beside_annotations(
         photos (Sequence[PhotoDetections]): a row each, with the same detectors.
         classes (Sequence[str]): names of the classes.
         threshold (float): least score of what is drawn. Defaults to 0.5.
+        iou (float): overlap with an annotation from which a place is right. Defaults to 0.5.
 
     Returns:
         Figure: to be saved with ``savefig``.
@@ -119,7 +123,7 @@ def draw_beside_annotations(
             found = photo.found[name]
             found = found[found.scores >= threshold]
             groups = group_detections(
-                found.bboxes, found.labels, found.scores, objects.bboxes, objects.labels
+                found.bboxes, found.labels, found.scores, objects.bboxes, objects.labels, iou
             )
             _draw_boxes(axes, photo.image, found, groups.right, colors)
             right = int(groups.right.sum())
@@ -132,7 +136,7 @@ def draw_beside_annotations(
     styles = [Line2D([], [], color='black', lw=2, ls=style) for style in ('-', '--')]
     figure.legend(
         handles + styles,
-        [*classes, 'right: class, and an IoU of 0.5', 'wrong'],
+        [*classes, f'right: its class, and an IoU of at least {iou:g}', 'wrong'],
         loc='outside lower center',
         ncols=len(handles) + 2,
         frameon=False,
