@@ -19,6 +19,7 @@ ORDER = (
     ('apis',),
     ('visualization',),
     ('recipes',),
+    ('fitting',),
     ('commands',),
     ('__main__',),
 )

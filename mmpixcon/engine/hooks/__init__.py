@@ -8,6 +8,7 @@ from .finite_loss_hook import FiniteLossHook
 from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
+from .plateau_stopping_hook import PlateauStoppingHook
 from .region_condition_hook import RegionConditionHook
 from .require_checkpoint_hook import RequireCheckpointHook
 from .safe_checkpoint_hook import SafeCheckpointHook
@@ -21,6 +22,7 @@ __all__ = [
     'ObjectKNNHook',
     'PixelContrastHook',
     'PlainCheckpointHook',
+    'PlateauStoppingHook',
     'RegionConditionHook',
     'RequireCheckpointHook',
     'SafeCheckpointHook',

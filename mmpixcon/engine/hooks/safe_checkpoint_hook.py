@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmpixcon.registry import HOOKS
 
 from ..checkpoint.safe_files import ATOMIC, POINTER, AtomicBackend, removals_last
+from .plateau_stopping_hook import PlateauStoppingHook
 
 
 @HOOKS.register_module()
@@ -22,6 +23,8 @@ class SafeCheckpointHook(CheckpointHook):
       are whole and on the disk.
     - An outdated checkpoint, the best one included, is removed after the new one and the pointer
       are there. So there is one more on the disk for a moment.
+    - A checkpoint that is saved before an evaluation is saved again after it, where a hook keeps
+      something of it (:class:`PlateauStoppingHook`).
     - In a work folder that was moved or copied, its own best checkpoint is meant, not that of the
       folder before.
 
@@ -34,6 +37,9 @@ class SafeCheckpointHook(CheckpointHook):
     backend_args: dict | None
     best_ckpt_path: str | None
     best_ckpt_path_dict: dict[str, str | None]
+    # Step of the newest checkpoint, and how many were written.
+    saved_step = -1
+    written = 0
 
     def before_train(self, runner: Runner) -> None:
         """Choose how files are written.
@@ -52,6 +58,22 @@ class SafeCheckpointHook(CheckpointHook):
         else:
             paths = self.best_ckpt_path_dict.items()
             self.best_ckpt_path_dict = {name: self._here(path) for name, path in paths}
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Save the best checkpoint, and the newest one again with what the evaluation changed.
+
+        Args:
+            runner (Runner): runner of the training.
+            metrics (dict[str, float]): metrics of the evaluation.
+        """
+        written = self.written
+        super().after_val_epoch(runner, metrics)
+        step = runner.epoch if self.by_epoch else runner.iter
+        is_outdated = written == self.written and self.saved_step == step
+        if is_outdated and any(isinstance(hook, PlateauStoppingHook) for hook in runner.hooks):
+            self._save_checkpoint_with_step(
+                runner, step, dict(epoch=runner.epoch, iter=runner.iter)
+            )
 
     def _here(self, path: str | None) -> str | None:
         """Find a checkpoint of this folder by what it was called in the folder before."""
@@ -80,6 +102,8 @@ class SafeCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
+        self.saved_step = step
+        self.written += 1
         if not is_main_process():
             return
         AtomicBackend().put(str(self.last_ckpt).encode(), Path(runner.work_dir) / POINTER)
