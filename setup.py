@@ -93,6 +93,7 @@ if __name__ == '__main__':
             'app': read_requirements('app.txt'),
             'bdd100k': read_requirements('bdd100k.txt'),
             'docs': read_requirements('docs.txt'),
+            'export': read_requirements('export.txt'),
             'efficientnet-lite': read_requirements('efficientnet-lite.txt'),
             'lite': read_requirements('lite.txt'),
             'mim': read_requirements('mminstall.txt'),

@@ -10,6 +10,7 @@ import typer
 from .check import check
 from .compare import compare
 from .detect import detect
+from .export import export
 from .fit import fit
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command()(check)
 app.command()(detect)
 app.command()(fit)
 app.command()(compare)
+app.command()(export)
 
 
 # Options that take several values at once, as argparse has them.

@@ -1,0 +1,93 @@
+"""``mmpixcon export``: files that detect what the detector does, or none."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from typer.testing import CliRunner
+
+from mmpixcon.apis.export import ExportError, compare
+from mmpixcon.commands.app import app
+from mmpixcon.registry import MODELS
+from tests.helpers.configs import CONFIGS, ROOT
+
+PHOTOS = [str(path) for path in sorted((ROOT / 'examples' / 'bccd' / 'images').glob('*.jpg'))[:2]]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ['export', *map(str, arguments)])
+
+
+def save(name, path):
+    """Save a detector of random weights, whose scores differ from place to place."""
+    init_default_scope('mmdet')
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=('RBC', 'WBC', 'Platelets')))
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    for key, parameter in model.named_parameters():
+        if key.startswith(('bbox_head', 'roi_head')) and 'cls' in key:
+            torch.nn.init.normal_(parameter, std=0.1)
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'name', ['stock/detr_r18_1xb8-24e_bccd', 'stock/deformable-detr_r18_1xb8-24e_bccd']
+)
+def test_the_file_detects_the_same(name, tmp_path):
+    onnxruntime = pytest.importorskip('onnxruntime', reason="pip install 'mmpixcon[export]'")
+    checkpoint = save(name, tmp_path / 'epoch_1.pth')
+    result = run(checkpoint, *PHOTOS, '--json')
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    assert content['size'] == [320, 256] and content['order'] == 'RGB'
+    assert content['detections'] > 20
+    assert content['difference_of_boxes'] < 0.1 and content['difference_of_scores'] < 1e-3
+    session = onnxruntime.InferenceSession(str(tmp_path / 'epoch_1.onnx'))
+    (image,) = session.get_inputs()
+    assert image.shape == [1, 3, 256, 320]
+    assert [output.name for output in session.get_outputs()] == ['boxes', 'scores', 'labels']
+    assert json.loads((tmp_path / 'epoch_1.json').read_text()) == content
+
+
+@pytest.mark.slow
+def test_what_would_detect_something_else_is_refused(tmp_path):
+    pytest.importorskip('onnxruntime', reason="pip install 'mmpixcon[export]'")
+    checkpoint = save('stock/faster-rcnn_r18_fpn_1xb8-24e_bccd', tmp_path / 'epoch_1.pth')
+    result = run(checkpoint, *PHOTOS)
+    assert result.exit_code == 3
+    assert 'What is tested to work: DETR' in result.output
+    assert not list(tmp_path.glob('*.onnx*'))
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmpixcon.apis.export.PACKAGES', ('no_such_package',))
+    checkpoint = save('stock/detr_r18_1xb8-24e_bccd', tmp_path / 'epoch_1.pth')
+    result = run(checkpoint)
+    assert result.exit_code == 2
+    assert "exporting needs no_such_package: pip install 'mmpixcon[export]'" in result.output
+
+
+def test_detections_are_compared_whatever_their_order():
+    boxes = np.array([[0, 0, 9, 9], [20, 20, 40, 40], [5, 5, 6, 6]], np.float32)
+    scores, labels = np.array([0.9, 0.8, 0.01], np.float32), np.array([0, 1, 0])
+    other = boxes[[1, 0, 2]] + np.float32(0.05), scores[[1, 0, 2]], labels[[1, 0, 2]]
+    number, of_boxes, of_scores = compare((boxes, scores, labels), other)
+    assert number == 2
+    assert of_boxes == pytest.approx(0.05, abs=1e-5) and of_scores == 0
+    with pytest.raises(ExportError, match='does not have the detection of class 1'):
+        compare((boxes, scores, labels), (boxes, scores, labels * 0))
+    more = np.full_like(scores, 0.5)
+    with pytest.raises(ExportError, match='does not have the detection'):
+        compare((boxes, scores, labels), (boxes, more, labels))
+    twice = tuple(np.concatenate([part, part]) for part in (boxes, scores, labels))
+    with pytest.raises(ExportError, match='4 detections in place of 2'):
+        compare((boxes, scores, labels), twice)
