@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
+from torch import Tensor
 
 # Overlap of two detections of a class above which tiles have found the same object.
 SAME_OBJECT = 0.5
@@ -66,6 +67,33 @@ class Detector:
         )
         samples[0].pred_instances = merged[kept]
         return samples[0]
+
+    @torch.no_grad()
+    def feature_map(self, image: np.ndarray) -> Tensor:
+        """Compute the last map of the backbone for an image.
+
+        Args:
+            image (np.ndarray): BGR, uint8, (H, W, 3).
+
+        Returns:
+            Tensor: (C, h, w), without the cells that are padding.
+        """
+        _, data = next(iter(self.inferencer.preprocess([image])))
+        model = self.inferencer.model
+        batch = model.data_preprocessor(data, False)
+        features = model.backbone(batch['inputs'])[-1][0]
+        # Images stand in the upper left of their padded ones.
+        shares = (
+            valid / padded
+            for valid, padded in zip(
+                batch['data_samples'][0].img_shape, batch['inputs'].shape[2:], strict=True
+            )
+        )
+        height, width = (
+            max(round(share * cells), 1)
+            for share, cells in zip(shares, features.shape[1:], strict=True)
+        )
+        return features[:, :height, :width].cpu()
 
     @torch.no_grad()
     def _detect(self, image: np.ndarray) -> DetDataSample:

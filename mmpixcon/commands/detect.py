@@ -23,6 +23,13 @@ from mmpixcon.utils.files import replace_file
 from mmpixcon.utils.images import read_image
 from mmpixcon.utils.progress import track_progress
 from mmpixcon.utils.tables import format_table
+from mmpixcon.visualization.feature_maps import (
+    affinity_map,
+    attention_map,
+    color_affinity,
+    mark_point,
+    overlay,
+)
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm')
 #: Exit status where no photo could be read.
@@ -46,6 +53,12 @@ def detect(
         typer.Option(min=32, help='cut large photos into squares of so many pixels a side'),
     ] = None,
     device: Annotated[str | None, typer.Option(help='such as cpu or cuda:1')] = None,
+    show_features: Annotated[
+        bool,
+        typer.Option(
+            '--show-features', help='draw where the backbone is active, and what is like the best'
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option('--json', help='print the detections as JSON, and nothing else')
     ] = False,
@@ -65,7 +78,7 @@ def detect(
         except (OSError, ValueError) as error:
             typer.echo(f'mmpixcon detect: {error}', err=True)
             raise typer.Exit(UNREADABLE) from None
-        writer = Writer(detector, out, threshold)
+        writer = Writer(detector, out, threshold, show_features)
         bad = writer.add_all(paths, tiles)
         content = writer.write()
     if as_json:
@@ -112,12 +125,16 @@ class Writer:
         detector (Detector): detector.
         out (Path): folder, made if it is missing.
         threshold (float): least score of what is drawn and written.
+        show_features (bool): whether feature maps of photos are drawn, too. Defaults to False.
     """
 
-    def __init__(self, detector: Detector, out: Path, threshold: float) -> None:
+    def __init__(
+        self, detector: Detector, out: Path, threshold: float, show_features: bool = False
+    ) -> None:
         self.detector = detector
         self.out = out
         self.threshold = threshold
+        self.show_features = show_features
         self.stems: Counter[str] = Counter()
         self.images: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
@@ -156,6 +173,9 @@ class Writer:
         name = self._free(path)
         picture = self.draw(image, sample)
         mmcv.imwrite(picture, str(self.out / 'pictures' / f'{name}.jpg'))
+        if self.show_features:
+            features = self.draw_features(image, sample)
+            mmcv.imwrite(features, str(self.out / 'features' / f'{name}.jpg'))
         self._note(path.as_posix(), name, image.shape[:2], sample)
 
     def add_video(self, path: Path, tiles: int | None) -> None:
@@ -201,6 +221,31 @@ class Writer:
                 pred_score_thr=self.threshold,
             )
         return visualizer.get_image()[..., ::-1]
+
+    def draw_features(self, image: np.ndarray, sample: DetDataSample) -> np.ndarray:
+        """Draw the last map of the backbone: activity, and affinity to the best detection.
+
+        Args:
+            image (np.ndarray): BGR, uint8, (H, W, 3).
+            sample (DetDataSample): detections.
+
+        Returns:
+            np.ndarray: BGR, uint8, (H, 2 W, 3), or (H, 3 W, 3) where there is a detection: the
+            photo with the middle of the best one marked, activity, affinity.
+        """
+        height, width = image.shape[:2]
+        features = self.detector.feature_map(image)
+        activity = overlay(image, attention_map(features, (height, width)))
+        boxes = sample.pred_instances.bboxes
+        if not len(boxes):
+            return np.hstack([image, activity])
+        x1, y1, x2, y2 = boxes[0].tolist()
+        point = (
+            min(max((x1 + x2) / 2 / width, 0.0), 1.0),
+            min(max((y1 + y2) / 2 / height, 0.0), 1.0),
+        )
+        affinity = color_affinity(affinity_map(features, point), (height, width))
+        return np.hstack([mark_point(image, point), activity, affinity])
 
     def _free(self, path: Path) -> str:
         """Name outputs after the photo; photos of one name in two folders get a number."""
@@ -265,10 +310,11 @@ class Writer:
         """
         rows = list(self._rows())
         table = format_table(('class', 'detections', 'images'), rows)
+        features = f', {self.out}/features' if self.show_features else ''
         return (
             f'{table}\n\n{len(self.annotations)} detections of at least {self.threshold:g} in '
             f'{len(self.images)} images: {self.out}/pictures, {self.out}/detections.json (COCO), '
-            f'{self.out}/labels (YOLO)'
+            f'{self.out}/labels (YOLO){features}'
         )
 
     def _rows(self) -> Iterator[tuple[str, int, int]]:

@@ -168,3 +168,18 @@ def test_what_cannot_be_used(checkpoint, tmp_path):
     torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict={}), pretraining)
     result = run(pretraining, PHOTOS[0])
     assert result.exit_code == 2 and 'detects nothing yet' in result.stderr
+
+
+def test_features_are_those_of_the_photo_without_its_padding(checkpoint, tmp_path):
+    detector = load_detector(checkpoint, device='cpu')
+    image = cv2.imread(str(PHOTOS[0]))
+    features = detector.feature_map(image)
+    # 320 x 240 at stride 32, without the row that pads 240 to 256.
+    assert features.shape == (256, 8, 10)
+    result = run(checkpoint, PHOTOS[0], '--out', tmp_path, '--threshold', 0, '--show-features')
+    assert result.exit_code == 0, result.output
+    assert f'{tmp_path}/features' in result.output
+    drawn = cv2.imread(str(tmp_path / 'features' / f'{PHOTOS[0].stem}.jpg'))
+    assert drawn.shape == (480, 3 * 640, 3)
+    # The first part is the photo, but for the mark.
+    assert np.median(np.abs(drawn[:, :640].astype(int) - image)) <= 4
