@@ -111,6 +111,8 @@ def check_checkpoint(path: str, source: str) -> None:
 # What any training gets: checkpoints that every torch loads, with a report of what was loaded,
 # and a stop before a loss that is not finite reaches the weights.
 SAFE_HOOKS = ('PlainCheckpointHook', 'FiniteLossHook')
+# What the tools add besides: it listens to signals, which a program has to want.
+LISTENING = 'InterruptionHook'
 
 
 def use_mixed_precision(cfg: Config, dtype: str = 'auto') -> None:
@@ -137,13 +139,13 @@ def make_safe(cfg: Config) -> None:
 
     Args:
         cfg (Config): config, changed in place; what it sets itself stays. It gets
-            ``SAFE_HOOKS``, checkpoints that an interruption cannot damage, and a loop by iterations
-            that does not read past data again on resuming.
+            ``SAFE_HOOKS``, checkpoints that an interruption cannot damage, an end on signals that
+            loses nothing, and a loop that does not read past data again on resuming.
     """
     hooks = cfg.get('custom_hooks') or []
     names = {str(hook.get('type')).rsplit('.', 1)[-1] for hook in hooks}
-    missing = [dict(type=f'mmpixcon.{name}') for name in SAFE_HOOKS if name not in names]
-    cfg.custom_hooks = [*hooks, *missing]
+    missing = [name for name in (*SAFE_HOOKS, LISTENING) if name not in names]
+    cfg.custom_hooks = [*hooks, *(dict(type=f'mmpixcon.{name}') for name in missing)]
     if 'default_hooks' not in cfg:
         cfg.default_hooks = dict()
     saving = cfg.default_hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
@@ -155,8 +157,11 @@ def make_safe(cfg: Config) -> None:
         if isinstance(collate, dict):
             collate.pop('_scope_', None)
     loop = cfg.get('train_cfg') or {}
-    if loop.get('type') == 'IterBasedTrainLoop':
+    by_epoch = loop.pop('by_epoch', None) if 'type' not in loop else None
+    if loop.get('type') == 'IterBasedTrainLoop' or by_epoch is False:
         loop['type'] = 'mmpixcon.ResumableIterBasedTrainLoop'
+    elif loop.get('type') == 'EpochBasedTrainLoop' or by_epoch:
+        loop['type'] = 'mmpixcon.ResumableEpochBasedTrainLoop'
 
 
 def resume_newest(cfg: Config) -> list[str]:

@@ -71,6 +71,7 @@ def tiny_runner(tmp_path: Path) -> Callable[..., Runner]:
         iters: int = 0,
         epochs: int = 0,
         loop: str = 'ResumableIterBasedTrainLoop',
+        epoch_loop: str = 'EpochBasedTrainLoop',
         workers: int = 0,
         interval: int = 1,
         model: nn.Module | None = None,
@@ -84,7 +85,7 @@ def tiny_runner(tmp_path: Path) -> Callable[..., Runner]:
     ) -> Runner:
         by_epoch = epochs > 0
         train_cfg = (
-            {'by_epoch': True, 'max_epochs': epochs}
+            {'type': epoch_loop, 'max_epochs': epochs}
             if by_epoch
             else {'type': loop, 'max_iters': iters, 'val_interval': 2}
         )

@@ -71,6 +71,22 @@ def test_install_train_uninstall(
         printed = env.run('-m', 'mmpixcon', 'detect', checkpoint, photo, '--threshold', 0)
         assert 'detections of at least 0 in 1 images' in printed
         assert (env.work / 'work_dirs' / 'detect' / 'pictures' / f'{photo.stem}.jpg').is_file()
+        data = ('--train', ROOT / 'examples' / 'bccd', '--detector', 'faster-rcnn_r18')
+        small = ('--scale', '96x96', '--device', 'cpu')
+        printed = env.run(
+            *('-m', 'mmpixcon', 'fit', *data, *small, '--method', 'vicreg', '--percent', 10),
+            *('--iterations', 4, '--pretraining-steps', 6, '--workers', 0),
+        )
+        assert '# Results on 87 validation photos' in printed
+        best = env.work / 'work_dirs' / 'fit' / 'best.pth'
+        env.run('-m', 'mmpixcon', 'detect', best, photo, '--out', 'found', '--threshold', 0)
+        assert (env.work / 'found' / 'detections.json').is_file()
+        printed = env.run(
+            *('-m', 'mmpixcon', 'compare', *data, *small, '--methods', 'none', 'vicreg'),
+            *('--percents', 10, '--seeds', 1, '--budget', '150s'),
+        )
+        assert 'One seed has no deviation' in printed
+        assert 'Best choice: none' in printed
 
     # The checkpoint under the stock config, by mmdet without mmpixcon.
     stock = ROOT / 'configs' / 'stock' / 'faster-rcnn_r18_fpn_1xb8-12e_scenes.py'

@@ -5,6 +5,7 @@ from .channels_last_hook import ChannelsLastHook
 from .contrast_monitor_hook import ContrastMonitorHook
 from .embedding_monitor_hook import EmbeddingMonitorHook
 from .finite_loss_hook import FiniteLossHook
+from .interruption_hook import InterruptionHook
 from .object_knn_hook import ObjectKNNHook
 from .pixel_contrast_hook import PixelContrastHook
 from .plain_checkpoint_hook import PlainCheckpointHook
@@ -19,6 +20,7 @@ __all__ = [
     'ContrastMonitorHook',
     'EmbeddingMonitorHook',
     'FiniteLossHook',
+    'InterruptionHook',
     'ObjectKNNHook',
     'PixelContrastHook',
     'PlainCheckpointHook',

@@ -1,5 +1,6 @@
 """Loops of mmpixcon."""
 
+from .resumable_epoch_loop import ResumableEpochBasedTrainLoop
 from .resumable_loop import ResumableIterBasedTrainLoop
 
-__all__ = ['ResumableIterBasedTrainLoop']
+__all__ = ['ResumableEpochBasedTrainLoop', 'ResumableIterBasedTrainLoop']

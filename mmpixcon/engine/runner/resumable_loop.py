@@ -78,7 +78,7 @@ class SkippingIterator:
         if dataloader.batch_sampler is None:
             raise ValueError('SkippingIterator needs a data loader with a batch sampler')
         self._dataloader = dataloader
-        self._batches = _ResumedBatchSampler(dataloader.batch_sampler)
+        self._batches = ResumedBatchSampler(dataloader.batch_sampler)
         # A data loader refuses a new batch sampler once it is built, but reads
         # this one whenever it starts.
         vars(dataloader)['batch_sampler'] = self._batches
@@ -142,7 +142,7 @@ class SkippingIterator:
                 set_epoch(self._epoch)
 
 
-class _ResumedBatchSampler:
+class ResumedBatchSampler:
     """A batch sampler that goes on where it was advanced to.
 
     Args:
