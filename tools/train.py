@@ -6,6 +6,7 @@ import argparse
 import contextlib
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.apis.config import merge_options
 from mmpixcon.apis.runner import (
     AMP_DTYPES,
     add_common_arguments,
@@ -46,6 +47,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='begin anew in a work folder with checkpoints, which are moved aside',
     )
+    parser.add_argument(
+        '--reschedule',
+        action='store_true',
+        help="with --resume, go on with the config's schedule, where it is not the checkpoint's",
+    )
     return parser.parse_args()
 
 
@@ -53,6 +59,8 @@ def main() -> None:
     """Train."""
     args = parse_args()
     cfg = load_config(args, stages=('train', 'val'))
+    if args.reschedule:
+        merge_options(cfg, {'custom_hooks.ScheduleHook.renew': True})
     if args.amp:
         use_mixed_precision(cfg, args.amp)
     if args.auto_scale_lr:

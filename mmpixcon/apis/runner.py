@@ -111,8 +111,9 @@ def check_checkpoint(path: str, source: str) -> None:
 # What any training gets: checkpoints that every torch loads, with a report of what was loaded,
 # and a stop before a loss that is not finite reaches the weights.
 SAFE_HOOKS = ('PlainCheckpointHook', 'FiniteLossHook')
-# What the tools add besides: it listens to signals, which a program has to want.
-LISTENING = 'InterruptionHook'
+# What the tools add besides: an end on signals, which a program has to want, and a look at the
+# schedule of a resumed run.
+TOOL_HOOKS = ('InterruptionHook', 'ScheduleHook')
 
 
 def use_mixed_precision(cfg: Config, dtype: str = 'auto') -> None:
@@ -144,7 +145,7 @@ def make_safe(cfg: Config) -> None:
     """
     hooks = cfg.get('custom_hooks') or []
     names = {str(hook.get('type')).rsplit('.', 1)[-1] for hook in hooks}
-    missing = [name for name in (*SAFE_HOOKS, LISTENING) if name not in names]
+    missing = [name for name in (*SAFE_HOOKS, *TOOL_HOOKS) if name not in names]
     cfg.custom_hooks = [*hooks, *(dict(type=f'mmpixcon.{name}') for name in missing)]
     if 'default_hooks' not in cfg:
         cfg.default_hooks = dict()

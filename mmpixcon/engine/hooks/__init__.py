@@ -13,6 +13,7 @@ from .plateau_stopping_hook import PlateauStoppingHook
 from .region_condition_hook import RegionConditionHook
 from .require_checkpoint_hook import RequireCheckpointHook
 from .safe_checkpoint_hook import SafeCheckpointHook
+from .schedule_hook import ScheduleHook
 
 __all__ = [
     'AffinityPrecisionHook',
@@ -28,4 +29,5 @@ __all__ = [
     'RegionConditionHook',
     'RequireCheckpointHook',
     'SafeCheckpointHook',
+    'ScheduleHook',
 ]

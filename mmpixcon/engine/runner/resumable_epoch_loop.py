@@ -45,7 +45,8 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
             batches = ResumedBatchSampler(batches)
             # A data loader refuses a new batch sampler once it is built, but reads this one
             # whenever it starts.
-            vars(self.dataloader)['batch_sampler'] = batches
+            loader: Any = self.dataloader
+            vars(loader)['batch_sampler'] = batches
         for _ in range(done):
             if not batches.advance():
                 return ()
