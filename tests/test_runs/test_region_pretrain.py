@@ -18,9 +18,10 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpixcon.datasets.data_files import set_data_root
 from mmpixcon.datasets.proposals.store import write_proposals
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
+from mmpixcon.models.task_modules import NonFiniteError
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS
-from tests.helpers.runs import quick_pretraining, scalars
+from tests.helpers.runs import quick_pretraining, scalars, weights
 
 pytestmark = pytest.mark.slow
 DETECTORS = ('detr', 'conditional-detr', 'deformable-detr')
@@ -293,3 +294,28 @@ def test_missing_proposals_are_named(scenes_root, tmp_path):
     missing = f'{scenes_root}/proposals/edge_boxes/names.npy does not exist'
     with pytest.raises(FileNotFoundError, match=rf'{re.escape(missing)}.*make_proposals.py'):
         runner.train()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('method', ['siamese_detr/siamese-detr', 'updetr/updetr', 'detreg/detreg'])
+def test_a_loss_that_is_not_finite_stops_the_training(method, scenes_root, tmp_path, proposals):
+    name = f'{method}_deformable-detr_r18_1xb8-50e'
+    runner = Runner.from_cfg(quick(name, 'scenes', scenes_root, tmp_path, proposals))
+    step = runner.model.train_step
+    before = {}
+
+    def broken_step(*args, **kwargs):
+        if runner.iter == 1:
+            before.update(weights(runner))
+            torch.nn.init.constant_(
+                runner.model.detector.bbox_head.reg_branches[0][0].bias, torch.nan
+            )
+        return step(*args, **kwargs)
+
+    runner.model.train_step = broken_step
+    with pytest.raises(NonFiniteError, match=r'not finite.*(jpg|png)'):
+        runner.train()
+    assert runner.iter == 1 and not list(tmp_path.glob('*.pth'))
+    for key, value in weights(runner).items():
+        if 'running' not in key and 'momentum_encoder' not in key:
+            assert torch.equal(value, before[key]) or value.isnan().all(), key

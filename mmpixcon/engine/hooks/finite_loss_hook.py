@@ -30,12 +30,24 @@ class _Losses:
     batch: Any
 
 
+@dataclass
+class _Gradients:
+    """Whether the gradients of a step are finite; known to the CPU once ``copied`` is over."""
+
+    finite: Tensor
+    copied: torch.cuda.Event | None
+    optimizer: Optimizer
+    batch: Any
+
+
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
     """Stops any model's training before NaN or infinity in a loss reaches its weights.
 
     The losses are looked at when the optimizer is about to step. Their copy to the CPU is begun
-    before the backward pass, so that the device does not wait for it. Steps that a gradient
+    before the backward pass, so that the device does not wait for it. Gradients that are not
+    finite, though the losses are, stop it as well: before the step on a CPU, and on a GPU, which
+    would have to wait, before the next step and before anything is saved. Steps that a gradient
     scaler leaves out are not errors, but a run of them is. Stock Hungarian matching names costs
     that are not finite in the place of SciPy's bare error.
 
@@ -58,10 +70,13 @@ class FiniteLossHook(Hook):
         self._skipped = 0
         self._pending: list[_Losses] = []
         self._batch: Any = None
+        self._gradients: _Gradients | None = None
+        self._names: dict[int, str] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Listen to the model's losses and to the optimizer."""
         model = unwrap(runner.model)
+        self._names = {id(p): name for name, p in model.named_parameters()}
         for module in model.modules():
             if type(getattr(module, 'assigner', None)) is HungarianAssigner:
                 module.assigner = FiniteHungarianAssigner.like(module.assigner)
@@ -109,6 +124,14 @@ class FiniteLossHook(Hook):
                 )
             self._pending.clear()
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Save nothing after a step with gradients that were not finite."""
+        self._look_at_gradients()
+
+    def after_train(self, runner: Runner) -> None:
+        """Look at the gradients of the last step."""
+        self._look_at_gradients()
+
     def _note(self, losses: Mapping[str, Any]) -> None:
         """Begin to copy whether the terms of the loss are finite."""
         terms = {name: value for name, value in losses.items() if 'loss' in name}
@@ -139,6 +162,56 @@ class FiniteLossHook(Hook):
                     f'{_images(losses.batch)}. No step was taken: the last checkpoint is good, '
                     f'go on from it with --resume. {_REMEDY}'
                 )
+        if optimizer is not None:
+            self._note_gradients(optimizer)
+
+    def _note_gradients(self, optimizer: Optimizer) -> None:
+        """Begin to copy whether the gradients are finite."""
+        self._look_at_gradients()
+        gradients = [
+            parameter.grad
+            for group in optimizer.param_groups
+            for parameter in group['params']
+            if parameter.grad is not None and not parameter.grad.is_sparse
+        ]
+        if not gradients:
+            return
+        finite = torch.stack([n.float() for n in torch._foreach_norm(gradients)]).isfinite().all()
+        copied = None
+        if finite.is_cuda:
+            finite = finite.to('cpu', non_blocking=True)
+            copied = torch.cuda.Event()
+            copied.record()
+        self._gradients = _Gradients(finite, copied, optimizer, self._batch)
+        if copied is None:
+            self._look_at_gradients()
+
+    def _look_at_gradients(self) -> None:
+        """Look at the gradients that were noted last.
+
+        Raises:
+            NonFiniteError: They are not finite.
+        """
+        noted, self._gradients = self._gradients, None
+        if noted is None:
+            return
+        if noted.copied is not None:
+            noted.copied.synchronize()
+        if bool(noted.finite):
+            return
+        broken = [
+            self._names.get(id(parameter), 'a parameter')
+            for group in noted.optimizer.param_groups
+            for parameter in group['params']
+            if parameter.grad is not None and not bool(parameter.grad.isfinite().all())
+        ]
+        some = ', '.join(broken[:3]) + (f' and {len(broken) - 3} more' if len(broken) > 3 else '')
+        taken = 'No step was taken' if noted.copied is None else 'Nothing was saved after it'
+        raise NonFiniteError(
+            f'gradients of {some or "some parameters"} not finite, though the losses are; images '
+            f'of the batch: {_images(noted.batch)}. {taken}: the last checkpoint is good, go on '
+            f'from it with --resume. {_REMEDY}'
+        )
 
 
 _REMEDY = (

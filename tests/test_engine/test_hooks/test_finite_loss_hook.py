@@ -131,6 +131,42 @@ def test_all_batches_since_the_last_step_are_looked_at():
         hook._before_step(None, (), {})
 
 
+def test_gradients_are_looked_at_before_the_step_and_before_saving():
+    layer = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(layer.parameters(), 0.1)
+    hook = FiniteLossHook()
+    hook._names = {id(parameter): name for name, parameter in layer.named_parameters()}
+    layer(torch.ones(1, 2)).sum().backward()
+    hook._before_step(optimizer, (), {})
+    hook.before_save_checkpoint(None, {})
+    # The loss is finite, and its gradient is not.
+    optimizer.zero_grad()
+    (layer(torch.ones(1, 2)).sum() * 0).sqrt().backward()
+    message = r'^gradients of weight, bias not finite, though the losses are.* No step was taken'
+    with pytest.raises(NonFiniteError, match=message):
+        hook._before_step(optimizer, (), {})
+
+
+def test_a_training_stops_before_a_step_with_such_gradients(scenes_root, tmp_path):
+    name = 'vicreg/vicreg_r18_1xb32-100e_scenes'
+    runner = Runner.from_cfg(quick_pretraining(name, scenes_root, tmp_path))
+    parameter = runner.model.get_parameter('neck.fc0.weight')
+    parameter.register_hook(lambda gradient: gradient * torch.nan)
+    step, before = runner.model.train_step, {}
+
+    def noted_step(*args, **kwargs):
+        before.update(weights(runner))
+        return step(*args, **kwargs)
+
+    runner.model.train_step = noted_step
+    with pytest.raises(NonFiniteError, match=r'^gradients of neck\.fc0\.weight not finite.*jpg'):
+        runner.train()
+    assert not list(tmp_path.glob('*.pth'))
+    for key, value in weights(runner).items():
+        if 'running' not in key and 'num_batches' not in key:
+            assert torch.equal(value, before[key]), key
+
+
 def test_bad_settings():
     with pytest.raises(ValueError, match='max_skipped = 0 must be at least 1'):
         FiniteLossHook(max_skipped=0)
