@@ -5,11 +5,15 @@ operators where none are compiled, makes mmselfsup importable beside today's mmc
 and registers everything under scope ``mmpixcon``.
 """
 
+from .limits import limit_opencv
 from .version import __version__
 from .versions import check_versions
 
 # First, so that what is missing is named before an import of it fails.
 check_versions()
+
+# Before anything loads OpenCV.
+limit_opencv()
 
 import mmpixcon_ops  # noqa: E402
 

@@ -11,7 +11,7 @@ from tests.helpers.configs import ROOT
 
 # Each room may import from those before it; datasets and models share a place.
 ORDER = (
-    ('version', 'versions', 'registry', 'utils', 'compat'),
+    ('version', 'versions', 'limits', 'registry', 'utils', 'compat'),
     ('datasets', 'models'),
     ('evaluation',),
     ('engine',),

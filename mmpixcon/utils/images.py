@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import warnings
 from pathlib import Path
 
 import mmcv
 import numpy as np
 from mmengine.fileio import get
+from PIL import Image
+
+from mmpixcon.limits import VARIABLE, max_pixels
 
 
 def read_image(
@@ -29,6 +35,8 @@ def read_image(
         content = get(path, backend_args)
         if not content:
             return None, 'the file is empty'
+        if too_large := _too_large(content):
+            return None, too_large
         image = mmcv.imfrombytes(content)
     except MemoryError:
         # Says nothing about the file.
@@ -37,3 +45,23 @@ def read_image(
     except Exception as error:
         return None, getattr(error, 'strerror', None) or f'{type(error).__name__}: {error}'.strip()
     return (None, 'the content is no image') if image is None else (image, None)
+
+
+def _too_large(content: bytes) -> str | None:
+    """Tell by its header whether an image has more pixels than it may have."""
+    limit = max_pixels()
+    width = height = 0
+    # Whatever is no image is told by the decoder.
+    with contextlib.suppress(OSError, ValueError, SyntaxError), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                width, height = image.size
+        except Image.DecompressionBombError:
+            return f'it has more pixels than Pillow opens; the limit is {limit:,}'
+    if width * height <= limit:
+        return None
+    return (
+        f'its {width} x {height} pixels are more than {limit:,}; set {VARIABLE}={width * height} '
+        'to read it'
+    )

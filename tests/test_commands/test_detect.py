@@ -11,14 +11,13 @@ import torch
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from typer.testing import CliRunner
 
 from mmpixcon.apis.detection import Detector, load_detector, tile_corners
 from mmpixcon.commands.app import app
-from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.detectors import save_detector
 
 PHOTOS = sorted((ROOT / 'examples' / 'bccd' / 'images').glob('*.jpg'))[:2]
 STOCK = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-24e_bccd.py'
@@ -29,21 +28,9 @@ def run(*arguments):
     return CliRunner().invoke(app, ['detect', *map(str, arguments)])
 
 
-def save(config, path):
-    """Save a checkpoint of random weights, as a training does."""
-    init_default_scope('mmdet')
-    torch.manual_seed(0)
-    cfg = Config.fromfile(config)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=('RBC', 'WBC', 'Platelets')))
-    torch.save(dict(meta=meta, state_dict=model.state_dict()), path)
-    return path
-
-
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
-    return save(STOCK, tmp_path_factory.mktemp('detector') / 'epoch_1.pth')
+    return save_detector(STOCK, tmp_path_factory.mktemp('detector') / 'epoch_1.pth')
 
 
 def test_files_have_what_mmdet_finds(checkpoint, tmp_path):
@@ -81,7 +68,7 @@ def test_files_have_what_mmdet_finds(checkpoint, tmp_path):
 
 def test_a_method_holds_the_same_detector(checkpoint, tmp_path):
     path = tmp_path / 'pixcon.pth'
-    save(PIXCON, path)
+    save_detector(PIXCON, path)
     state = torch.load(path, weights_only=True)
     # The stock detector's weights, under their names.
     stock = torch.load(checkpoint, weights_only=True)['state_dict']

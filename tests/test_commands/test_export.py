@@ -6,15 +6,12 @@ import json
 
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from typer.testing import CliRunner
 
 from mmpixcon.apis.export import ExportError, compare
 from mmpixcon.commands.app import app
-from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.detectors import save_detector
 
 PHOTOS = [str(path) for path in sorted((ROOT / 'examples' / 'bccd' / 'images').glob('*.jpg'))[:2]]
 
@@ -23,28 +20,13 @@ def run(*arguments):
     return CliRunner().invoke(app, ['export', *map(str, arguments)])
 
 
-def save(name, path):
-    """Save a detector of random weights, whose scores differ from place to place."""
-    init_default_scope('mmdet')
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=('RBC', 'WBC', 'Platelets')))
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    for key, parameter in model.named_parameters():
-        if key.startswith(('bbox_head', 'roi_head')) and 'cls' in key:
-            torch.nn.init.normal_(parameter, std=0.1)
-    torch.save(dict(meta=meta, state_dict=model.state_dict()), path)
-    return path
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     'name', ['stock/detr_r18_1xb8-24e_bccd', 'stock/deformable-detr_r18_1xb8-24e_bccd']
 )
 def test_the_file_detects_the_same(name, tmp_path):
     onnxruntime = pytest.importorskip('onnxruntime', reason="pip install 'mmpixcon[export]'")
-    checkpoint = save(name, tmp_path / 'epoch_1.pth')
+    checkpoint = save_detector(CONFIGS / f'{name}.py', tmp_path / 'epoch_1.pth', True)
     result = run(checkpoint, *PHOTOS, '--json')
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
@@ -61,7 +43,9 @@ def test_the_file_detects_the_same(name, tmp_path):
 @pytest.mark.slow
 def test_what_would_detect_something_else_is_refused(tmp_path):
     pytest.importorskip('onnxruntime', reason="pip install 'mmpixcon[export]'")
-    checkpoint = save('stock/faster-rcnn_r18_fpn_1xb8-24e_bccd', tmp_path / 'epoch_1.pth')
+    checkpoint = save_detector(
+        CONFIGS / 'stock/faster-rcnn_r18_fpn_1xb8-24e_bccd.py', tmp_path / 'epoch_1.pth', True
+    )
     result = run(checkpoint, *PHOTOS)
     assert result.exit_code == 3
     assert 'What is tested to work: DETR' in result.output
@@ -70,7 +54,9 @@ def test_what_would_detect_something_else_is_refused(tmp_path):
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr('mmpixcon.apis.export.PACKAGES', ('no_such_package',))
-    checkpoint = save('stock/detr_r18_1xb8-24e_bccd', tmp_path / 'epoch_1.pth')
+    checkpoint = save_detector(
+        CONFIGS / 'stock/detr_r18_1xb8-24e_bccd.py', tmp_path / 'epoch_1.pth', True
+    )
     result = run(checkpoint)
     assert result.exit_code == 2
     assert "exporting needs no_such_package: pip install 'mmpixcon[export]'" in result.output

@@ -11,10 +11,11 @@ from mmengine.structures import InstanceData
 
 from mmpixcon.evaluation.confusion import confusion_matrix
 from mmpixcon.fitting.results import evaluate, load_report, write_results
-from tests.helpers.configs import ROOT
-from tests.test_commands.test_detect import STOCK, save
+from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.detectors import save_detector
 
 BCCD = ROOT / 'examples' / 'bccd'
+STOCK = CONFIGS / 'stock' / 'faster-rcnn_r18_fpn_1xb8-24e_bccd.py'
 
 
 def boxes(*corners: tuple[float, float, float, float]) -> torch.Tensor:
@@ -39,7 +40,7 @@ def test_confusion_counts_each_object_once():
 
 
 def test_precisions_are_those_that_coco_averages(tmp_path, monkeypatch):
-    checkpoint = save(STOCK, tmp_path / 'epoch_1.pth')
+    checkpoint = save_detector(STOCK, tmp_path / 'epoch_1.pth')
     content = json.loads((BCCD / 'val.json').read_text())
     images = content['images'][:4]
     keys = {image['id'] for image in images}
