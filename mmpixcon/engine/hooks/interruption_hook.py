@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
@@ -165,6 +165,8 @@ class InterruptionHook(Hook):
         )
         if is_main_process():
             AtomicBackend().put(str(path).encode(), path.with_name(POINTER))
+        # Who starts several processes ends them all once one of them has ended.
+        barrier()
         status = 128 + self.received
         runner.logger.warning(
             f'{signal.Signals(self.received).name}: the training was saved after step {step} as '
