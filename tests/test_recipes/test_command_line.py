@@ -131,13 +131,13 @@ def test_by_mim(tmp_path):
     mim = [str(Path(sys.executable).parent / 'mim'), 'run', 'mmpixcon', 'run_recipe']
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     done = subprocess.run(
-        [*mim, 'demo.py', '--list', '--only', 'PLRC'],
+        [*mim, 'demo.py', '--list', '--only', 'VICReg'],
         cwd=tmp_path,
         env=os.environ | dict(PATH=path),
         text=True,
         capture_output=True,
     )
-    assert done.returncode == 0 and 'PLRC, seed 0: not begun' in done.stdout, done.stderr
+    assert done.returncode == 0 and 'VICReg, seed 0: not begun' in done.stdout, done.stderr
 
 
 def test_errors_on_the_command_line(recipe):
