@@ -9,7 +9,13 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.apis.runner import add_common_arguments, build_runner, check_checkpoint, load_config
+from mmpixcon.apis.runner import (
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    explained,
+    load_config,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -59,7 +65,8 @@ def main() -> None:
     runner = build_runner(cfg, args.notes)
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    with explained(cfg):
+        runner.test()
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ from mmpixcon.apis.runner import (
     add_common_arguments,
     build_runner,
     check_checkpoint,
+    explained,
     load_config,
     resume_newest,
     use_mixed_precision,
@@ -88,7 +89,8 @@ def main() -> None:
             cfg.load_from = args.resume
         if cfg.get('load_from'):
             check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
-        build_runner(cfg, args.notes).train()
+        with explained(cfg):
+            build_runner(cfg, args.notes).train()
 
 
 if __name__ == '__main__':

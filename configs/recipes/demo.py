@@ -7,9 +7,7 @@ data = dict(bccd='examples/bccd/')
 
 starts = {
     'random weights': dict(options={'model.backbone.init_cfg': None}),
-    'VICReg': dict(
-        init={'model.backbone.init_cfg.checkpoint': 'VICReg'}, normalize_as='VICReg'
-    ),
+    'VICReg': dict(init={'model.backbone.init_cfg.checkpoint': 'VICReg'}, normalize_as='VICReg'),
 }
 faster_rcnn = dict(
     config='../finetune/faster-rcnn_r18_fpn_1xb4-200i_bccd.py', data='bccd', percent=10

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from mmdet.registry import RUNNERS
@@ -225,3 +226,34 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     check_neck_inputs(unwrap(runner.model))
     check_pixels(unwrap(runner.model), packs_rgb(cfg))
     return runner
+
+
+@contextlib.contextmanager
+def explained(cfg: Config) -> Iterator[None]:
+    """Say of errors from deep inside torch what of the config they come from.
+
+    Args:
+        cfg (Config): config of the run.
+
+    Raises:
+        RuntimeError: with the cause and a remedy, in place of torch's own.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        model = cfg.model.get('detector', cfg.model)
+        if 'selected index k out of range' in text and 'num_queries' in model:
+            raise RuntimeError(
+                f'{text}: model.num_queries = {model.num_queries} are more than the cells that a '
+                'two-stage detector takes them from, or model.test_cfg.max_per_img is more than '
+                'num_queries x num_classes. Lower model.num_queries (and max_per_img), or enlarge '
+                'the images.'
+            ) from error
+        if 'killed by signal: Bus error' in text or 'unable to open shared memory' in text:
+            raise RuntimeError(
+                f'{text}. Workers pass images on through /dev/shm, which is too small here: give '
+                'the container more (docker run --shm-size 8g), or set '
+                'train_dataloader.num_workers=0 and persistent_workers=False.'
+            ) from error
+        raise
