@@ -28,5 +28,5 @@ def test_too_little_shared_memory():
 
 
 def test_others_stay_as_they_are():
-    with pytest.raises(RuntimeError, match='^else$'), explained(Config(dict(model=dict()))):
+    with pytest.raises(RuntimeError, match=r'^else$'), explained(Config(dict(model=dict()))):
         raise RuntimeError('else')
