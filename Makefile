@@ -36,6 +36,7 @@ docs: env ## build the documentation site into work_dirs/site
 lint: test-env ## check style, types, spelling, tables of the pages and settings of the rows
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/codespell
+	@$(BIN)/python tools/misc/prose.py
 	@$(BIN)/python tools/misc/readme_tables.py --check
 	@$(BIN)/python -W ignore tools/misc/paper_rows.py --check
 

@@ -1,4 +1,4 @@
-"""Which versions of other packages mmpixcon runs with.
+"""Versions of other packages that mmpixcon runs with.
 
 What is known to break is refused when mmpixcon is imported, with the remedy.
 What is newer than the newest tested release gets one warning, and runs.

@@ -129,9 +129,9 @@ def _iou_with(
 
     Args:
         box (np.ndarray): Box, shape (4,).
-        area (np.ndarray): Its area, a scalar.
+        area (np.ndarray): area of that box, a scalar.
         boxes (np.ndarray): Other boxes, shape (N, 4).
-        areas (np.ndarray): Their areas, shape (N,).
+        areas (np.ndarray): areas of these boxes, shape (N,).
         offset (int): 0 or 1; widths and heights are ``x2 - x1 + offset``.
 
     Returns:

@@ -288,7 +288,7 @@ def _probe_kernel(target_ptr):
 
 @functools.cache
 def works_on(device: torch.device) -> bool:
-    """Whether a kernel can be built for a device and launched there; warns, once, if not.
+    """Return whether a kernel can be built for a device and launched there; warns, once, if not.
 
     Triton may be installed and still not work: without a C compiler, with a driver or a card
     that it no longer knows. To find out costs a tiny kernel once for each device of a process.
@@ -317,7 +317,7 @@ def works_on(device: torch.device) -> bool:
 
 
 def supports(value: Tensor, sampling_locations: Tensor, attention_weights: Tensor) -> bool:
-    """Whether the kernels take tensors of these types and sizes.
+    """Return whether the kernels take tensors of these types and sizes.
 
     Args:
         value (Tensor): (bs, num_keys, num_heads, dims).
@@ -337,7 +337,7 @@ def supports(value: Tensor, sampling_locations: Tensor, attention_weights: Tenso
 
 
 def _adds_vectors(device: torch.device) -> bool:
-    """Whether one atomic instruction adds several neighboring floats."""
+    """Return whether one atomic instruction adds several neighboring floats."""
     release, capability = VECTOR_ATOMICS
     if device.type != 'cuda' or torch.version.hip:
         return False
@@ -346,7 +346,7 @@ def _adds_vectors(device: torch.device) -> bool:
 
 
 def _sizes(value: Tensor, sampling_locations: Tensor, elements: int) -> dict[str, int]:
-    """What a kernel is specialized for, with so many elements of the tile in a thread.
+    """Settings that a kernel is specialized for, with so many elements of the tile in a thread.
 
     The layout of a tile follows from that number, because Triton gives a thread no longer run
     of a row than its share of the tile. The sizes are fixed, not tuned at run time. A tuner
@@ -481,7 +481,7 @@ def backward(
 
 
 def _buffer(grad: Tensor | None, like: Tensor, dtypes: tuple[torch.dtype, ...]) -> Tensor:
-    """What the kernel writes a gradient into: itself, where it is contiguous and of a type."""
+    """Give what the kernel writes a gradient into: itself, if it is contiguous and of a type."""
     if grad is not None and grad.dtype in dtypes and grad.is_contiguous():
         return grad
     return torch.zeros(like.shape, dtype=torch.float32, device=like.device)

@@ -1,4 +1,4 @@
-"""Which types of numbers torchvision's operators take."""
+"""Types of numbers that torchvision's operators take."""
 
 from __future__ import annotations
 

@@ -66,9 +66,9 @@ def load_backbone(
     """Build the backbone of a config and fill it from a checkpoint.
 
     Args:
-        config (str | Path): Of a detector, a wrapped detector or a pretraining
+        config (str | Path): config of a detector, a wrapped detector or a pretraining
             method, of mmpixcon, mmdet or mmselfsup.
-        checkpoint (str | Path): Of that model, of another one with the same
+        checkpoint (str | Path): checkpoint of that model, of another one with the same
             backbone, or of the backbone alone.
         options (Mapping[str, Any], optional): Settings of the config that change, dotted, such as
             the backbone's strides. Defaults to None.

@@ -30,7 +30,7 @@ class DetectorInput:
         image (np.ndarray): BGR, uint8, (h, w, 3), resized, without padding.
         scale (tuple[float, float]): By which width and height of the file were resized.
         inputs (Tensor): (1, 3, H, W), normalized and padded.
-        samples (SampleList): Its one sample.
+        samples (SampleList): the one sample of the image.
     """
 
     image: np.ndarray
@@ -46,7 +46,7 @@ class LoadedDetector:
     Attributes:
         detector (nn.Module): mmdet's, without a wrapper.
         preprocessor (nn.Module): Normalizes and pads.
-        pipeline (Compose): Of the config's test data, without annotations.
+        pipeline (Compose): pipeline of the config's test data, without annotations.
     """
 
     detector: nn.Module
@@ -77,9 +77,9 @@ def load_detector(
     """Build a detector and fill it from a checkpoint.
 
     Args:
-        config (str | Path): Of a detector, stock or wrapped.
-        checkpoint (str | Path): Of it, or of one with other classes or none: layers that give
-            classes may be missing.
+        config (str | Path): config of a detector, stock or wrapped.
+        checkpoint (str | Path): checkpoint of it, or of one with other classes or none: layers
+            that give classes may be missing.
         device (str | torch.device): Where it runs. Defaults to 'cpu'.
 
     Returns:

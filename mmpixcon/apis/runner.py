@@ -1,4 +1,4 @@
-"""What tools/train.py and tools/test.py share: arguments, and the config they make."""
+"""Parts that tools/train.py and tools/test.py share: arguments, and the config they make."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
     Args:
         args (argparse.Namespace): With ``config`` and the common arguments. Gets ``notes``, what
             was found in the data, for ``build_runner`` to log.
-        stages (tuple[str]): Of 'train', 'val' and 'test', those that will run.
+        stages (tuple[str]): stages that will run, of 'train', 'val' and 'test'.
 
     Returns:
         Config: Ready for ``build_runner``.

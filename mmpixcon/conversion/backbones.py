@@ -73,7 +73,7 @@ SWIN_TIMM = Renaming(
 
 @dataclass(frozen=True)
 class Backbone:
-    """What a state dict is of.
+    """Kind and size of the backbone of a state dict.
 
     Attributes:
         name (str): 'resnet50', 'swin_t' and the like, or ``TIMM``; of a ResNet of another width
@@ -88,7 +88,7 @@ class Backbone:
 
     @property
     def is_resnet(self) -> bool:
-        """Whether it is a ResNet rather than a Swin transformer."""
+        """Return whether it is a ResNet rather than a Swin transformer."""
         return self.name.startswith('resnet')
 
 
@@ -227,7 +227,7 @@ def _window(table: Tensor) -> int:
 
 
 def _merges(name: str) -> bool:
-    """Whether a tensor has the channels of 2 x 2 merged patches."""
+    """Return whether a tensor has the channels of 2 x 2 merged patches."""
     return '.downsample.' in name
 
 

@@ -75,12 +75,12 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was done.
+    """Outcome of a conversion.
 
     Attributes:
-        checkpoint (str): That was read.
-        source (str): Its layout.
-        backbone (str): Its backbone.
+        checkpoint (str): file that was read.
+        source (str): layout of that file.
+        backbone (str): backbone in it.
         target (str): The layout that was written.
         out (str): The file that was written.
         weights (Weights): What became of each tensor.
@@ -154,8 +154,8 @@ def convert(
         backbone (str, optional): What backbone it must have. Defaults to None, any.
         momentum (bool): Whether to take the momentum encoder's backbone. Defaults to False.
         coco_classes (bool): Whether to keep the 80 categories of COCO's 91 ids.
-        config (str | Path, optional): Of a model of mmdet that will start from it, to say what
-            it takes.
+        config (str | Path, optional): config of a model of mmdet that will start from it, to
+            say what it takes.
         trust (bool): Whether code in the checkpoint may run. Defaults to False.
         overwrite (bool): Whether ``out`` may exist. Defaults to False.
 
@@ -205,7 +205,7 @@ def convert(
 
 
 def _compare(config: str | Path, weights: Weights) -> LoadReport:
-    """What of the weights the model of a config takes."""
+    """Tell what of the weights the model of a config takes."""
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = MODELS.build(cfg.model)

@@ -31,7 +31,7 @@ _SIAMESE_PARTS = ('patch2query.', 'enc_head.', 'dec_head.', 'pred_head.', 'head.
 
 
 def official_variant(names: Collection[str]) -> str:
-    """Which detection transformer names of a release belong to."""
+    """Tell which detection transformer the names of a release belong to."""
     if 'transformer.level_embed' in names:
         return 'deformable-detr'
     if 'transformer.decoder.ref_point_head.layers.0.weight' in names:
@@ -40,7 +40,7 @@ def official_variant(names: Collection[str]) -> str:
 
 
 def mmdet_variant(names: Collection[str]) -> str | None:
-    """Which detection transformer names of mmdet belong to, None for no convertible one."""
+    """Tell which detection transformer names of mmdet belong to; None for no convertible one."""
     if 'level_embed' in names:
         return 'deformable-detr'
     if 'decoder.ref_point_head.layers.0.weight' in names:
@@ -181,7 +181,7 @@ def _renaming(variant: str, convs: int, levels: int) -> Renaming:
     Args:
         variant (str): One of ``VARIANTS``.
         convs (int): Maps of the backbone that are projected, of Deformable DETR.
-        levels (int): Those and further ones.
+        levels (int): number of levels, further ones included.
     """
     pairs = [('backbone.*', 'backbone.0.body.*')]
     pairs += [
@@ -256,7 +256,7 @@ def _deformable_pairs(convs: int, levels: int) -> list[tuple[str, str]]:
 
 
 def _count(names: Collection[str], pattern: str) -> int:
-    """How many indices names have at a place."""
+    """Count the indices that names have at a place."""
     return len({match[1] for name in names if (match := re.match(pattern, name))})
 
 

@@ -101,8 +101,8 @@ def check_output(path: str | Path, suffixes: tuple[str, ...], overwrite: bool) -
     """Refuse an output that could not be written, before anything is read.
 
     Args:
-        path (str | Path): Of the output.
-        suffixes (tuple[str, ...]): Those that the layout is written with.
+        path (str | Path): file to write.
+        suffixes (tuple[str, ...]): endings that the layout is written with.
         overwrite (bool): Whether it may exist.
 
     Raises:
@@ -132,7 +132,7 @@ def write_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], frame: dic
     """Write tensors, completely or not at all.
 
     Args:
-        path (str | Path): Its suffix says how. ``.pkl`` has NumPy arrays.
+        path (str | Path): file to write. Its ending says how. ``.pkl`` has NumPy arrays.
         tensors (Mapping[str, Tensor]): By name.
         frame (dict, optional): What the file holds, with the tensors in the place of the value
             None; ``.safetensors`` has tensors only. Defaults to None, the tensors alone.

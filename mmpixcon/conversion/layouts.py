@@ -49,7 +49,7 @@ def find_source(weights: Weights, path: str, name: str | None = None) -> str:
 
     Args:
         weights (Weights): With the names of the file.
-        path (str): Of the file, for messages.
+        path (str): path of the file, for messages.
         name (str, optional): What the user says that it is. Defaults to None, unknown.
 
     Returns:
@@ -74,7 +74,7 @@ def find_source(weights: Weights, path: str, name: str | None = None) -> str:
 
 
 def method_prefixes() -> tuple[str, ...]:
-    """What this project's wrappers put their own entries under."""
+    """List the prefixes that this project's wrappers put their own entries under."""
 
     def walk(kind: type[DetectorWrapper]) -> Iterator[str]:
         yield kind.own_prefix
@@ -168,7 +168,7 @@ def _read_swav(weights: Weights, backbone_only: bool, momentum: bool) -> None:
 
 
 def _read_detector(weights: Weights, backbone_only: bool, momentum: bool) -> None:
-    """Of any release of a detection transformer, also pretrained."""
+    """Read any release of a detection transformer, also a pretrained one."""
     _refuse_momentum(momentum)
     pretext = _has_queries(weights) or _has_embeddings(weights) or _is_siamese(weights)
     if _is_siamese(weights):

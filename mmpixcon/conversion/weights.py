@@ -70,7 +70,7 @@ class Weights:
         self.notes: list[str] = []
 
     def has(self, *prefixes: str) -> bool:
-        """Whether a name begins with one of the prefixes."""
+        """Return whether a name begins with one of the prefixes."""
         return any(name.startswith(prefixes) for name in self.tensors)
 
     def leave_out(self, chosen: Callable[[str], bool], reason: str) -> None:

@@ -35,7 +35,7 @@ class RobustCocoDataset(SkipUnreadable, CocoDataset):
         """Open an annotation file and compare its categories with the classes.
 
         Args:
-            path (str): Of the file.
+            path (str): COCO file.
 
         Returns:
             COCO: The annotations.

@@ -1,4 +1,4 @@
-"""Where the data of a config lie: moved by command line, checked before anything slow."""
+"""Places of the data of a config: moved by command line, checked before anything slow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def iter_datasets(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
 
 
 def packs_rgb(cfg: Config) -> bool:
-    """Whether images are RGB before the preprocessor of the model sees them, as DetCo's.
+    """Return whether images are RGB before the preprocessor of the model sees them, as DetCo's.
 
     Args:
         cfg (Config): The whole config.
@@ -80,7 +80,7 @@ def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
 
     Args:
         cfg (Config): The whole config.
-        stages (tuple[str]): Of 'train', 'val' and 'test', those that will run.
+        stages (tuple[str]): stages that will run, of 'train', 'val' and 'test'.
 
     Raises:
         FileNotFoundError: Names each missing file, its config key and the remedy.
@@ -166,11 +166,11 @@ def _iter_proposals(pipeline: Any) -> Iterator[dict]:
 
 
 def _is_below(path: str, folder: str) -> bool:
-    """Whether a path lies in a folder, as written in a config."""
+    """Return whether a path lies in a folder, as written in a config."""
     path, folder = osp.normpath(path), osp.normpath(folder)
     return path == folder or path.startswith(folder.rstrip(osp.sep) + osp.sep)
 
 
 def _is_local(path: str) -> bool:
-    """Whether a path is on this machine's file system, not behind a URL."""
+    """Return whether a path is on this machine's file system, not behind a URL."""
     return '://' not in path and not path.startswith(('s3:', 'petrel:'))

@@ -36,7 +36,7 @@ class UnlabelledDataset(SkipUnreadable, BaseDataset):
             ``data_root``. Defaults to ``dict(img_path='')``.
         suffixes (Sequence[str]): Endings of the images in a folder, in either
             case. Defaults to those of JPEG, PNG, BMP, WebP, TIFF and PNM.
-        backend_args (dict, optional): Of mmengine's file backend, where the
+        backend_args (dict, optional): arguments of mmengine's file backend, where the
             images are not on this machine.
         **kwargs: As ``BaseDataset`` (``pipeline``, ``indices``, ...), and
             ``max_bad_share`` of :class:`SkipUnreadable`, the share of unreadable
@@ -81,7 +81,7 @@ class UnlabelledDataset(SkipUnreadable, BaseDataset):
 
     @property
     def listed_in(self) -> str:
-        """Where the images are listed, for messages."""
+        """Name the place where the images are listed, for messages."""
         return self.ann_file or self.folder
 
     def load_data_list(self) -> list[dict]:

@@ -1,4 +1,4 @@
-"""What data sets do about files that are missing and images that cannot be read."""
+"""Data sets with files that are missing and images that cannot be read."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SkipUnreadable:
 
     @property
     def listed_in(self) -> str:
-        """Where the images are listed, for messages."""
+        """Name the place where the images are listed, for messages."""
         return self.ann_file
 
     def full_init(self) -> None:

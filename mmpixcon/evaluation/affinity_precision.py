@@ -1,4 +1,4 @@
-"""Whether points of the same object are more alike than others: no training needed."""
+"""Precision of affinities: are points of the same object more alike than others?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def affinity_precision(features: Tensor, objects: Tensor) -> tuple[Tensor, Tenso
     affinity = (features @ features.T)[anchors].mul_(DIGITS).round_()
 
     def at_least(among: Tensor) -> Tensor:
-        """How many of some points are at least as similar as each point is."""
+        """Count, for each point, how many of some points are at least as similar."""
         ordered = affinity.masked_fill(~among, -torch.inf).sort(dim=1)[0]
         return affinity.shape[1] - torch.searchsorted(ordered, affinity)
 
@@ -54,7 +54,7 @@ def draw_points(groups: Tensor, count: int, generator: torch.Generator) -> Tenso
 
     Args:
         groups (Tensor): (G, cells) bool.
-        count (int): Of a group; all where it has fewer.
+        count (int): points to draw from a group; all where it has fewer.
         generator (torch.Generator): Draws them.
 
     Returns:
@@ -82,7 +82,7 @@ def image_affinity_precision(
         feature_map (Tensor): (C, h, w), over the whole input.
         input_shape (tuple[int, int]): (H, W) in pixels, padding included.
         sample (DetDataSample): With ``gt_instances`` and ``img_shape``.
-        num_points (int): Of each object, and of the background. Defaults to 16.
+        num_points (int): points of each object, and of the background. Defaults to 16.
         resolution (int): Cells a side. Defaults to 56, as the paper of PLRC
             draws affinities of an image of 896.
         seed (int): The same draws the same points. Defaults to 0.

@@ -25,8 +25,8 @@ def annotated_maps(
     Args:
         backbone (nn.Module): In evaluation mode; its last map counts.
         loader (Iterable[dict]): Batches whose pipeline ends in ``PackDetInputs``.
-        mean (Sequence[float]): Of the channels that the backbone takes.
-        std (Sequence[float]): Of the same.
+        mean (Sequence[float]): mean of each channel that the backbone takes.
+        std (Sequence[float]): deviation of each of them.
         bgr_to_rgb (bool): Whether it takes RGB.
         device (torch.device | str): Where the backbone is.
 

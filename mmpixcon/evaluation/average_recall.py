@@ -52,10 +52,10 @@ class CocoRecallMetric(CocoMetric):
             )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """As ``CocoMetric``, with recalls under their right names.
+        """Compute ``CocoMetric``'s metrics, with recalls under their right names.
 
         Args:
-            results (list): Of all images.
+            results (list): results of all images.
 
         Returns:
             dict[str, float]: ``bbox_mAP``, ..., ``bbox_AR@1``, ``bbox_AR@10``, ``bbox_AR@100``.

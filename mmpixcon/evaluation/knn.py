@@ -28,7 +28,7 @@ def knn_scores(
         queries (Tensor): Unit rows, (n, C).
         memory (Tensor): Unit rows, (m, C), m at least 1.
         labels (Tensor): Classes of ``memory``, (m, ).
-        num_classes (int): Of them.
+        num_classes (int): number of classes.
         k (int): Neighbors; all of ``memory`` if it has fewer. Defaults to 20.
         temperature (float): Defaults to 0.07.
 

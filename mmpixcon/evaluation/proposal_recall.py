@@ -1,4 +1,4 @@
-"""How many annotated objects proposals find."""
+"""Recall of annotated objects by proposals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
 @dataclass(frozen=True)
 class ProposalRecall:
-    """What was found.
+    """Recall of proposals.
 
     Attributes:
         nums (tuple[int, ...]): How many proposals of an image count.
@@ -66,8 +66,8 @@ def proposal_recall(
     fails with numpy 1.24 and later where images differ in their numbers of boxes.
 
     Args:
-        pairs (Iterable[tuple[np.ndarray, np.ndarray]]): Of each image the objects,
-            (g, 4), and the proposals, (k, 4), the best first; x1, y1, x2, y2 in the
+        pairs (Iterable[tuple[np.ndarray, np.ndarray]]): objects, (g, 4), and proposals,
+            (k, 4), the best first, of each image; x1, y1, x2, y2 in the
             same pixels.
         nums (Sequence[int]): How many proposals of an image count.
         ious (Sequence[float]): Overlaps from which an object is found.

@@ -1,4 +1,4 @@
-"""Where the object queries of a detection transformer look, and what they predict."""
+"""Attention and predictions of the object queries of a detection transformer."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def query_attention(
         detector (nn.Module): DETR, Conditional DETR, DAB-DETR, DN-DETR, Deformable DETR, DINO,
             DN-Deformable-DETR or another of mmdet's with their attention, in evaluation mode.
         inputs (Tensor): Normalized images, (N, 3, H, W), of the detector's preprocessor.
-        samples (SampleList): Theirs, N.
-        layer (int): Of the decoder. Defaults to -1, the last.
+        samples (SampleList): samples of the N images.
+        layer (int): index of a decoder layer. Defaults to -1, the last.
 
     Returns:
         QueryAttention: Predictions are those of the last layer.
@@ -183,7 +183,7 @@ def queries_of_objects(
     Args:
         boxes (Sequence[Tensor]): (Q, 4) of each model, x1, y1, x2, y2.
         objects (Tensor): (G, 4), in the same pixels.
-        count (int): Of objects, or all of them.
+        count (int): number of objects; all where there are fewer.
 
     Returns:
         tuple: Indices of the objects, the best first; for each model those of the queries.

@@ -58,7 +58,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a comparison says.
+    """Verdict of a comparison.
 
     Attributes:
         winner (str): method with the largest gain that is one, or 'none'.

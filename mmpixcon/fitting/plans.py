@@ -27,7 +27,7 @@ DIVISOR = 32
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a user sets in place of what follows from data and machine; None follows.
+    """Settings of a user in place of what follows from data and machine; None follows.
 
     Attributes:
         batch_size (int, optional): images of a step.

@@ -1,4 +1,4 @@
-"""What a training leaves for people: the best checkpoint, numbers and pictures."""
+"""Results of a training for people: the best checkpoint, numbers and pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stock modules take and give while they run."""
+"""Capture of what stock modules take and give while they run."""
 
 from __future__ import annotations
 

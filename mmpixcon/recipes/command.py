@@ -1,4 +1,4 @@
-"""What the tools that run recipes share: from a recipe to its tables, errors as sentences."""
+"""Parts that the tools share which run recipes: errors become sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .report import report
 
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
-    """How stages run, and what happens to those of other settings."""
+    """Add how stages run, and what happens to those of other settings."""
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--gpus', type=int, default=1, help='of a stage, with --launcher pytorch')
     parser.add_argument('--partition', default='', help='with --launcher slurm')
@@ -45,7 +45,7 @@ def run(
 
     Args:
         read (Callable): Gives the recipe.
-        work_dir (Path): Of its runs.
+        work_dir (Path): folder of its runs.
         launch (Launch): How they run.
         changed (str): As :class:`Execution`. Defaults to 'refuse'.
         only (Sequence[str], optional): As :class:`Execution`. Defaults to None.

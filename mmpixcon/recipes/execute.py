@@ -44,7 +44,7 @@ class Execution:
 
     Args:
         recipe (Recipe): What to do.
-        work_dir (Path): Of all runs.
+        work_dir (Path): folder of all runs.
         launch (Launch): How.
         changed (str): What happens to a run whose settings are not those of its folder:
             'refuse', 'rerun' (the old folder is kept under another name) or 'keep' (the
@@ -113,7 +113,7 @@ class Execution:
         return RunState(run[0], run[1], self.settings(run), config)
 
     def check(self) -> dict[Run, RunState | None]:
-        """What is there of each run; nothing is begun before all folders are known to fit.
+        """Read what is there of each run; nothing is begun before all folders are known to fit.
 
         Raises:
             ChangedError: A folder holds a run of other settings, and ``changed`` is 'refuse'.

@@ -24,14 +24,15 @@ class FinishedRun:
     """A training or test that was evaluated.
 
     Attributes:
-        name (str): Of the stage of a recipe, else of the config.
-        seed (int, optional): Of the run.
+        name (str): name of the stage of a recipe, else of the config.
+        seed (int, optional): seed of the run.
         folder (Path): Work folder.
         config (Path): The config file: of a recipe's stage the one it names, else the one that
             the run left.
         cfg (Config): As it ran.
-        metrics (dict[str, float]): Of its last evaluation, as logged: ``coco/bbox_mAP``, ...
-        minutes (float, optional): That a recipe spent on it.
+        metrics (dict[str, float]): metrics of its last evaluation, as logged:
+            ``coco/bbox_mAP``, ...
+        minutes (float, optional): minutes that a recipe spent on it.
         cost (float, optional): Minutes with all that it starts from.
         seconds (float, optional): A training step took, the median.
         memory (float, optional): GB of GPU memory.

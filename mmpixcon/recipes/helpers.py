@@ -1,4 +1,4 @@
-"""What recipes are written with: trainings that go on from others, and the rows of their tables."""
+"""Helpers to write recipes: trainings that go on from others, and the rows of their tables."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ QUIET = 60
 
 @dataclass(frozen=True)
 class Launch:
-    """How stages are started.
+    """Settings of how stages are started.
 
     Attributes:
         launcher (str): 'none', 'pytorch' or 'slurm'.
@@ -108,7 +108,7 @@ class Launch:
 
 
 def tools_folder() -> Path:
-    """Where train.py and its like are."""
+    """Find the folder of train.py and its like."""
     for folder in (PACKAGE.parent / 'tools', PACKAGE / '.mim' / 'tools'):
         if (folder / 'train.py').is_file():
             return folder
@@ -128,9 +128,9 @@ def run_logged(
     """Run a process; its output goes to a log, its progress to a function.
 
     Args:
-        command (Sequence[str]): Of the process.
+        command (Sequence[str]): command of the process.
         log (Path): Appended to.
-        environment (Mapping[str, str]): Of the process.
+        environment (Mapping[str, str]): environment of the process.
         say (Callable[[str], None]): Takes one short line as often as there is news.
 
     Nothing else runs beside that log until it ends: what is left of a killed recipe would
@@ -174,7 +174,7 @@ def run_logged(
 
 
 def progress_of(line: str) -> str | None:
-    """What a line of mmengine's log says of the progress; None for others."""
+    """Read the progress from a line of mmengine's log; None for other lines."""
     if match := TRAIN_LINE.search(line):
         epoch = f'epoch {match["epoch"]}, ' if match['epoch'] else ''
         return (

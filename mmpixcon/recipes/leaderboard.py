@@ -69,7 +69,7 @@ def read_paper(
     """The paper's own numbers out of a YAML file, ``RUN: {NAME: VALUE}``.
 
     Args:
-        path (Path): Of the file.
+        path (Path): file to write.
         groups (Groups): Runs by name.
         metrics (Mapping[str, str]): Names in the table, and in the log.
 
@@ -139,7 +139,7 @@ def compared(table: Table, groups: Groups) -> str:
     """A recipe's table: a row a method, columns of its own, differences to the first row.
 
     Args:
-        table (Table): Of the recipe.
+        table (Table): table of a recipe.
         groups (Groups): Runs by stage.
 
     Returns:
@@ -246,7 +246,7 @@ def metafile(
 
 
 def _metadata(runs: Sequence[FinishedRun]) -> dict[str, Any]:
-    """What mmdet's metafiles tell of a training."""
+    """Give what mmdet's metafiles tell of a training."""
     run = runs[0]
     loop = run.cfg.get('train_cfg') or {}
     loader = run.cfg.get('train_dataloader') or {}
@@ -271,7 +271,7 @@ def known_collections() -> dict[str, str]:
 
 
 def check_metafile(path: Path) -> list[str]:
-    """What the model-index package has against a metafile; nothing where it is not installed."""
+    """Give the model-index package's complaints; none where it is not installed."""
     try:
         from modelindex.load_model_index import load
     except ImportError:

@@ -1,4 +1,4 @@
-"""What metrics are called in leaderboards and metafiles."""
+"""Names of metrics in leaderboards and metafiles."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PaperResult:
     metrics: Mapping[str, float]
 
     def stands_in(self, table: str) -> bool:
-        """Whether it stands in a table; '3' is all parts of it, '3 (a)' one."""
+        """Return whether it stands in a table; '3' is all parts of it, '3 (a)' one."""
         return any(t == table or t.startswith(f'{table} (') for t in self.tables)
 
 

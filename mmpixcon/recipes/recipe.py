@@ -1,4 +1,4 @@
-"""What a recipe says: stages, which initializes which, and what is compared."""
+"""Recipes: stages, which initializes which, and what is compared."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Stage:
     """One training or test.
 
     Attributes:
-        name (str): Of the stage.
+        name (str): name of the stage.
         config (Path): Config file.
         run (str): 'train' or 'test'.
         init (dict[str, str]): Config keys that take the last checkpoint of another stage,
@@ -65,7 +65,7 @@ class Stage:
         percent (float, optional): Share of the labelled images to train on.
         seeds (tuple[int, ...]): Seeds to run with. A stage that builds on one without its
             seed takes that one's first.
-        data (str, optional): Which of the recipe's data roots is in place of the config's.
+        data (str, optional): name of the data root that is in place of the config's.
         normalize_as (str, optional): A stage whose mean and deviation of pixels are taken.
     """
 
@@ -97,7 +97,7 @@ class Table:
 
     Attributes:
         title (str): Above it.
-        rows (dict[str, dict[str, str]]): Of each row, stages by the names of the columns.
+        rows (dict[str, dict[str, str]]): stages of each row by the names of the columns.
             The first row is what the others are compared to.
         metrics (dict[str, str]): Names in the table, and in the log of a run.
         paper (dict[str, dict[str, dict[str, float]]]): The paper's own numbers by row,
@@ -125,7 +125,7 @@ class Recipe:
     """Stages in an order in which each comes after those it builds on.
 
     Attributes:
-        path (Path): Of the file.
+        path (Path): recipe file.
         stages (dict[str, Stage]): By name.
         tables (tuple[Table, ...]): Comparisons.
         data (dict[str, str]): Data roots by name.
@@ -140,7 +140,7 @@ class Recipe:
         """Stages of some names, and all that they build on.
 
         Args:
-            names (Sequence[str]): Of stages, or patterns as a shell has them: ``VICReg*``.
+            names (Sequence[str]): names of stages, or patterns as a shell has them: ``VICReg*``.
 
         Returns:
             set[str]: Names of stages.
@@ -192,7 +192,7 @@ def read_recipe(
         path (str | Path): As :func:`find_recipe`; a config file with ``stages``, and
             ``tables``, ``seeds``, ``data`` and ``options`` (of all stages) where it wants them.
         data (Mapping[str, str], optional): Data roots in place of the recipe's.
-        options (Mapping[str, Any], optional): Of all stages, in place of what the recipe says.
+        options (Mapping[str, Any], optional): settings of all stages, in place of the recipe's.
         seeds (Sequence[int], optional): In place of the recipe's; of stages with seeds of
             their own, those that they have.
 

@@ -1,4 +1,4 @@
-"""What is left of a comparison: tables, CSV, metafile.yml and pictures in one folder."""
+"""Reports of comparisons: tables, CSV, metafile.yml and pictures in one folder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def report(
 
     Args:
         recipe (Recipe): With tables.
-        work_dir (Path): Of its runs; the files go there.
+        work_dir (Path): work folder of its runs; the files go there.
         without (Collection[tuple[str, int]], optional): Stages and seeds that are left out,
             being of other settings; the text names them. Defaults to none.
 
@@ -96,7 +96,7 @@ def write_report(
         out (Path): Folder, made if it is missing.
         text (str): Tables in Markdown.
         groups (Groups): Runs by name.
-        metric (str): That is drawn, as logged.
+        metric (str): metric to draw, as logged.
         collections (Mapping[str, str], optional): As :func:`metafile`.
         paper (Mapping, optional): As :func:`metafile`.
 

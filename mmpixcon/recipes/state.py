@@ -1,4 +1,4 @@
-"""What was run in a folder, so that it is done once, resumed, or told apart."""
+"""States of runs in their folders, so that each is done once, resumed, or told apart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunState:
 
     Attributes:
         stage (str): Name of the stage.
-        seed (int): Of the run.
+        seed (int): seed of the run.
         settings (dict[str, Any]): All that the run depends on: dotted config keys.
         config (str): Path of the config file as it was given; nothing depends on it.
         finished (bool): Whether it came to its end.
@@ -68,7 +68,7 @@ class RunState:
 
 
 def read_state(folder: Path) -> RunState | None:
-    """What was run in a folder; None if nothing was.
+    """Read what was run in a folder; None if nothing was.
 
     Raises:
         ChangedError: The folder is of another version, or not of a recipe.

@@ -1,4 +1,4 @@
-"""What long tools show: how much is done, and how long the rest takes."""
+"""Progress of long tools: how much is done, and how long the rest takes."""
 
 from __future__ import annotations
 

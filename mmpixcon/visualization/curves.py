@@ -64,7 +64,7 @@ def read_evaluations(work_dir: str | Path, metric: str, unit: str) -> dict[int, 
 
     Args:
         work_dir (str | Path): Has ``TIME/vis_data/scalars.json`` files.
-        metric (str): Its name there, such as ``coco/bbox_mAP``.
+        metric (str): name of the metric there, such as ``coco/bbox_mAP``.
         unit (str): 'epoch' or 'iteration'.
 
     Returns:

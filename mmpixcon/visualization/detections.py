@@ -74,7 +74,7 @@ def draw_quadrants(
 
 @dataclass(frozen=True)
 class PhotoDetections:
-    """What is annotated and what detectors find in a photo.
+    """Annotations and detections of a photo.
 
     Attributes:
         image (np.ndarray): RGB, uint8, (H, W, 3).

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def attention_map(feature: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Where a feature map is active: the mean over channels, from 0 to 1.
+    """Compute where a feature map is active: the mean over channels, from 0 to 1.
 
     As DetCo's appendix, A.3.1: mean of Res5 over channels, brought to 0..1,
     enlarged bilinearly to the image.
@@ -34,7 +34,7 @@ def attention_map(feature: Tensor, size: tuple[int, int]) -> np.ndarray:
 
 
 def affinity_map(feature: Tensor, point: tuple[float, float], cells: int = 56) -> np.ndarray:
-    """How alike each place of an image is to one of its points.
+    """Compute how alike each place of an image is to one of its points.
 
     As figure 3 of PLRC: the map is interpolated to ``cells`` a side; cosine
     similarities of the cell at the point to all cells.
@@ -117,7 +117,7 @@ def draw_grid(
 
     Args:
         rows (Sequence[Sequence[np.ndarray]]): BGR, uint8 images of each row.
-        titles (Sequence[str]): Of the columns.
+        titles (Sequence[str]): titles of the columns.
         marks (Sequence[Sequence[str | None]], optional): A color of a frame
             around each image. Defaults to None.
 

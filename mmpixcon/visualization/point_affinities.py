@@ -38,7 +38,7 @@ class PointAffinities:
     Attributes:
         marked (np.ndarray): The photo with the point, BGR, uint8, (H, W, 3).
         pictures (dict[str, np.ndarray]): The map of each checkpoint, BGR, uint8, (H, W, 3).
-        captions (dict[str, str]): Of each checkpoint: its name, and its range.
+        captions (dict[str, str]): name and range of each checkpoint.
     """
 
     marked: np.ndarray
@@ -52,8 +52,8 @@ class PhotoAffinities:
     Args:
         backbones (Mapping[str, LoadedBackbone]): By name.
         size (int): Pixels a side of the square that the backbones see. Defaults to 896.
-        cells (int): Of the map, a side. Defaults to 56.
-        level (int): Of the backbones' maps. Defaults to -1, the last.
+        cells (int): cells of the map, a side. Defaults to 56.
+        level (int): index of the backbones' map. Defaults to -1, the last.
         kept (int): Photos whose features are kept, those used last. Defaults to 8.
     """
 
@@ -128,7 +128,7 @@ class PhotoAffinities:
 
 
 def pixel_share(pixel: tuple[int, int], shape: tuple[int, int]) -> tuple[float, float]:
-    """Where the centre of a pixel lies, as shares of width and height.
+    """Compute where the center of a pixel lies, as shares of width and height.
 
     Args:
         pixel (tuple[int, int]): Column and row.

@@ -21,7 +21,7 @@ VIEW_COLORS = (DETECTION_COLOR, MOMENTUM_COLOR)
 
 
 def region_corners(regions: np.ndarray, homography: np.ndarray) -> np.ndarray:
-    """Where regions of the raw image lie in a view.
+    """Compute where regions of the raw image lie in a view.
 
     Args:
         regions (np.ndarray): (n, 4), x1, y1, x2, y2 in pixels of the raw image.

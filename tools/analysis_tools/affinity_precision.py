@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def loader_config(args: argparse.Namespace) -> dict:
-    """Of the annotated images, in the order of the file."""
+    """Measure the annotated images, in the order of the file."""
     content = json.loads(args.annotations.read_text())
     has_masks = any(annotation.get('segmentation') for annotation in content['annotations'])
     resize = [dict(type='mmdet.Resize', scale=(args.size, args.size))] if args.size else []

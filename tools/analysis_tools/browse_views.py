@@ -65,7 +65,7 @@ def to_rgb(image: torch.Tensor, is_rgb: bool = False) -> np.ndarray:
 
 
 def pixel_pair_drawer(cfg: Config, args: argparse.Namespace) -> Callable[[dict], Figure]:
-    """What draws samples with a detection and a momentum view, with the config's maps."""
+    """Make what draws samples with a detection and a momentum view, with the config's maps."""
     if not cfg.model.type.endswith('PixelContrastDetector'):
         raise ValueError(f'{args.config}: model.type is {cfg.model.type}; a detection and a '
                          'momentum view are drawn for a PixelContrastDetector')  # fmt: skip
@@ -117,7 +117,7 @@ def region_pair(sample: dict) -> tuple[list[torch.Tensor], list[np.ndarray], np.
 
 
 def region_pair_drawer(is_rgb: bool) -> Callable[[dict], Figure]:
-    """What draws samples with two views and regions that both show."""
+    """Make what draws samples with two views and regions that both show."""
 
     def draw(sample: dict) -> Figure:
         views, homographies, regions = region_pair(sample)
@@ -142,7 +142,7 @@ def path_of(sample: dict) -> str:
 def drawer_of(
     sample: dict, cfg: Config, args: argparse.Namespace, is_rgb: bool
 ) -> Callable[[dict], Figure]:
-    """What draws samples of this kind.
+    """Choose what draws samples of this kind.
 
     Raises:
         ValueError: They are no two views, or nothing says what corresponds in them.

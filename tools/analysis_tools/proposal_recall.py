@@ -1,4 +1,4 @@
-r"""How many annotated objects the proposals of a data set find.
+r"""Measures how many annotated objects the proposals of a data set find.
 
     python tools/analysis_tools/proposal_recall.py examples/bccd/proposals/edge_boxes \
         examples/bccd/train.json
@@ -38,7 +38,7 @@ class Pairs:
     """Objects and proposals of the images, one after another.
 
     Args:
-        proposals (Proposals): Of the images.
+        proposals (Proposals): proposals of the images.
         annotations (Path): COCO file.
         images (int, optional): Only so many.
 

@@ -48,7 +48,7 @@ _OF_DATA = {torch.tensor, torch.as_tensor, Tensor.new_tensor}
 
 
 class Work:
-    """What was counted.
+    """Counts of a step.
 
     Attributes:
         operators (Counter[str]): operators that start something on a device, by name.
@@ -85,7 +85,7 @@ def _from_numpy(array: np.ndarray) -> Tensor:
 
 
 def _is_view(func: Any) -> bool:
-    """Whether an operator gives another look at the same memory."""
+    """Return whether an operator gives another look at the same memory."""
     aliases = [argument.alias_info for argument in func._schema.arguments]
     return any(alias is not None and not alias.is_write for alias in aliases)
 
@@ -99,7 +99,7 @@ def _is_host(tensor: Tensor) -> bool:
 
 
 def _name_device(values: tuple) -> bool:
-    """Whether one of the arguments is a device, or a tensor that lies on one."""
+    """Return whether one of the arguments is a device, or a tensor that lies on one."""
     return any(
         isinstance(value, torch.device) or (isinstance(value, Tensor) and not _is_host(value))
         for value in values

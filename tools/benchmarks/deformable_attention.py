@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_inputs(shapes: tuple[tuple[int, int], ...], locations: str, device: str) -> Inputs:
-    """What attention takes, in float32, with all cells of all levels as queries."""
+    """Make what attention takes, in float32, with all cells of all levels as queries."""
     torch.manual_seed(0)
     spatial = torch.tensor(shapes, device=device)
     cells = spatial.prod(1)

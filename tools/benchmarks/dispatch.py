@@ -146,7 +146,7 @@ def _with_update(model: nn.Module, step: Callable[[], Tensor]) -> Callable[[], T
 
 
 def pixcon_step(model: nn.Module, batch: int, size: tuple[int, int], device: str) -> Step:
-    """Of PixCon: losses on two views, beside the stock detector and a forward of the other view."""
+    """PixCon: losses on two views, beside the stock detector and a forward of the other view."""
     stock = MODELS.build(copy.deepcopy(model.detector_cfg)).to(device).train()
     stock.load_state_dict(model.detector.state_dict())
     args = argparse.Namespace(size=size, batch=batch)

@@ -49,7 +49,7 @@ def parse_args() -> argparse.Namespace:
 
 
 class Inputs(NamedTuple):
-    """What a GPU gets for a step: images or pictures, their width and height, pixels of a patch."""
+    """Inputs of a step on a GPU: images or pictures, their width and height, pixels of a patch."""
 
     batch: int
     size: tuple[int, int]

@@ -112,7 +112,7 @@ def timed(step: Callable[[], Tensor], model: nn.Module, args: argparse.Namespace
 
 
 def make(config: str | Path, args: argparse.Namespace) -> Step:
-    """What is timed of a config."""
+    """Parts of a config that are timed."""
     model = build(config, args)
     runs = torch.compile(model) if args.compile else model
     measured = region_step if isinstance(model, RegionPretext) else contrast_step

@@ -1,4 +1,4 @@
-"""What a pretraining step is measured on, and the least that it must do."""
+"""Pretraining steps to measure, and the least that each must do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def loss_of(model: nn.Module, inputs: object, samples: object) -> Tensor:
 
 
 def contrast_step(model: nn.Module, runs: nn.Module, batch: int, size: int, patch: int) -> Step:
-    """Of MoCo, DetCo, PLRC, Barlow Twins, VICReg, or mmselfsup's MoCo.
+    """Make the step of MoCo, DetCo, PLRC, Barlow Twins, VICReg, or mmselfsup's MoCo.
 
     Floor: forward and backward of the same images through backbone and heads, and a
     forward without gradient of the key images.
@@ -124,7 +124,7 @@ def _contrast_floor(model: nn.Module, inputs: list[Tensor]) -> Tensor:
 def region_step(
     model: RegionPretext, runs: nn.Module, batch: int, size: int, patch: int, targets: int = 30
 ) -> Step:
-    """Of Siamese DETR, UP-DETR or DETReg, on as many pictures each.
+    """Make the step of Siamese DETR, UP-DETR or DETReg, on as many pictures each.
 
     A view is a picture: Siamese DETR sees two of each of ``batch / 2`` images. Floor: a
     forward without gradient of pictures and crops through the backbone, and forward

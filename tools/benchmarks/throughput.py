@@ -88,7 +88,7 @@ def model_of(config: str | Path, args: argparse.Namespace) -> nn.Module:
 
 
 def steps_of(args: argparse.Namespace) -> dict[str, Run]:
-    """What takes turns, by name."""
+    """Make what takes turns, by name."""
     shape = (args.batch, 3, args.size, args.size)
     views = [torch.randn(shape, device=args.device) for _ in range(2)]
     samples = view_samples(args.batch, args.size)

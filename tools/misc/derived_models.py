@@ -27,7 +27,7 @@ def backbone_norm(cfg: Config, stage: Stage) -> str:
 
 @derived
 def learning_parts(cfg: Config, stage: Stage) -> str:
-    """What learns of a frozen detector."""
+    """Tell what learns of a frozen detector."""
     patterns = cfg.model.get('trainable')
     if patterns is None:
         return 'layers of class scores' if CLASS_LAYERS else 'none'
@@ -36,7 +36,7 @@ def learning_parts(cfg: Config, stage: Stage) -> str:
 
 @derived
 def dilated(cfg: Config, stage: Stage) -> bool:
-    """Whether the backbone's last stage keeps its stride and is dilated (DC5)."""
+    """Return whether the backbone's last stage keeps its stride and is dilated (DC5)."""
     backbone = detector(cfg).backbone
     return backbone.get('dilations', (1,))[-1] == 2 and backbone.get('strides', (2,))[-1] == 1
 
@@ -70,7 +70,7 @@ def memory_banks(cfg: Config, stage: Stage) -> int:
 
 @derived
 def detector_variant(cfg: Config, stage: Stage) -> str:
-    """What kind of DN-Deformable-DETR it is, by the attention of its decoder."""
+    """Tell the kind of DN-Deformable-DETR by the attention of its decoder."""
     kind = detector(cfg).type
     names = {
         'DNDeformableEncoderDETR': 'deformable encoder only',
@@ -113,7 +113,7 @@ def loss_weights(cfg: Config, stage: Stage) -> list[float]:
 
 @derived
 def norm_first(cfg: Config, stage: Stage) -> bool:
-    """Whether a transformer normalizes before attention; layers of mmdet do so after it."""
+    """Return whether a transformer normalizes before attention; layers of mmdet do so after it."""
     return bool(cfg.model.detector.encoder.layer_cfg.get('norm_first', False))
 
 

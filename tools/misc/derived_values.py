@@ -120,7 +120,7 @@ def percent_of_labels(cfg: Config, stage: Stage) -> float:
 
 @derived
 def boxes(cfg: Config, stage: Stage) -> str:
-    """Where regions of a pretraining come from."""
+    """Tell where the regions of a pretraining come from."""
     source = next(step['source'] for step in walk(cfg.train_dataloader.dataset) if 'source' in step)
     if source['type'].endswith('ProposalRegions'):
         return BOXES[source['path'].rstrip('/').rsplit('/', 1)[-1]]
@@ -129,7 +129,7 @@ def boxes(cfg: Config, stage: Stage) -> str:
 
 @derived
 def mirrors(cfg: Config, stage: Stage) -> bool:
-    """Whether images are mirrored."""
+    """Return whether images are mirrored."""
     steps = walk(cfg.train_dataloader.dataset)
     return any(step.get('type', '').endswith('RandomFlip') for step in steps)
 
@@ -142,7 +142,7 @@ def most_boxes(cfg: Config, stage: Stage) -> int:
 
 @derived
 def mixed_precision(cfg: Config, stage: Stage) -> bool:
-    """Whether it is trained in mixed precision without an option of the command line."""
+    """Return whether it is trained in mixed precision without an option of the command line."""
     return cfg.optim_wrapper.type.startswith('Amp')
 
 
@@ -202,7 +202,7 @@ def undecayed(cfg: Config, stage: Stage) -> float:
 
 @derived
 def precise_norm(cfg: Config, stage: Stage) -> bool:
-    """Whether statistics of batch norm are measured anew before an evaluation."""
+    """Return whether statistics of batch norm are measured anew before an evaluation."""
     return any(hook['type'].endswith('PreciseBNHook') for hook in cfg.custom_hooks)
 
 
@@ -219,7 +219,7 @@ def _rate_of(cfg: Config, part: str) -> float:
 
 
 def _preprocessor(cfg: Config) -> Mapping[str, Any]:
-    """What normalizes pixels."""
+    """Tell what normalizes pixels."""
     return detector(cfg).data_preprocessor
 
 

@@ -32,7 +32,7 @@ class Checked:
         return [(run, ours) for run, ours in self.ours if not same(self.setting.stated, ours)]
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with it."""
+        """Tell what is wrong with it."""
         setting, differing = self.setting, self.differing
         yield from self.unresolved
         if not self.ours and not self.unresolved:
@@ -63,7 +63,7 @@ def check_settings(
 
     Args:
         settings (Sequence[Setting]): Settings that a paper states.
-        runs (Sequence[Run]): Of its rows.
+        runs (Sequence[Run]): runs of its rows.
         values (Values): Reads configs.
 
     Returns:
@@ -89,7 +89,7 @@ def check_paper(paper: Paper, values: Values) -> tuple[Rows, list[Checked], list
     """Check the rows and settings of a paper.
 
     Args:
-        paper (Paper): Its file.
+        paper (Paper): file of the paper.
         values (Values): Reads configs.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What papers and releases state: files of ``configs/papers``, which docs/rows.md is written from.
+"""Settings of papers and releases: files of ``configs/papers``, which docs/rows.md is written from.
 
     paper: DetCo                  # as the metafiles call it
     title: "DetCo: ..."
@@ -164,7 +164,7 @@ class PaperTable:
         return self.table.startswith('figure')
 
     def holds(self, table: str) -> bool:
-        """Whether something of a metafile's table, '3' or '3 (a)', stands in it."""
+        """Return whether something of a metafile's table, '3' or '3 (a)', stands in it."""
         return (
             self.table == table
             or self.table.startswith(f'{table} (')
@@ -179,7 +179,7 @@ class Paper:
     Attributes:
         path (Path): File.
         name (str): As the metafiles call it.
-        title (str): Its title.
+        title (str): title of the paper.
         recipe (str): Name of the recipe of its tables.
         tables (tuple[PaperTable, ...]): All of them.
         groups (tuple[Group, ...]): Stated settings.

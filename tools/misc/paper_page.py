@@ -40,7 +40,7 @@ def written(papers: Sequence[tuple[Rows, Sequence[Checked]]], folder: Path) -> s
 
     Args:
         papers (Sequence): Rows and checked settings of each paper.
-        folder (Path): Of the page; links are relative to it.
+        folder (Path): folder of the page; links are relative to it.
 
     Returns:
         str: Markdown.
@@ -57,9 +57,9 @@ class _Page:
     """The section of a paper.
 
     Args:
-        rows (Rows): Its rows.
-        checked (Sequence[Checked]): Its settings.
-        folder (Path): Of the page.
+        rows (Rows): rows of the paper.
+        checked (Sequence[Checked]): settings of the paper.
+        folder (Path): folder of the page.
     """
 
     def __init__(self, rows: Rows, checked: Sequence[Checked], folder: Path) -> None:
@@ -148,7 +148,7 @@ class _Page:
         return f'[{run.stage.config.stem}]({path})'
 
     def _verdict(self, line: Line) -> str:
-        """Whether the settings of a line are as stated, or which are not."""
+        """Return whether the settings of a line are as stated, or which are not."""
         names = {(run.name, run.config) for run in line.runs}
         numbers = sorted(
             {
@@ -186,7 +186,7 @@ class _Page:
 
 
 def _which(checked: Sequence[Checked], total: int) -> str:
-    """Which runs of its group a line of settings holds for."""
+    """Tell which runs of its group a line of settings holds for."""
     count = len({(run.name, run.config) for one in checked for run, _ in one.ours})
     if count == total:
         return 'all'

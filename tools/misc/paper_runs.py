@@ -52,12 +52,12 @@ class Run:
     config: str
 
     def matches(self, pattern: str) -> bool:
-        """Whether a pattern of ``configs/papers`` is that of this run."""
+        """Return whether a pattern of ``configs/papers`` is that of this run."""
         names = [self.config] if '/' in pattern else [self.name, self.stage.config.stem]
         return any(fnmatchcase(name, pattern) for name in names)
 
     def has(self, setting: Setting) -> bool:
-        """Whether a setting holds for this run."""
+        """Return whether a setting holds for this run."""
         chosen = all(any(self.matches(p) for p in patterns) for patterns in setting.of)
         return chosen and not any(self.matches(p) for p in setting.without)
 
@@ -192,7 +192,7 @@ def read_or_without_base(path: Path) -> Config:
 
 
 def _is_installed(package: str) -> bool:
-    """Whether a package can be imported."""
+    """Return whether a package can be imported."""
     try:
         import_module(package)
     except ImportError:
@@ -266,7 +266,7 @@ def class_of(name: str) -> type:
 
 
 def same(stated: Any, ours: Any) -> bool:
-    """Whether two values are the same, numbers but for rounding."""
+    """Return whether two values are the same, numbers but for rounding."""
     if isinstance(stated, bool) or isinstance(ours, bool):
         return stated is ours
     if isinstance(stated, (int, float)) and isinstance(ours, (int, float)):

@@ -65,7 +65,7 @@ def rows_of(paper: Paper, recipe: Recipe, results: Sequence[PaperResult] | None 
     """Find the runs of a paper's rows.
 
     Args:
-        paper (Paper): Its file.
+        paper (Paper): file of the paper.
         recipe (Recipe): Recipe of its tables.
         results (Sequence[PaperResult], optional): Numbers of papers. Defaults to those of the
             metafiles.
@@ -105,7 +105,7 @@ def rows_of(paper: Paper, recipe: Recipe, results: Sequence[PaperResult] | None 
 
 
 def _belongs(source: Mapping[str, Any], name: str, paper_table: PaperTable) -> bool:
-    """Whether a recipe's table shows one of the paper."""
+    """Return whether a recipe's table shows one of the paper."""
     if source.get('name') != name:
         return False
     tables = source['table']
@@ -114,7 +114,7 @@ def _belongs(source: Mapping[str, Any], name: str, paper_table: PaperTable) -> b
 
 
 def _stands_in(result: PaperResult, table: PaperTable) -> bool:
-    """Whether numbers of a metafile are those of a table."""
+    """Return whether numbers of a metafile are those of a table."""
     return (
         any(table.holds(name) for name in result.tables)
         and table.dataset in (None, result.dataset)
@@ -165,7 +165,7 @@ def _misfits(
     lines: Sequence[Line],
     numbers: Sequence[tuple[int, PaperResult]],
 ) -> Iterator[str]:
-    """What the file says of a table and is not so."""
+    """Tell what the file says of a table and is not so."""
     found = {line.row for line in lines}
     for row in (*table.rows, *table.repeated):
         if row not in found:

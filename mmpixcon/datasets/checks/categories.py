@@ -1,4 +1,4 @@
-"""What may be wrong with the classes of annotations."""
+"""Checks of the classes of annotations."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def _use_mended(cfg: Config, path: str, mended: Path, content: dict[str, Any]) -
 
 
 def _learns_masks(dataset: Mapping[str, Any]) -> bool:
-    """Whether the pipeline loads masks, in branches as well."""
+    """Return whether the pipeline loads masks, in branches as well."""
     return any(step.get('with_mask') for step in _steps(dataset.get('pipeline')))
 
 

@@ -1,4 +1,4 @@
-"""What may be wrong with the image files that annotations list."""
+"""Checks of the image files that annotations list."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DARK = 64
 
 @dataclass(frozen=True)
 class ImageFile:
-    """What the header of an image file says.
+    """Content of the header of an image file.
 
     Attributes:
         size (tuple[int, int]): width and height of the pixels as they are stored.

@@ -1,4 +1,4 @@
-"""What may be wrong with the images that annotations list."""
+"""Checks of the images that annotations list."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _mend_paths(images: list[Entry], report: Report) -> None:
 
 
 def _ids_are_good(images: list[Entry], report: Report) -> bool:
-    """Whether each image can be told by its id."""
+    """Return whether each image can be told by its id."""
     without = [image['file_name'] for image in images if image.get('id') is None]
     report.add(
         'missing image id',

@@ -1,4 +1,4 @@
-"""What may be wrong with the masks of annotations, for detectors that learn them."""
+"""Checks of the masks of annotations, for detectors that learn them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def clean_masks(objects: list[Entry], images: Mapping[Any, Entry], report: Repor
 
 
 def mask_fits(segmentation: Any, image: Entry) -> bool | None:
-    """Whether a mask can be laid over its image.
+    """Return whether a mask can be laid over its image.
 
     Args:
         segmentation (Any): polygons or run lengths (RLE) as COCO has them.

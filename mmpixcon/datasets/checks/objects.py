@@ -1,4 +1,4 @@
-"""What may be wrong with the objects of annotations: what they belong to, boxes and crowds."""
+"""Checks of the objects of annotations: what they belong to, boxes and crowds."""
 
 from __future__ import annotations
 

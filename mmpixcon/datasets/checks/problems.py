@@ -1,4 +1,4 @@
-"""What a check of data found: problems with counts, examples and remedies."""
+"""Problems of data, with counts, examples and remedies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SINGULAR = {
 
 
 class Level(str, Enum):
-    """How bad a problem is.
+    """Severity of a problem.
 
     ``FATAL``: training would be wrong, learn nothing, or end in an error. ``MENDED``: the data
     are corrected as they are read. ``LEFT_OUT``: images or objects are not used. ``NOTE``: worth

@@ -73,7 +73,7 @@ def _coco_source(path: Path, images: Path) -> Source:
 
 
 def _looks_like_coco(path: Path) -> bool:
-    """Whether the beginning of a file has a key of COCO: other JSON files lie about as well."""
+    """Return whether a file begins with a key of COCO: other JSON files lie about as well."""
     head = head_of(path)
     return any(key in head for key in (b'"images"', b'"annotations"', b'"categories"', b'"info"'))
 

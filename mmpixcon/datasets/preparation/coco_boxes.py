@@ -14,7 +14,7 @@ def read_coco_boxes(path: str | Path) -> dict[str, np.ndarray]:
     """Boxes of the images of a COCO file, without crowds.
 
     Args:
-        path (str | Path): Of the file.
+        path (str | Path): COCO file.
 
     Returns:
         dict[str, np.ndarray]: (n, 4) float32 of each image by its ``file_name``, in the order

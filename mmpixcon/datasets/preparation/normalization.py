@@ -15,13 +15,13 @@ from mmpixcon.utils.progress import track_progress
 
 @dataclass(frozen=True)
 class PixelStatistics:
-    """What was found.
+    """Mean and deviation of the pixels of a data set.
 
     Attributes:
-        mean (tuple[float, float, float]): Of R, G and B, 0 to 255.
-        std (tuple[float, float, float]): Of R, G and B over all pixels.
-        images (int): That were read.
-        pixels (int): Of them.
+        mean (tuple[float, float, float]): mean of R, G and B, 0 to 255.
+        std (tuple[float, float, float]): deviation of R, G and B over all pixels.
+        images (int): images that were read.
+        pixels (int): pixels of these images.
         unreadable (list[str]): Paths of the others.
     """
 
@@ -32,13 +32,13 @@ class PixelStatistics:
     unreadable: list[str] = field(default_factory=list)
 
     def config_line(self) -> str:
-        """As a config writes it."""
+        """Write it as a config does."""
         mean, std = (', '.join(f'{v:.3f}' for v in values) for values in (self.mean, self.std))
         return f'data_preprocessor = dict(mean=({mean}), std=({std}), bgr_to_rgb=True)'
 
 
 def histogram(path: str) -> np.ndarray | None:
-    """How often each value occurs in R, G and B, (3, 256) int64; None if unreadable."""
+    """Count how often each value occurs in R, G and B, (3, 256) int64; None if unreadable."""
     image, _ = read_image(path)
     if image is None:
         return None

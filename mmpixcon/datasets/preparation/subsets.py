@@ -54,7 +54,7 @@ def write_subsets(
         annotations (Path): COCO file.
         out (Path): Folder, made if it is missing.
         percents (list[float]): Shares of the images.
-        seeds (list[int]): Of each share.
+        seeds (list[int]): seeds of each share.
 
     Returns:
         list: File, number of images and of annotations of each subset.

@@ -39,18 +39,18 @@ Finder = Callable[[np.ndarray, int], np.ndarray]
 
 @dataclass(frozen=True)
 class ProposalSettings:
-    """What the boxes of an image depend on.
+    """Settings that the boxes of an image depend on.
 
     Args:
         method (str): 'edge_boxes', 'selective_search' or 'random'.
         max_boxes (int, optional): Boxes of an image at most. Defaults to None:
             512, 30 or 30, by method.
-        model (str, optional): Of Edge Boxes, the structured forest that finds
+        model (str, optional): for Edge Boxes, the structured forest that finds
             edges, OpenCV's ``model.yml.gz``. Defaults to None, edges are gradients.
-        min_area (float): Of Edge Boxes, the least area in square pixels. Defaults to 1000.
-        side (int): Of Selective Search, the side in pixels of the square that the
+        min_area (float): for Edge Boxes, the least area in square pixels. Defaults to 1000.
+        side (int): for Selective Search, the side in pixels of the square that the
             image is resized to; 0 leaves it as it is. Defaults to 128, as DETReg.
-        seed (int): Of Selective Search, which ranks at random, and of random
+        seed (int): seed of Selective Search, which ranks at random, and of random
             boxes. Defaults to 0.
 
     Raises:
@@ -89,7 +89,7 @@ class ProposalSettings:
             )
 
     def record(self) -> dict[str, Any]:
-        """What is written down: what matters to the method; the model by its content."""
+        """Give what is written down: what matters to the method; the model by its content."""
         used = {
             'edge_boxes': ('method', 'max_boxes', 'model', 'min_area'),
             'selective_search': ('method', 'max_boxes', 'side', 'seed'),

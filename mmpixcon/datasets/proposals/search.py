@@ -45,7 +45,7 @@ Task = tuple[Path, str, bytes]
 
 
 class ProposalCounts(NamedTuple):
-    """What there is after a run; of its shard alone where it has done a shard.
+    """Proposals after a run; those of its shard alone where it has done a shard.
 
     Attributes:
         images (int): images of the whole list.
@@ -170,7 +170,7 @@ def _difference(folder: Path, record: dict[str, Any]) -> str:
 
 
 def _is_finished(out: Path, record: dict[str, Any], overwrite: bool) -> bool:
-    """Whether these proposals are there already; refuse to replace others."""
+    """Return whether these proposals are there already; refuse to replace others."""
     if not out.exists():
         return False
     if not (out / 'offsets.npy').is_file() and (not out.is_dir() or any(out.iterdir())):

@@ -65,7 +65,7 @@ class Proposals:
         """Boxes of an image.
 
         Args:
-            path (str | Path): Of the image file. The longest ending of it that is
+            path (str | Path): image file. The longest ending of it that is
                 among the names counts, so that the data set may have moved.
 
         Returns:
@@ -87,10 +87,10 @@ def write_proposals(folder: str | Path, names: Iterable[str], boxes: Iterable[np
     """Write proposals, complete or not at all; what was there is replaced.
 
     Args:
-        folder (str | Path): Its parent must exist.
+        folder (str | Path): folder to write; its parent must exist.
         names (Iterable[str]): Paths of the images, relative to where all images
             lie; each once, in any order.
-        boxes (Iterable[np.ndarray]): Of each image, (k, 4), x1, y1, x2, y2 in
+        boxes (Iterable[np.ndarray]): boxes of each image, (k, 4), x1, y1, x2, y2 in
             pixels of the raw image, the best first; k may be 0.
 
     Raises:
@@ -124,7 +124,7 @@ def write_sorted(
     Complete or not at all; what was there is replaced.
 
     Args:
-        folder (str | Path): Its parent must exist.
+        folder (str | Path): folder to write; its parent must exist.
         names (Sequence[bytes]): (n, ) paths of the images in UTF-8, sorted, each once.
         counts (np.ndarray): (n, ) int64, boxes of each.
         blocks (Iterable[np.ndarray]): (k, 4) float32 each, of any k; one after

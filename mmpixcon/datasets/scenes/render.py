@@ -47,7 +47,7 @@ def _as_tuple(value: Any, length: int, kind: type, field: str, remedy: str) -> t
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """What the scenes look like.
+    """Settings of what the scenes look like.
 
     Attributes:
         size (tuple[int, int]): Width and height of an image in pixels.
@@ -155,7 +155,7 @@ class SceneConfig:
 
     @property
     def zoom(self) -> int:
-        """How many times coarser textures are than in the smallest images."""
+        """Give the factor by which textures are coarser than in the smallest images."""
         return max(1, min(self.size) // 128)
 
     def diameter_bands(self) -> list[tuple[float, int, int]]:
@@ -229,11 +229,11 @@ class _Drawing:
         self.needed = np.zeros(1, dtype=np.float64)
 
     def covers_too_much(self, stamped: Stamp) -> bool:
-        """Whether an object would show less than its least share under it."""
+        """Return whether an object would show less than its least share under it."""
         return bool(np.any(self._left(stamped) < self.needed))
 
     def covers_any(self, stamped: Stamp) -> bool:
-        """Whether it would hide any pixel of an object."""
+        """Return whether it would hide any pixel of an object."""
         return bool(self.owner[stamped.window][stamped.mask].any())
 
     def _left(self, stamped: Stamp) -> np.ndarray:
@@ -325,7 +325,7 @@ def render_scene(config: SceneConfig, index: int) -> Scene:
 
     Args:
         config (SceneConfig): What scenes look like.
-        index (int): Which one; 0 or more.
+        index (int): number of the scene, 0 or more.
 
     Returns:
         Scene: The same for the same (config, index), always and everywhere.

@@ -171,7 +171,7 @@ def _soften(canvas: np.ndarray) -> np.ndarray:
 
 
 def expose(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
-    """What a camera makes of the scene: uneven light, slight blur and noise.
+    """Make of the scene what a camera does: uneven light, slight blur and noise.
 
     Args:
         rng (np.random.Generator): Source of light, blur and noise.

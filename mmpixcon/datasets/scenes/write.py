@@ -41,15 +41,15 @@ _SMALL, _LARGE = 32**2, 96**2
 
 @dataclass(frozen=True)
 class SubsetSummary:
-    """What a subset holds.
+    """Content of a subset.
 
     Attributes:
         images (int): Images.
         boxes (int): Annotations.
         per_class (dict[str, int]): Annotations of each class.
         small (int): Annotations of an area below 32 ** 2 pixels.
-        medium (int): Those in between.
-        large (int): Those of an area of at least 96 ** 2 pixels.
+        medium (int): objects in between.
+        large (int): objects of an area of at least 96 ** 2 pixels.
         kept (int): Images that an earlier run had written.
     """
 
@@ -67,7 +67,7 @@ class SceneSet:
     """A data set on disk.
 
     Attributes:
-        out (Path): Its folder.
+        out (Path): folder of the data.
         subsets (dict[str, SubsetSummary]): Contents of 'train' and 'val'.
         seconds (float): Time that this run took.
     """

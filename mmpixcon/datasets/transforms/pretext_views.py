@@ -23,7 +23,7 @@ def build_recorded(transforms: dict | Sequence[dict], where: str) -> Compose:
     """Build transforms whose geometry is on record; short names are mmpixcon's first.
 
     Args:
-        transforms (dict | Sequence[dict]): Of a view.
+        transforms (dict | Sequence[dict]): transforms of a view.
         where (str): The config key to name.
 
     Raises:
@@ -206,7 +206,7 @@ class PackViews(BaseTransform):
 
     Args:
         to_rgb (bool): Whether to turn BGR into RGB here. Defaults to False.
-        meta_keys (Sequence[str]): Those of the results that there are are kept.
+        meta_keys (Sequence[str]): keys of the results to keep where they are there.
             Defaults to ('img_path', 'ori_shape', 'img_shape',
             'homography_matrix', 'regions', 'region_labels').
 

@@ -107,7 +107,7 @@ class RegionCrops(BaseTransform):
 
     Args:
         size (int): Pixels a side. Defaults to 128.
-        transforms (Sequence[dict]): Of each crop, that keep its size. Defaults to none.
+        transforms (Sequence[dict]): transforms of each crop, which keep its size. Defaults to none.
 
     Raises:
         ValueError: ``size`` is below 1, a transform moves pixels without a record or
@@ -171,7 +171,7 @@ class PackRegions(PackDetInputs):
     Required keys: those of :class:`RegionCrops`; crops only if the model needs them.
 
     Args:
-        meta_keys (Sequence[str]): Those of the results that there are are kept. Defaults
+        meta_keys (Sequence[str]): keys of the results to keep where they are there. Defaults
             to ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor',
             'homography_matrix').
     """
@@ -225,7 +225,7 @@ def view_boxes(results: dict, view: int) -> torch.Tensor:
     Args:
         results (dict): With ``regions``, and lists of ``homography_matrix`` and
             ``img_shape``.
-        view (int): Which.
+        view (int): index of the view.
 
     Returns:
         torch.Tensor: (n, 4) float32, x1, y1, x2, y2.

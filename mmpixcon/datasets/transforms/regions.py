@@ -1,4 +1,4 @@
-"""Where the regions come from that points are drawn from and contrasted between.
+"""Sources of the regions that points are drawn from and contrasted between.
 
 All sources give the same: regions of the *raw* image. The views carry
 homographies from there (contract 1), so none is transformed here. A batch
@@ -52,7 +52,7 @@ class RegionSource(BaseTransform):
 
     @cache_randomness
     def _kept_indices(self, count: int) -> np.ndarray:
-        """Which of the regions to keep, in their order."""
+        """Choose the regions to keep, in their order."""
         if count <= self.max_regions:
             return np.arange(count)
         return np.sort(np.random.permutation(count)[: self.max_regions])
@@ -93,7 +93,7 @@ class GridRegions(RegionSource):
         self.n = n
 
     def boxes(self, results: dict) -> np.ndarray:
-        """Of the cells, row by row."""
+        """Make the regions of the cells, row by row."""
         height, width = results['ori_shape'][:2]
         x, y = (np.linspace(0, side, self.n + 1) for side in (width, height))
         x1, y1 = np.meshgrid(x[:-1], y[:-1])
@@ -164,7 +164,7 @@ class RandomPatches(RegionSource):
 
     @cache_randomness
     def _relative(self) -> np.ndarray:
-        """Of each patch, shares of the free range of width, height, x and y."""
+        """Draw shares of the free range of width, height, x and y for each patch."""
         return np.random.uniform(size=(self.max_regions, 2, 2))
 
     def boxes(self, results: dict) -> np.ndarray:
@@ -281,7 +281,7 @@ class ProposalRegions(RegionSource):
 
     @property
     def missed(self) -> int:
-        """How often an image had no entry."""
+        """Count how often an image had no entry."""
         return self._missed.count
 
     def boxes(self, results: dict) -> np.ndarray:
@@ -309,8 +309,8 @@ def annotation(results: dict, key: str, name: str, flag: str) -> tuple[Any, np.n
     """Annotations of the raw image, and which of them are of single objects.
 
     Args:
-        results (dict): Of a pipeline.
-        key (str): Of the annotation.
+        results (dict): results of a pipeline.
+        key (str): key of the annotation.
         name (str): The transform that needs it.
         flag (str): What makes mmdet load it.
 

@@ -170,7 +170,7 @@ def fill_with_copies(boxes: np.ndarray, moves: np.ndarray, limits: np.ndarray) -
 def shared_rectangle(
     homographies: Sequence[np.ndarray], img_shapes: Sequence[tuple[int, int]]
 ) -> np.ndarray:
-    """What two views show both.
+    """Find what two views show both.
 
     Args:
         homographies (Sequence[np.ndarray]): (3, 3), raw image to view in pixels, crops that

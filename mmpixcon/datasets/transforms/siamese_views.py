@@ -100,15 +100,15 @@ class IoUConstrainedViews(BaseTransform):
 
     @cache_randomness
     def _coins(self) -> tuple[bool, bool]:
-        """Whether the views change places, and are mirrored."""
+        """Return whether the views change places, and are mirrored."""
         return np.random.rand() < 0.5, np.random.rand() < self.flip_prob
 
     def rectangles(self, height: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:
         """Draw the two views.
 
         Args:
-            height (int): Of the image, pixels.
-            width (int): Of the image.
+            height (int): height of the image in pixels.
+            width (int): width of the image in pixels.
 
         Returns:
             tuple: Left, top, right, bottom of both, (2, 4) whole pixels; and (h, w) of the

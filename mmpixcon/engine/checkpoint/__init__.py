@@ -1,4 +1,4 @@
-"""What is saved and loaded, and what is said about it."""
+"""Saving and loading of checkpoints, and reports of it."""
 
 from .load_report import LoadReport, compare_state_dicts
 from .plain import from_plain, to_plain

@@ -1,4 +1,4 @@
-"""What of a checkpoint reaches a model: counts by outcome and by module.
+"""Reports of what of a checkpoint reaches a model: counts by outcome and by module.
 
 mmengine loads weights by name, skips what does not fit and goes on; with the
 wrong checkpoint it trains from random weights after a long warning. Here the
@@ -140,7 +140,7 @@ def report_loading(
     Args:
         model (nn.Module): May define ``expected_missing_prefixes``.
         checkpoint (Mapping[str, Tensor]): State dict to be loaded.
-        path (str): Of the checkpoint, for the messages.
+        path (str): path of the checkpoint, for the messages.
         min_loaded (float): Least share of the model's tensors, 0 to 1.
         key (str): Config key that sets ``min_loaded``, for the message.
         prefix (str): Part of the checkpoint that was taken, for the messages.

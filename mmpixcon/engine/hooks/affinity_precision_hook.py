@@ -1,4 +1,4 @@
-"""Whether a backbone tells objects apart point by point, while it is pretrained."""
+"""Affinity precision of a backbone while it is pretrained."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AffinityPrecisionHook(MeasureHook):
         images (dict): Data loader, an mmdet data set whose pipeline ends in
             ``PackDetInputs``; masks count where they are loaded, else boxes.
         interval (int): Epochs between two measurements. Defaults to 10.
-        num_points (int): Of an object, and of the background. Defaults to 16.
+        num_points (int): points of an object, and of the background. Defaults to 16.
         resolution (int): Cells a side that points are drawn from. Defaults to
             56.
 

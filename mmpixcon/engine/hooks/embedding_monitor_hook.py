@@ -140,7 +140,7 @@ class EmbeddingMonitorHook(Hook):
 
 
 def _rows(embeddings: Tensor) -> Tensor:
-    """Of the last layer where there are several, a row an embedding."""
+    """Take those of the last layer where there are several, a row an embedding."""
     while embeddings.dim() > 3:
         embeddings = embeddings[-1]
     return embeddings.flatten(0, -2)

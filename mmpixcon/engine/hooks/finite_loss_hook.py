@@ -22,7 +22,7 @@ from mmpixcon.registry import HOOKS
 
 @dataclass
 class _Losses:
-    """Whether the losses of a batch are finite; known to the CPU once ``copied`` is over."""
+    """Flags of the finite losses of a batch, known to the CPU once ``copied`` is over."""
 
     names: list[str]
     finite: Tensor
@@ -32,7 +32,7 @@ class _Losses:
 
 @dataclass
 class _Gradients:
-    """Whether the gradients of a step are finite; known to the CPU once ``copied`` is over."""
+    """Flag of the finite gradients of a step, known to the CPU once ``copied`` is over."""
 
     finite: Tensor
     copied: torch.cuda.Event | None

@@ -95,7 +95,7 @@ class MeasureHook(Hook):
         """Rows of all batches and of all processes, which share out the images.
 
         Args:
-            name (str): Of the loader.
+            name (str): name of the loader.
             loader (DataLoader): The loader.
             parts (Sequence[tuple[Tensor, ...]]): rows of each batch.
             content (str): name of the rows, for the message.

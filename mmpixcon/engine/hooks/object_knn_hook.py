@@ -1,4 +1,4 @@
-"""What a backbone's features know about objects, while it is pretrained."""
+"""Nearest neighbors of objects, by a backbone's features while it is pretrained."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ObjectKNNHook(MeasureHook):
         query (dict): Data loader of the boxes to classify.
         interval (int): Epochs between two measurements. Defaults to 10.
         k (int): Neighbors. Defaults to 20.
-        temperature (float): Of the votes. Defaults to 0.07.
+        temperature (float): temperature of the votes. Defaults to 0.07.
 
     Raises:
         ValueError: ``interval`` or ``k`` is below 1.

@@ -134,7 +134,7 @@ def set_random_state(state: dict[str, Any], rank: int = 0) -> None:
 
     Args:
         state (dict): From ``get_random_state``, of process 0.
-        rank (int): Of this process. Others than 0 get states of their own,
+        rank (int): rank of this process. Others than 0 get states of their own,
             which follow from the saved one. Defaults to 0.
     """
     version, internal, gauss_next = state['python']

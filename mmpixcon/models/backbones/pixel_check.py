@@ -1,4 +1,4 @@
-"""What a model says when its images are normalized otherwise than its weights know them."""
+"""A check that images are normalized as the weights of a model know them."""
 
 from __future__ import annotations
 

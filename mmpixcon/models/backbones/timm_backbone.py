@@ -142,7 +142,7 @@ class TIMMBackbone(BaseModule):
         self._still = [n for n in inside if not any(o.startswith(f'{n}.') for o in outside)]
 
     def _part(self, index: int, with_norm: bool) -> nn.Module:
-        """What a map and those before it are made of, with the same weights."""
+        """Give what a map and those before it are made of, with the same weights."""
         tensors = [*self.timm_model.parameters(), *self.timm_model.buffers()]
         # Modules are copied, tensors are not.
         part = copy.deepcopy(self.timm_model, {id(tensor): tensor for tensor in tensors})

@@ -1,4 +1,4 @@
-"""What every method shares: momentum encoder, memory bank, gathering, shuffled keys."""
+"""Parts that every method shares: momentum encoder, memory bank, gathering, shuffled keys."""
 
 from .gather import gather_counts, gather_rows, gather_with_gradient
 from .memory_bank import MemoryBank

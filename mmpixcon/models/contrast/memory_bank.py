@@ -19,7 +19,7 @@ class MemoryBank(nn.Module):
 
     Args:
         size (int): Keys that it holds, K.
-        channels (int): Of a key, C.
+        channels (int): channels of a key, C.
 
     Raises:
         ValueError: ``size`` or ``channels`` is not positive.

@@ -106,7 +106,7 @@ def update_after_steps(model: Any) -> None:
 
 
 def _optimizes(optimizer: Optimizer, modules: dict[str, nn.Module]) -> bool:
-    """Whether it is the optimizer of the first parameter of some modules that learns."""
+    """Return whether it is the optimizer of the first parameter of some modules that learns."""
     parameters = (p for module in modules.values() for p in module.parameters())
     first = next((p for p in parameters if p.requires_grad), None)
     return any(p is first for group in optimizer.param_groups for p in group['params'])

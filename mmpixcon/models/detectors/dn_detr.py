@@ -16,7 +16,7 @@ from ..layers import DenoisingQueries, DenoisingQueryGenerator
 
 
 class DenoisingMixin:
-    """What DN-DETR and DN-Deformable-DETR share: denoising queries stand in front."""
+    """Parts that DN-DETR and DN-Deformable-DETR share: denoising queries stand in front."""
 
     dn_query_generator: DenoisingQueryGenerator
     # The detector's, which comes after this class among the bases.

@@ -22,7 +22,7 @@ def freeze(module: nn.Module, trainable: Sequence[str] = ()) -> tuple[str, ...]:
     """Let only the parameters learn whose name a pattern matches.
 
     Args:
-        module (nn.Module): Whose ``requires_grad`` are set, to True as well.
+        module (nn.Module): module whose ``requires_grad`` are set, to True as well.
         trainable (Sequence[str]): Regular expressions, searched for in names
             of parameters. Defaults to none: all are frozen.
 

@@ -124,12 +124,12 @@ class PixelContrastDetector(DetectorWrapper):
 
     @property
     def has_encoder(self) -> bool:
-        """Whether the detector has a transformer encoder, whose memory is gamma."""
+        """Return whether the detector has a transformer encoder, whose memory is gamma."""
         return hasattr(self.detector, 'encoder')
 
     @property
     def _uses_cos(self) -> bool:
-        """Whether L_Cos is computed; with a predictor even while a schedule holds beta at 0.
+        """Return whether L_Cos is computed; with a predictor even while a schedule holds beta at 0.
 
         A parameter that a step leaves out would stop DistributedDataParallel.
         """

@@ -27,7 +27,7 @@ PROBE_SIZE = 128
 
 @dataclass(frozen=True)
 class _Observation:
-    """What the frozen detector made of N images.
+    """Outputs of the frozen detector for N images.
 
     Attributes:
         queries (Tensor): Output of the last decoder layer, (N, Q, C).
@@ -47,7 +47,7 @@ class _Observation:
     padding: Tensor
 
     def of_image(self, index: int) -> dict[str, Tensor | tuple[Tensor, ...]]:
-        """What the mask head takes beside the queries, of one image."""
+        """Give what the mask head takes beside the queries, of one image."""
         chosen = slice(index, index + 1)
         return dict(
             memory=self.memory[chosen],
@@ -340,7 +340,7 @@ class QuerySegmentor(DetectorWrapper):
 
 
 def _padding(samples: SampleList, batch_inputs: Tensor, size: Sequence[int]) -> Tensor:
-    """Where cells are padding, (N, *size), as mmdet's detectors tell it."""
+    """Tell where cells are padding, (N, *size), as mmdet's detectors do."""
     padding = batch_inputs.new_ones(len(samples), 1, *batch_inputs.shape[2:])
     for mask, sample in zip(padding, samples):
         height, width = sample.img_shape[:2]

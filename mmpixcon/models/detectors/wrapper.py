@@ -1,4 +1,4 @@
-"""What wraps a stock detector keeps its keys (contract 2 of the architecture)."""
+"""A wrapper of a stock detector that keeps its keys (contract 2 of the architecture)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DetectorWrapper(BaseDetector):
         return (self.own_prefix,)
 
     def entries_for_stock(self, stock: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What to load beside the entries of a checkpoint of the stock detector.
+        """List what to load beside the entries of a checkpoint of the stock detector.
 
         Args:
             stock (dict): The checkpoint's entries, under the detector's names.
@@ -94,7 +94,7 @@ class DetectorWrapper(BaseDetector):
                     metadata.setdefault(moved, metadata[name])
 
     def _is_own(self, name: str) -> bool:
-        """Whether an entry of the detector stands under ``own_prefix``."""
+        """Return whether an entry of the detector stands under ``own_prefix``."""
         return self.own_entries is not None and self.own_entries.search(name) is not None
 
     def extract_feat(self, batch_inputs: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Which cell of one view lies where in another: the one place that knows (contract 1)."""
+"""Correspondence of the cells of two views: the one place that knows (contract 1)."""
 
 from .correspondence import ViewGrid, transform_points
 from .pixel_pairs import PairBatch, PixelPairs, PositiveBlock

@@ -1,4 +1,4 @@
-"""Which cell of one view lies where in another (contract 1 of the architecture).
+"""Correspondence of the cells of two views (contract 1 of the architecture).
 
 A view is an image and its homography. Everything here follows from two
 homographies, two map shapes and two valid areas; it holds for crops, resizes,
@@ -112,11 +112,11 @@ class ViewGrid:
 
     @cached_property
     def valid(self) -> Tensor:
-        """Whether a cell's centre lies on image rather than on padding, (h * w,) bool."""
+        """Return whether a cell's centre lies on image rather than on padding, (h * w,) bool."""
         return self.contains(self.centres)
 
     def contains(self, points: Tensor) -> Tensor:
-        """Whether points in view pixels, (..., 2), lie on this view's image, (...) bool."""
+        """Return whether points in view pixels, (..., 2), lie on this view's image, (...) bool."""
         height, width = self.img_shape
         x, y = points.unbind(-1)
         return (x >= 0) & (x <= width) & (y >= 0) & (y <= height)

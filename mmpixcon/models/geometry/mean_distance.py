@@ -87,7 +87,7 @@ def mean_distance(query: Tensor, key: Tensor, exact: bool, upper: bool = False) 
 
 
 def _distances(query: Tensor, key: Tensor, exact: bool, upper: bool) -> Tensor:
-    """What :func:`mean_distance` averages, (N, tiles, tiles)."""
+    """Compute what :func:`mean_distance` averages, (N, tiles, tiles)."""
     x, y = (query[:, :, None, i] - key[:, None, :, i] for i in (1, 2))
     square = (x * x).addcmul_(y, y)
     if not exact:

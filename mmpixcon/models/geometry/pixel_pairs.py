@@ -120,7 +120,7 @@ class PixelPairs:
 
     @cached_property
     def key_valid(self) -> Tensor:
-        """Whether the key's cells lie on image, (m, ) bool."""
+        """Return whether the key's cells lie on image, (m, ) bool."""
         return self.key.valid.to(self.device)
 
     @cached_property
@@ -197,7 +197,7 @@ class PairBatch(Sequence):
 
     @cached_property
     def padding(self) -> Tensor | None:
-        """Which of the key's cells are padding, (N, m) bool; None if none is."""
+        """Tell which of the key's cells are padding, (N, m) bool; None if none is."""
         return self.key[..., 0].isnan() if self.any_padding else None
 
     def whole(self, count: Tensor) -> BatchBlock:
@@ -245,7 +245,7 @@ class PairBatch(Sequence):
 
 
 def _host_parts(pair: PixelPairs) -> list[Tensor]:
-    """What the device has to know of an image: places of both views' cells, S, and moments."""
+    """Data of an image for the device: places of both views' cells, S, and moments."""
     views = (pair.query, pair.candidates), (pair.key, pair.key.valid)
     places = [view.raw_centres.masked_fill(~kept[:, None], torch.nan) for view, kept in views]
     divisor = torch.tensor([pair.S], dtype=torch.float64)

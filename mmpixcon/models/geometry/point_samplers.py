@@ -1,4 +1,4 @@
-"""What is contrasted within images: points of regions, pooled regions, or nearby points.
+"""Samplers of what is contrasted: points of regions, pooled regions, or nearby points.
 
 The three families of figure 1 of PLRC. Each reads a feature map linearly, by
 weights of its cells, and says which reads of the two views are positives; the
@@ -23,7 +23,7 @@ from .regions import RegionBatch, ViewBatch, raw_centres
 
 @dataclass(frozen=True)
 class PointPairs:
-    """What is read from the maps of two views, and what belongs together.
+    """Places to read from the maps of two views, and which of them belong together.
 
     Attributes:
         weights (tuple[Tensor, Tensor]): (N, n, h * w) of each view, with which
@@ -79,7 +79,7 @@ class PointSampler:
     Args:
         resolution (int): R, cells a side that a view is divided into; a feature
             map is upsampled to them, bilinearly.
-        **counts (int): Of regions or points.
+        **counts (int): numbers of regions or points.
 
     Raises:
         ValueError: One is below 1.
@@ -238,7 +238,7 @@ class NearbyPoints(PointSampler):
 
     Args:
         resolution (int): R. Defaults to 64.
-        num_points (int): Of each view, drawn with repetition. Defaults to 256.
+        num_points (int): points of each view, drawn with repetition. Defaults to 256.
         ratio (float): In cell diagonals. Defaults to 0.7.
 
     Raises:

@@ -20,7 +20,7 @@ def stack_meta(samples: Sequence[BaseDataElement], key: str, remedy: str) -> np.
 
     Args:
         samples (Sequence[BaseDataElement]): One for each image.
-        key (str): Of their meta information.
+        key (str): key of their meta information.
         remedy (str): What to change where it is missing.
 
     Returns:
@@ -67,7 +67,7 @@ class ViewBatch:
         img_shapes: np.ndarray | None = None,
         device: torch.device | str = 'cpu',
     ) -> ViewBatch:
-        """Of homographies from raw image to view, (N, 3, 3); no padding if not given.
+        """Make it of homographies from raw image to view, (N, 3, 3); no padding if not given.
 
         Raises:
             ValueError: One is not an invertible 3 x 3 matrix.
@@ -172,7 +172,7 @@ class RegionBatch:
 
     @classmethod
     def from_samples(cls, samples: Sequence[BaseDataElement]) -> RegionBatch:
-        """Of what the region transforms left in the meta information.
+        """Make it of what the region transforms left in the meta information.
 
         Raises:
             ValueError: There is nothing.
@@ -190,11 +190,11 @@ class RegionBatch:
 
     @property
     def exist(self) -> Tensor:
-        """Whether there is a region, (N, R) bool."""
+        """Return whether there is a region, (N, R) bool."""
         return (self.boxes[..., 2:] > self.boxes[..., :2]).all(2)
 
     def members(self, points: Tensor) -> Tensor:
-        """Which points lie in which region.
+        """Tell which points lie in which region.
 
         Boxes contain their left and upper edges, so those of a grid share no point.
 

@@ -26,7 +26,7 @@ EPS = torch.finfo(torch.float32).eps
 
 
 class Matching(NamedTuple):
-    """Which queries of each of L layers are matched to which of S boxes in N images.
+    """Match queries of each of L layers to S boxes in N images.
 
     Each layer has as many pairs, P, image after image.
 

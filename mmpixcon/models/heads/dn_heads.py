@@ -46,9 +46,9 @@ class DenoisingLossMixin:
 
         Args:
             batch_data_samples (list): N samples with ground truth.
-            dn_targets (DenoisingTargets): Of the first D queries.
+            dn_targets (DenoisingTargets): targets of the first D queries.
             hidden_states (Tensor): (layers, N, D + M, C).
-            references (Tensor | list[Tensor]): Of the decoder.
+            references (Tensor | list[Tensor]): reference points of the decoder.
             **enc_outputs: Nothing, in the places where Deformable DETR has its
                 encoder's proposals.
 
@@ -125,7 +125,7 @@ class DNDeformableDETRHead(DenoisingLossMixin, DeformableDETRHead, BatchedMatchi
     """Deformable DETR's head with denoising losses; see :class:`DNDeformableDETR`."""
 
     def init_weights(self) -> None:
-        """As stock, but the first layer changes boxes, not points: no shrinking at the start."""
+        """Initialize as stock, but the first layer changes boxes, not points: none shrink."""
         super().init_weights()
         for branch in self.reg_branches:
             branch[-1].bias.data[2:].zero_()

@@ -33,14 +33,14 @@ class MultiLevelContrastHead(BaseModule):
 
     Args:
         in_channels (Sequence[int]): Channels of the stages, fine to coarse.
-        weights (Sequence[float]): Of the stages. Defaults to (0.1, 0.4, 0.7, 1).
+        weights (Sequence[float]): weights of the stages. Defaults to (0.1, 0.4, 0.7, 1).
         normalize_weights (bool): Divide the weights by their sum (the
             appendix's "+ Norm"). Defaults to False.
         temperatures (dict): tau of each kind that is used. Defaults to
             ``dict(gg=0.2, gl=0.5, ll=0.2)``.
-        hidden_channels (int): Of every MLP; the appendix takes MoCo v2's
+        hidden_channels (int): hidden width of every MLP; the appendix takes MoCo v2's
             "except for the input". Defaults to 2048.
-        out_channels (int): Of a key. Defaults to 128.
+        out_channels (int): channels of a key. Defaults to 128.
         num_patches (int): Patches of the local view. Defaults to 9.
         queue_len (int): Keys of a bank. Defaults to 65536.
         share_bank (bool): One bank for all stages of a kind (the appendix's

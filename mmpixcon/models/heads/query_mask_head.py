@@ -16,7 +16,7 @@ from mmpixcon.registry import MODELS
 
 
 class QueryAttentionMap(BaseModule):
-    r"""Where an object query looks, one map a head.
+    r"""Maps of where an object query looks, one a head.
 
     .. math::
         A_{qmc} = n\, \mathrm{softmax}_{(m, c)}
@@ -33,7 +33,7 @@ class QueryAttentionMap(BaseModule):
     gives all queries of an image the same mask.
 
     Args:
-        channels (int): Of queries and encoder output.
+        channels (int): channels of queries and encoder output.
         num_heads (int): M, divides ``channels``.
 
     Raises:
@@ -237,8 +237,8 @@ class QueryMaskHead(BaseModule):
             maps (Sequence[Tensor]): (1, C, H, W); see :meth:`forward`.
             padding (Tensor, optional): (1, h, w), True in the padding.
             input_shape (tuple[int]): Height and width of the padded input.
-            img_shape (tuple[int]): Those of the image in its upper left.
-            out_shape (tuple[int]): Those of the masks.
+            img_shape (tuple[int]): height and width of the image in its upper left.
+            out_shape (tuple[int]): height and width of the masks.
 
         Returns:
             Tensor: bool (Q, *out_shape).

@@ -1,4 +1,4 @@
-"""From features of regions to object queries, and back."""
+"""Features of regions as object queries, and back."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RegionQueryHead(BaseModule):
             self.feature_embed = MLP(embed_dims, embed_dims, in_channels, 2)
 
     def queries(self, features: Tensor, num_queries: int) -> Tensor:
-        """What to add to object queries.
+        """Compute what to add to object queries.
 
         Args:
             features (Tensor): (N, n, B).

@@ -45,7 +45,7 @@ class SiameseDETRHead(RegionQueryHead):
         region_weight (float): Weight of L_r, 0 for none. Defaults to 3.0, the release's.
         global_weight (float): Weight of L_g, 0 for none. Defaults to 10.0, the
             release's on ImageNet.
-        norm_cfg (dict, optional): Of projector and predictor. Defaults to
+        norm_cfg (dict, optional): norm of projector and predictor. Defaults to
             ``dict(type='SyncBN')``, which mmengine turns into batch norm in one process.
         init_cfg (dict, optional): Initialization. Defaults to None.
 

@@ -17,7 +17,7 @@ ANCHOR_EPS = 1e-3
 
 
 class DenoisingTargets(NamedTuple):
-    """What each denoising query has to give, without matching.
+    """Targets of the denoising queries, which need no matching.
 
     K is the number of boxes in the batch times the number of groups.
     """
@@ -152,11 +152,11 @@ class DenoisingQueryGenerator(BaseModule):
         return (boxes + noise).clamp(0, 1)
 
     def attention_mask(self, counts: Tensor, most: int) -> Tensor:
-        """Who may not see whom.
+        """Tell who may not see whom.
 
         Args:
             counts (Tensor): (N, ), boxes of each image.
-            most (int): Their maximum.
+            most (int): largest of these numbers.
 
         Returns:
             Tensor: (N * heads, D + M, D + M), bool, True is hidden.

@@ -73,7 +73,7 @@ class MultiLevelConditionalAttention(ConditionalAttention):
 
     @staticmethod
     def _masks(padding: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
-        """Where the queries may look, (N, 1, 1, cells) of each level."""
+        """Tell where the queries may look, (N, 1, 1, cells) of each level."""
         if padding is None:
             return [None] * len(sizes)
         inside = (~padding.bool())[:, None, None].split(sizes, 3)

@@ -25,7 +25,7 @@ def affinities(
     temperatures: Sequence[float],
     left_out: Tensor | None = None,
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    r"""What the losses need of the affinities of points to keys, of several sets of points at once.
+    r"""Sums of the affinities of points to keys that losses need, of several sets at once.
 
     .. math::
         A_{ik} = \exp(p_i \cdot k_k / \tau) / Z_i, \quad

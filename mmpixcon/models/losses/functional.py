@@ -1,4 +1,4 @@
-"""What several losses share."""
+"""Functions that several losses share."""
 
 from __future__ import annotations
 

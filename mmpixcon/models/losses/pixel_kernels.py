@@ -1,4 +1,4 @@
-"""Whether the pixel losses run Triton kernels."""
+"""The choice whether the pixel losses run Triton kernels."""
 
 from __future__ import annotations
 

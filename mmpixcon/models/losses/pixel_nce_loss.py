@@ -103,7 +103,7 @@ def _by_kernels(
     temperature: float,
     grad: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """As :func:`_by_blocks`; what stands between the products with the keys is one kernel."""
+    """Compute :func:`_by_blocks` with one kernel between the products with the keys."""
     total, anchors = query.new_zeros(2, len(query))
     rows = max(1, 2 * BLOCK_ELEMENTS // unit_keys.shape[1])
     for image, (features, keys, pair) in enumerate(zip(query, unit_keys, batch)):

@@ -26,7 +26,7 @@ ROW_TILE = dict(BLOCK_A=4, BLOCK_K=256)
 
 @triton.jit
 def _near(x, y, key_ptr, columns, limit, keys):
-    """Which keys lie within the threshold of each anchor, and which exist."""
+    """Tell which keys lie within the threshold of each anchor, and which exist."""
     inside = columns < keys
     key_x = tl.load(key_ptr + 2 * columns, mask=inside, other=float('nan'))
     key_y = tl.load(key_ptr + 2 * columns + 1, mask=inside, other=float('nan'))

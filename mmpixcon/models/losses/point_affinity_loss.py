@@ -103,7 +103,7 @@ class PointAffinityLoss(nn.Module):
 
     @property
     def needs_first_view(self) -> bool:
-        """Whether the momentum encoder must see the first view too."""
+        """Return whether the momentum encoder must see the first view too."""
         return self.strategy == 3
 
     @full_precision
@@ -169,7 +169,7 @@ class PointAffinityLoss(nn.Module):
         pool_valid: Tensor,
         self_index: Tensor | None = None,
     ) -> AffinityTerms:
-        """What the loss needs of all products with keys, in full precision under autocast.
+        """Compute what the loss needs of all products with keys, in full precision.
 
         Args:
             points (Tensor): As :meth:`forward`.

@@ -1,4 +1,4 @@
-"""What a projector says when a backbone or a batch does not fit it."""
+"""A check that a backbone and a batch fit a projector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_neck_inputs(model: nn.Module) -> None:
     By itself it tells shapes of a matrix product, or nothing.
 
     Args:
-        model (nn.Module): Its ``neck`` is looked at, if it pools a map and begins with a
+        model (nn.Module): model whose ``neck`` is looked at, if it pools a map and begins with a
             linear layer; others stay as they are. From then on it raises a ValueError for
             several maps, for one of another number of channels, and for a single image where
             its batch norm needs two.

@@ -24,7 +24,7 @@ class DETReg(RegionPretext):
 
     Args:
         detector (dict): As :class:`RegionPretext`.
-        embedding_level (int): Which of the backbone's maps the features are averaged
+        embedding_level (int): index of the backbone's map that features are averaged
             from. Defaults to 0, as the released code does: layer 2 of a multi-scale
             detector.
         loss_embedding (dict, optional): Defaults to ``dict(type='mmdet.L1Loss')``.

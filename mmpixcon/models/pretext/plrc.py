@@ -105,7 +105,7 @@ class PLRC(MoCo):
 
     @property
     def distils(self) -> bool:
-        """Whether L_a counts in this epoch.
+        """Return whether L_a counts in this epoch.
 
         Raises:
             ValueError: There is a warm-up, and nothing tells the epoch.
@@ -212,7 +212,7 @@ class PLRC(MoCo):
     def _draw(
         self, maps: tuple[Tensor, ...], inputs: list[Tensor], samples: list[SelfSupDataSample]
     ) -> PointPairs:
-        """What to read from the maps of the two views."""
+        """Draw what to read from the maps of the two views."""
         remedy = 'the views of train_dataloader.dataset.pipeline must come from ContrastViews'
         homographies = stack_meta(samples, 'homography_matrix', remedy)
         img_shapes = stack_meta(samples, 'img_shape', remedy)

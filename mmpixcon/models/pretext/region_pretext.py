@@ -1,4 +1,4 @@
-"""What pretraining of a whole detection transformer on regions has in common."""
+"""The common parts of pretraining a whole detection transformer on regions."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ class RegionPretext(DetectorWrapper):
         """z: features of boxes, averaged; those of all maps beside each other.
 
         Args:
-            maps (tuple[Tensor, ...]): Of N images.
+            maps (tuple[Tensor, ...]): maps of N images.
             boxes (Sequence[Tensor]): (n, 4) of each, x1, y1, x2, y2 in pixels; all as many.
 
         Returns:
@@ -217,7 +217,7 @@ class RegionPretext(DetectorWrapper):
 
         Args:
             samples (list): N samples with ``crops``, (n, 3, S, S) uint8; n may differ.
-            level (int, optional): Which of the backbone's maps. Defaults to None, those of all
+            level (int, optional): index of the backbone's map. Defaults to None, those of all
                 maps beside each other.
 
         Returns:
@@ -247,7 +247,7 @@ class RegionPretext(DetectorWrapper):
         """Run the stock transformer on the backbone's maps.
 
         Args:
-            maps (tuple[Tensor, ...]): Of N images.
+            maps (tuple[Tensor, ...]): maps of N images.
             samples (list): N samples.
 
         Returns:
@@ -359,7 +359,7 @@ def one_class(detector: dict, softmax: bool) -> ConfigDict:
     """The config of a detector of regions.
 
     Args:
-        detector (dict): Of a stock detector; not changed.
+        detector (dict): config of a stock detector; not changed.
         softmax (bool): Whether one-stage detectors get a softmax in the place of
             sigmoids, in the loss and in the matching.
 

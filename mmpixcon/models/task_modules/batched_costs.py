@@ -43,7 +43,7 @@ class Truth(NamedTuple):
 
     @classmethod
     def of_batch(cls, instances: Sequence[InstanceData], metas: Sequence[dict]) -> Truth:
-        """Of what mmdet's heads take, without waiting for the device.
+        """Make it of what mmdet's heads take, without waiting for the device.
 
         Args:
             instances (Sequence[InstanceData]): ``bboxes`` and ``labels`` of each image.
