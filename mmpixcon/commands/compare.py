@@ -43,7 +43,7 @@ from mmpixcon.fitting.recipes import (
 )
 from mmpixcon.recipes.execute import Execution
 from mmpixcon.recipes.finished import collect
-from mmpixcon.recipes.launch import Board, Launch
+from mmpixcon.recipes.launch import Launch, QuietBoard
 from mmpixcon.recipes.recipe import read_recipe
 from mmpixcon.recipes.report import report
 from mmpixcon.utils.tables import format_table
@@ -55,17 +55,6 @@ FIRST_LOOK = 0.1
 # What is compared where nothing is said: the methods that gained most on BCCD.
 USUAL = (NONE, 'vicreg', 'barlowtwins', 'detco')
 USUAL_SHARES = (10.0, 100.0)
-
-
-class QuietBoard(Board):
-    """A board that is silent about what was done before."""
-
-    def finished(self, name: str, news: str) -> None:
-        """Show that a run is done, unless it was before."""
-        if news.startswith('done before'):
-            self.done += 1
-        else:
-            super().finished(name, news)
 
 
 def compare(

@@ -218,3 +218,14 @@ class Board:
             start = '\r\033[K' if self.rewrite else ''
             self.stream.write(f'{start}[{self.done}/{self.total}] {name}: {news}\n')
             self.stream.flush()
+
+
+class QuietBoard(Board):
+    """A board that is silent about what was done before."""
+
+    def finished(self, name: str, news: str) -> None:
+        """Show that a run is done, unless it was before."""
+        if news.startswith('done before'):
+            self.done += 1
+        else:
+            super().finished(name, news)
