@@ -38,6 +38,7 @@ from mmpixcon.fitting.recipes import (
     Training,
     detector_stage,
     find_proposals,
+    use_device,
     write_recipe,
     write_settings,
 )
@@ -117,6 +118,7 @@ def compare(
         overrides = Overrides(scale=as_size(scale), device=device)
         # The smallest share must leave a photo and decides on the size of a batch.
         plan = make_plan(data, overrides, shares[0])
+        use_device(plan.device)
         training = Training(choice, data, False, None, {})
         for method in chosen.values():
             find_proposals(method, data, out / 'proposals')

@@ -31,6 +31,7 @@ from mmpixcon.fitting.recipes import (
     Training,
     detector_stage,
     find_proposals,
+    use_device,
     write_recipe,
 )
 from mmpixcon.fitting.results import (
@@ -226,6 +227,7 @@ def run(job: Job, changed: str) -> tuple[dict[str, float], list[Path]]:
         typer.Exit: It failed or was interrupted; that was told.
     """
     out, plan = job.out, job.plan
+    use_device(plan.device)
     with told(FAILED):
         find_proposals(job.method, job.data, out / 'proposals')
         # Of the same depth as the configs of a comparison, whose proposals lie beside the recipe.

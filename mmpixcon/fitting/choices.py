@@ -27,6 +27,7 @@ class DetectorChoice:
         pixcon (str): the same detector with PixCon; '' if there is none.
         region (str): name in the configs that pretrain the whole detector; '' if there are none.
         fine_tuned (str): config that goes on from those.
+        is_own (bool): whether it is a config of the user, which keeps its sizes.
     """
 
     about: str
@@ -35,6 +36,7 @@ class DetectorChoice:
     pixcon: str = ''
     region: str = ''
     fine_tuned: str = ''
+    is_own: bool = False
 
 
 DETECTORS: Mapping[str, DetectorChoice] = {
@@ -155,7 +157,7 @@ def find_detector(name: str) -> DetectorChoice:
     if name.endswith('.py'):
         if not Path(name).is_file():
             raise ValueError(f'--detector {name} does not exist')
-        return DetectorChoice('a config of your own', name.removesuffix('.py'))
+        return DetectorChoice('a config of your own', name.removesuffix('.py'), is_own=True)
     raise ValueError(_unknown('--detector', name, DETECTORS) + ', or the path of a config')
 
 

@@ -54,10 +54,10 @@ def detector_config(
     name = detector.pixcon if method.kind == 'beside' else detector.config
     if method.kind == 'region':
         name = detector.fine_tuned
-    own = Path(f'{name}.py')
-    cfg = read_config(own if own.is_file() else config_path(name))
+    cfg = read_config(Path(f'{name}.py') if detector.is_own else config_path(name))
     use_data(cfg, data)
-    use_scale(cfg, plan.scale)
+    if plan.has_scale or not detector.is_own:
+        use_scale(cfg, plan.scale)
     use_length(cfg, plan)
     if method.kind == 'backbone':
         model = cfg.model.get('detector', cfg.model)

@@ -63,6 +63,7 @@ class Plan:
         val_interval (int): steps between two evaluations.
         pretraining_epochs (int): passes over the unlabelled photos.
         scale (tuple[int, int]): width and height that photos are resized to fit into.
+        has_scale (bool): whether the user asked for that size.
     """
 
     device: str
@@ -75,6 +76,7 @@ class Plan:
     val_interval: int
     pretraining_epochs: int
     scale: tuple[int, int]
+    has_scale: bool = False
 
     def rows(self) -> list[tuple[str, object]]:
         """Write the plan as rows of a table.
@@ -149,6 +151,7 @@ def make_plan(data: FitData, overrides: Overrides, percent: float = 100.0) -> Pl
         val_interval=max(math.ceil(iterations / 4), 1),
         pretraining_epochs=max(math.ceil(steps / per_epoch), 1),
         scale=overrides.scale or fitting_scale(data.size, LONGEST[device]),
+        has_scale=overrides.scale is not None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pprint
 import sys
 from collections.abc import Iterable, Mapping
@@ -149,6 +150,16 @@ def find_proposals(method: MethodChoice, data: FitData, out: Path) -> None:
     tool = tools_folder() / 'dataset_converters' / 'make_proposals.py'
     command = [sys.executable, '-u', str(tool), *arguments]
     run_logged(command, out / f'{method.proposals}.log', Launch().environment(), lambda news: None)
+
+
+def use_device(device: str) -> None:
+    """Let the trainings that this program starts use a device.
+
+    Args:
+        device (str): 'cpu' hides the GPUs; with 'cuda' they are as they were.
+    """
+    if device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
 
 def write_settings(path: Path, settings: Mapping[str, Any]) -> None:

@@ -165,5 +165,10 @@ def test_a_config_of_ones_own_gets_the_data(data, tmp_path):
     cfg = detector_config(choice, METHODS['none'], data, plan)
     assert cfg.model.bbox_head.num_classes == 2
     assert Path(cfg.train_dataloader.dataset.ann_file) == data.train
+    # It keeps its size, unless another one is asked for.
+    assert '1333' in cfg.pretty_text
+    asked = make_plan(data, Overrides(device='cpu', scale=(96, 64)))
+    text = detector_config(choice, METHODS['none'], data, asked).pretty_text
+    assert '1333' not in text
     with pytest.raises(ValueError, match='--method vicreg does not go with'):
         find_method('vicreg', str(own), choice)
