@@ -53,7 +53,9 @@ def text_of(page: Path) -> str:
 
 @pytest.mark.slow
 def test_every_page_is_there_and_in_the_menu(site):
-    pages = [page.relative_to(DOCS).with_suffix('.html') for page in DOCS.rglob('*.md')]
+    # The template of a method has a page of its own, for the method's folder.
+    names = [page.relative_to(DOCS) for page in DOCS.rglob('*.md')]
+    pages = [page.with_suffix('.html') for page in names if page.parts[0] != 'examples']
     assert len(pages) > 25
     menu = (site / 'index.html').read_text(encoding='utf-8')
     for page in pages:
@@ -227,7 +229,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     # Six steps of pretraining.
     assert re.search(r'^feature_std( +[01]\.\d+){6}$', printed, re.MULTILINE)
     assert "missing: []\nof the method: ['pixcon']" in printed
-    assert re.search(r'PLRC, Deformable DETR \+ PixCon +pixcon_deformable-detr\S+ +PLRC\n', printed)
+    assert re.search(r'VICReg, Faster R-CNN +faster-rcnn_r18\S+ +VICReg\n', printed)
 
 
 def test_configs_of_own_data_are_read(tmp_path):

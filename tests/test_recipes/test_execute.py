@@ -212,7 +212,9 @@ def test_slurm_gets_the_whole_command(run, tmp_path):
         capture_output=True,
     ).stdout.splitlines()
     start = ['-p', 'P', '--job-name=stage', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8']
-    start += ['--cpus-per-task=5', '--kill-on-bad-exit=1', '--time', '1', 'python', '-u']
+    told_before = ['--signal=TERM@120'] if run == 'train' else []
+    start += ['--cpus-per-task=5', '--kill-on-bad-exit=1', *told_before, '--time', '1']
+    start += ['python', '-u']
     own = {
         'train': ['c.py', '--work-dir=w/stage/seed_0', '--launcher=slurm'],
         'test': ['c.py', 'x.pth', '--launcher=slurm', '--work-dir', 'w/stage/seed_0'],

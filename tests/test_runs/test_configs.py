@@ -53,9 +53,13 @@ def test_config_says_what_its_name_says(path):
     assert path.stem.replace('-dc5_', '_').count(f'_{backbone_name(detector.backbone)}_') == 1
     batch = cfg.train_dataloader.batch_size
     assert f'xb{batch}-' in path.stem
-    epochs = {'1x': 12}.get(path.stem.rsplit('_', 1)[0].split('-')[-1], cfg.train_cfg.max_epochs)
-    assert f'-{epochs}e_' in path.stem or '-1x_' in path.stem
-    assert cfg.train_cfg.max_epochs == epochs
+    length = path.stem.rsplit('_', 1)[0].split('-')[-1].split('_')[0]
+    if 'max_iters' in cfg.train_cfg:
+        assert length == f'{cfg.train_cfg.max_iters}i'
+    else:
+        epochs = {'1x': 12}.get(length, cfg.train_cfg.max_epochs)
+        assert f'-{epochs}e_' in path.stem or '-1x_' in path.stem
+        assert cfg.train_cfg.max_epochs == epochs
     assert cfg.auto_scale_lr.base_batch_size > 0
     head = detector.get('bbox_head') or detector.roi_head.bbox_head
     classes = cfg.train_dataloader.dataset.get('metainfo', {}).get('classes')
