@@ -24,7 +24,7 @@ env: ## build the environment, or see that it is up to date
 test-env: ## the same with what the tests need
 	@TESTS=1 $(SETUP)
 
-demo: env ## see whether pretraining on photos helps a detector with few labels, within ten minutes
+demo: env ## see whether pretraining on photos helps a detector with few labels, in ten minutes
 	@PATH="$(BIN):$$PATH" $(BIN)/python tools/demo.py $(ARGS)
 
 docs: env ## build the documentation site into work_dirs/site

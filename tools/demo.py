@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,12 @@ def main() -> None:
         done = all(state is not None and state.finished for state in before)
         if not (done and all(path.is_file() for path in pictures)):
             # mmengine tells each step of loading.
-            with (args.out / 'detections.log').open('w') as log, contextlib.redirect_stdout(log):
+            with (
+                (args.out / 'detections.log').open('w') as log,
+                contextlib.redirect_stdout(log),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter('ignore')
                 pictures = draw(execution, args.seed, args.out)
     except KeyboardInterrupt:
         raise SystemExit('\nInterrupted. The same command goes on from the last epoch.') from None
