@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from mmpixcon.recipes.launch import Launch, run_logged, tools_folder
 from mmpixcon.utils.files import replace_file
 
@@ -132,8 +134,6 @@ def find_proposals(method: MethodChoice, data: FitData, out: Path) -> None:
     """
     if not method.proposals:
         return
-    import cv2
-
     if not hasattr(cv2, 'ximgproc'):
         raise ImportError(
             'This method needs object proposals, which OpenCV finds with its contributed modules: '

@@ -13,10 +13,13 @@ import mmcv
 import numpy as np
 import torch
 from mmdet.evaluation import CocoMetric
+from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner import save_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from mmpixcon.apis.detection import load_detector
 from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
@@ -87,8 +90,6 @@ def publish(checkpoint: Path, path: Path) -> None:
     cfg = Config.fromstring(meta['cfg'], '.py')
     weights = dict(state['state_dict'])
     if 'detector' in cfg.model:
-        from mmdet.registry import MODELS
-
         # What is the method's own stands under its prefix.
         own = MODELS.get(cfg.model.type).own_prefix
         weights = {name: value for name, value in weights.items() if not name.startswith(own)}
@@ -248,9 +249,6 @@ def _precisions(
     num_classes: int,
 ) -> np.ndarray:
     """Precision over recall at an IoU of 0.5, as COCO interpolates it, (101, classes)."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     truth: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
     for key, ((_, boxes), objects) in enumerate(zip(photos, found), 1):
