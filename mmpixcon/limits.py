@@ -1,4 +1,4 @@
-"""How large an image may be, before memory is spent on it."""
+"""Limit of the size of an image, checked before memory is spent on it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ class MultiScaleDeformableAttnFunction(Function):
 
         Args:
             ctx (Any): Autograd's.
-            value (Tensor): As in :func:`ms_deform_attn_forward`, like what follows.
+            value (Tensor): values of the keys. This and what follows are as in
+                :func:`ms_deform_attn_forward`.
             value_spatial_shapes (Tensor): See there.
             value_level_start_index (Tensor): See there.
             sampling_locations (Tensor): See there.
@@ -111,7 +112,7 @@ def ms_deform_attn_forward(
         sampling_locations (Tensor): (bs, num_queries, num_heads, num_levels, num_points, 2), x
             and y as shares of a level's width and height: 0 and 1 are its outer edges.
         attention_weights (Tensor): (bs, num_queries, num_heads, num_levels, num_points).
-        im2col_step (int): How many images the compiled operator takes at a time. Ignored: all
+        im2col_step (int): number of images that the compiled operator takes at a time. Ignored: all
             are taken at once.
 
     Returns:
@@ -151,7 +152,8 @@ def ms_deform_attn_backward(
     queries are added up in no fixed order, so that two runs differ in the last bits.
 
     Args:
-        value (Tensor): As in :func:`ms_deform_attn_forward`, like the next four.
+        value (Tensor): values of the keys. This and the next four are as in
+            :func:`ms_deform_attn_forward`.
         value_spatial_shapes (Tensor): See there.
         value_level_start_index (Tensor): See there.
         sampling_locations (Tensor): See there.

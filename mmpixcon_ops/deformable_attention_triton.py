@@ -294,7 +294,7 @@ def works_on(device: torch.device) -> bool:
     that it no longer knows. To find out costs a tiny kernel once for each device of a process.
 
     Args:
-        device (torch.device): Where the tensors are, with its index.
+        device (torch.device): device that the tensors are on, with its index.
 
     Returns:
         bool: False if not on a GPU, or where the kernel fails.
@@ -436,7 +436,7 @@ def backward(
     The sums of ``grad_value`` are added up in float32 and in no fixed order.
 
     Args:
-        value (Tensor): As in ``forward``, like the next four.
+        value (Tensor): values of the keys. This and the next four are as in ``forward``.
         value_spatial_shapes (Tensor): See there.
         value_level_start_index (Tensor): See there.
         sampling_locations (Tensor): See there.

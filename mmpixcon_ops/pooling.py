@@ -74,8 +74,7 @@ def roi_align_backward(
     Args:
         grad_output (Tensor): Gradient of the output, shape (R, C, aligned_height,
             aligned_width).
-        rois (Tensor): As in the forward pass, as are the arguments that are not
-            named here.
+        rois (Tensor): regions of the forward pass, shape (R, 5).
         argmax_y (Tensor): Not used.
         argmax_x (Tensor): Not used.
         grad_input (Tensor): Output, the gradient of the maps, shape (B, C, H, W).

@@ -142,7 +142,7 @@ def find_images(paths: list[str | Path], limit: int | None = None) -> list[Path]
 
     Args:
         paths (list[str | Path]): Files and folders.
-        limit (int, optional): How many at most. Defaults to None, all.
+        limit (int, optional): largest number of images. Defaults to None, all.
 
     Returns:
         list[Path]: The files.

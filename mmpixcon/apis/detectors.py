@@ -28,7 +28,7 @@ class DetectorInput:
 
     Attributes:
         image (np.ndarray): BGR, uint8, (h, w, 3), resized, without padding.
-        scale (tuple[float, float]): By which width and height of the file were resized.
+        scale (tuple[float, float]): factors by which width and height of the file were resized.
         inputs (Tensor): (1, 3, H, W), normalized and padded.
         samples (SampleList): the one sample of the image.
     """
@@ -80,7 +80,7 @@ def load_detector(
         config (str | Path): config of a detector, stock or wrapped.
         checkpoint (str | Path): checkpoint of it, or of one with other classes or none: layers
             that give classes may be missing.
-        device (str | torch.device): Where it runs. Defaults to 'cpu'.
+        device (str | torch.device): device that the detector runs on. Defaults to 'cpu'.
 
     Returns:
         LoadedDetector: In evaluation mode.

@@ -59,8 +59,8 @@ def load_config(args: argparse.Namespace, stages: tuple[str, ...]) -> Config:
     """Read the config, apply the command line, and check what would fail late.
 
     Args:
-        args (argparse.Namespace): With ``config`` and the common arguments. Gets ``notes``, what
-            was found in the data, for ``build_runner`` to log.
+        args (argparse.Namespace): arguments with ``config`` and the common ones. Gets ``notes``,
+            what was found in the data, for ``build_runner`` to log.
         stages (tuple[str]): stages that will run, of 'train', 'val' and 'test'.
 
     Returns:
@@ -200,7 +200,7 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     """Build the runner of a config, with several processes on CPUs as well.
 
     Args:
-        cfg (Config): From ``load_config``.
+        cfg (Config): config that ``load_config`` returned.
         notes (Sequence[str]): warnings to write into the log of the run. Defaults to (), none.
 
     Returns:

@@ -133,7 +133,7 @@ def write_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], frame: dic
 
     Args:
         path (str | Path): file to write. Its ending says how. ``.pkl`` has NumPy arrays.
-        tensors (Mapping[str, Tensor]): By name.
+        tensors (Mapping[str, Tensor]): tensors by name.
         frame (dict, optional): What the file holds, with the tensors in the place of the value
             None; ``.safetensors`` has tensors only. Defaults to None, the tensors alone.
     """

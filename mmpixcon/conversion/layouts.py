@@ -48,7 +48,7 @@ def find_source(weights: Weights, path: str, name: str | None = None) -> str:
     """Name the layout of a checkpoint.
 
     Args:
-        weights (Weights): With the names of the file.
+        weights (Weights): tensors with the names of the file.
         path (str): path of the file, for messages.
         name (str, optional): What the user says that it is. Defaults to None, unknown.
 

@@ -53,13 +53,13 @@ class Weights:
     """Tensors by their present names.
 
     Args:
-        tensors (Mapping[str, Tensor]): As a checkpoint has them.
+        tensors (Mapping[str, Tensor]): tensors as a checkpoint has them.
 
     Attributes:
-        tensors (dict[str, Tensor]): By present name.
-        origins (dict[str, str]): By present name, the name in the checkpoint; empty if the
-            tensor was computed.
-        left_out (dict[str, str]): By name in the checkpoint, why it is left out.
+        tensors (dict[str, Tensor]): tensors by present name.
+        origins (dict[str, str]): name in the checkpoint by present name; empty if the tensor was
+            computed.
+        left_out (dict[str, str]): reason for leaving a tensor out, by name in the checkpoint.
         notes (list[str]): What a user of the result has to know.
     """
 

@@ -81,7 +81,7 @@ def image_affinity_precision(
     Args:
         feature_map (Tensor): (C, h, w), over the whole input.
         input_shape (tuple[int, int]): (H, W) in pixels, padding included.
-        sample (DetDataSample): With ``gt_instances`` and ``img_shape``.
+        sample (DetDataSample): sample with ``gt_instances`` and ``img_shape``.
         num_points (int): points of each object, and of the background. Defaults to 16.
         resolution (int): Cells a side. Defaults to 56, as the paper of PLRC
             draws affinities of an image of 896.

@@ -28,7 +28,7 @@ def annotated_maps(
         mean (Sequence[float]): mean of each channel that the backbone takes.
         std (Sequence[float]): deviation of each of them.
         bgr_to_rgb (bool): Whether it takes RGB.
-        device (torch.device | str): Where the backbone is.
+        device (torch.device | str): device that the backbone is on.
 
     Yields:
         tuple: Maps (N, C, h, w), the size (H, W) in pixels of the padded batch

@@ -1,4 +1,4 @@
-"""Which classes a detector takes for which."""
+"""Confusion matrix of a detector: which classes it takes for which."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class ProposalRecall:
     """Recall of proposals.
 
     Attributes:
-        nums (tuple[int, ...]): How many proposals of an image count.
+        nums (tuple[int, ...]): numbers of proposals of an image that count.
         ious (tuple[float, ...]): Overlaps from which an object is found.
         recalls (np.ndarray): (nums, ious) float64, share of the objects.
         images (int): Images.
@@ -69,7 +69,7 @@ def proposal_recall(
         pairs (Iterable[tuple[np.ndarray, np.ndarray]]): objects, (g, 4), and proposals,
             (k, 4), the best first, of each image; x1, y1, x2, y2 in the
             same pixels.
-        nums (Sequence[int]): How many proposals of an image count.
+        nums (Sequence[int]): numbers of proposals of an image that count.
         ious (Sequence[float]): Overlaps from which an object is found.
 
     Returns:

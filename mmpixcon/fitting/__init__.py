@@ -1,1 +1,1 @@
-"""From photos and labels to a chosen detector: data, choices, lengths, recipes and results."""
+"""Path from photos and labels to a chosen detector: data, choices, lengths, recipes and results."""

@@ -1,4 +1,4 @@
-"""Which method is worth it: lengths that fit a budget, and what came out, with deviations."""
+"""Comparison of methods: lengths that fit a budget, and what came out, with deviations."""
 
 from __future__ import annotations
 

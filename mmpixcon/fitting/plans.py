@@ -1,4 +1,4 @@
-"""How long and with what a training runs: from the data, the machine, and what a user asked for."""
+"""Length and settings of a training: from the data, the machine, and what a user asked for."""
 
 from __future__ import annotations
 

@@ -46,9 +46,11 @@ def run(
     Args:
         read (Callable): Gives the recipe.
         work_dir (Path): folder of its runs.
-        launch (Launch): How they run.
-        changed (str): As :class:`Execution`. Defaults to 'refuse'.
-        only (Sequence[str], optional): As :class:`Execution`. Defaults to None.
+        launch (Launch): settings that the stages are started with.
+        changed (str): treatment of runs of other settings, as in :class:`Execution`. Defaults to
+            'refuse'.
+        only (Sequence[str], optional): names or patterns of stages, as in :class:`Execution`.
+            Defaults to None.
         show (bool): Print what is done and run nothing. Defaults to False.
 
     Raises:

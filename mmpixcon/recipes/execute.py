@@ -45,7 +45,7 @@ class Execution:
     Args:
         recipe (Recipe): What to do.
         work_dir (Path): folder of all runs.
-        launch (Launch): How.
+        launch (Launch): settings that the stages are started with.
         changed (str): What happens to a run whose settings are not those of its folder:
             'refuse', 'rerun' (the old folder is kept under another name) or 'keep' (the
             old result counts). Defaults to 'refuse'.

@@ -29,7 +29,7 @@ class FinishedRun:
         folder (Path): Work folder.
         config (Path): The config file: of a recipe's stage the one it names, else the one that
             the run left.
-        cfg (Config): As it ran.
+        cfg (Config): config that the run used.
         metrics (dict[str, float]): metrics of its last evaluation, as logged:
             ``coco/bbox_mAP``, ...
         minutes (float, optional): minutes that a recipe spent on it.

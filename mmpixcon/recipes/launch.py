@@ -45,7 +45,7 @@ class Launch:
     Attributes:
         launcher (str): 'none', 'pytorch' or 'slurm'.
         gpus (int): Processes of a stage, with 'pytorch'.
-        partition (str): With 'slurm'; GPUS and the like come from the environment.
+        partition (str): Slurm partition, with 'slurm'; GPUS and the like come from the environment.
         jobs (int): Stages at a time, which share the cores.
     """
 
@@ -191,7 +191,7 @@ class Board:
 
     Args:
         total (int): Runs.
-        stream (TextIO): Where it is shown.
+        stream (TextIO): stream that the lines are shown on.
     """
 
     def __init__(self, total: int, stream: TextIO) -> None:

@@ -209,7 +209,8 @@ def metafile(
         groups (Groups): Runs by name.
         collections (Mapping[str, str], optional): Collection of each config, by its file's
             name without ``.py``; the model's type where it is not listed.
-        paper (Mapping, optional): As :func:`markdown`; metrics marked "(paper)".
+        paper (Mapping, optional): the paper's own numbers, as in :func:`markdown`; their metrics
+            are marked "(paper)".
 
     Returns:
         dict: ``Collections`` and ``Models``.

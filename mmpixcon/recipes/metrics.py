@@ -25,7 +25,7 @@ def display(metric: str) -> tuple[str, str, float]:
     """Task, name and factor of a metric in a leaderboard.
 
     Args:
-        metric (str): As logged, such as ``coco/bbox_mAP_50``.
+        metric (str): name of the metric in the log, such as ``coco/bbox_mAP_50``.
     """
     short = metric.rsplit('/', 1)[-1]
     for start, (task, name, factor) in NAMES.items():

@@ -126,7 +126,7 @@ class Recipe:
 
     Attributes:
         path (Path): recipe file.
-        stages (dict[str, Stage]): By name.
+        stages (dict[str, Stage]): stages by name.
         tables (tuple[Table, ...]): Comparisons.
         data (dict[str, str]): Data roots by name.
     """
@@ -189,8 +189,9 @@ def read_recipe(
     """Read and check a recipe.
 
     Args:
-        path (str | Path): As :func:`find_recipe`; a config file with ``stages``, and
-            ``tables``, ``seeds``, ``data`` and ``options`` (of all stages) where it wants them.
+        path (str | Path): path or name of a recipe, as in :func:`find_recipe`; a config file with
+            ``stages``, and ``tables``, ``seeds``, ``data`` and ``options`` (of all stages) where it
+            wants them.
         data (Mapping[str, str], optional): Data roots in place of the recipe's.
         options (Mapping[str, Any], optional): settings of all stages, in place of the recipe's.
         seeds (Sequence[int], optional): In place of the recipe's; of stages with seeds of

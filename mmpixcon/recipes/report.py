@@ -48,7 +48,7 @@ def report(
     """The tables of a recipe that was run, and everything that is written of them.
 
     Args:
-        recipe (Recipe): With tables.
+        recipe (Recipe): recipe with tables.
         work_dir (Path): work folder of its runs; the files go there.
         without (Collection[tuple[str, int]], optional): Stages and seeds that are left out,
             being of other settings; the text names them. Defaults to none.
@@ -97,8 +97,9 @@ def write_report(
         text (str): Tables in Markdown.
         groups (Groups): Runs by name.
         metric (str): metric to draw, as logged.
-        collections (Mapping[str, str], optional): As :func:`metafile`.
-        paper (Mapping, optional): As :func:`metafile`.
+        collections (Mapping[str, str], optional): collection of each config, as in
+            :func:`metafile`.
+        paper (Mapping, optional): the paper's own numbers, as in :func:`metafile`.
 
     Returns:
         list[Path]: Files: ``results.md``, ``results.csv``, ``metafile.yml``, ``results.png``,

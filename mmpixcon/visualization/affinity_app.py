@@ -100,7 +100,7 @@ def serve(app: gr.Blocks, port: int, host: str = '127.0.0.1') -> None:
     """Serve the page until interrupted.
 
     Args:
-        app (gr.Blocks): From :func:`build_app`.
+        app (gr.Blocks): page that :func:`build_app` returned.
         port (int): To listen on.
         host (str): Address to listen on. Defaults to '127.0.0.1', this machine alone.
     """

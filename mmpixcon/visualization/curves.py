@@ -157,8 +157,8 @@ def draw_convergence(
     """Draw the means of several runs each over training, and bands of one deviation.
 
     Args:
-        curves (Mapping[str, tuple[np.ndarray, np.ndarray]]): By label: places (n, ), and
-            values (runs, n).
+        curves (Mapping[str, tuple[np.ndarray, np.ndarray]]): places (n, ) and values (runs, n) by
+            label.
         xlabel (str): Unit of the places.
         ylabel (str): The metric.
 
@@ -189,8 +189,7 @@ def draw_tradeoff(
     """Draw what something is worth: means by their place, and a point a run.
 
     Args:
-        points (Mapping[str, Sequence[tuple[float, float]]]): By label: place and value of
-            each run.
+        points (Mapping[str, Sequence[tuple[float, float]]]): place and value of each run, by label.
         xlabel (str): What the places are.
         ylabel (str): The metric.
 

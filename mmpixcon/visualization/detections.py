@@ -49,7 +49,7 @@ def draw_quadrants(
         pairs (dict[str, Sequence[tuple[np.ndarray, np.ndarray]]]): For each of
             'right', 'unlabelled', 'missed' and 'wrong', pictures of annotations and
             detections, RGB, uint8.
-        counts (dict[str, int]): How many boxes each group has, for its title.
+        counts (dict[str, int]): number of boxes of each group, for its title.
 
     Returns:
         Figure: To be saved with ``savefig``.

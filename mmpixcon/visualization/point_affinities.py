@@ -50,7 +50,7 @@ class PhotoAffinities:
     """Answers clicks into photos; backbones run once a photo, not once a click.
 
     Args:
-        backbones (Mapping[str, LoadedBackbone]): By name.
+        backbones (Mapping[str, LoadedBackbone]): backbones by name.
         size (int): Pixels a side of the square that the backbones see. Defaults to 896.
         cells (int): cells of the map, a side. Defaults to 56.
         level (int): index of the backbones' map. Defaults to -1, the last.

@@ -17,8 +17,8 @@ def measure(work: Callable[[], None], device: str, rounds: int) -> tuple[float, 
 
     Args:
         work (Callable): Takes and returns nothing.
-        device (str): Where it runs, 'cpu' or a GPU.
-        rounds (int): How often.
+        device (str): device that the work runs on, 'cpu' or a GPU.
+        rounds (int): number of times that the work runs.
 
     Returns:
         tuple[float, float]: Median of the seconds, and most MB held beyond what

@@ -84,7 +84,7 @@ class Setting:
         where (str): File and place in it, for messages.
         what (str): What it is, in words.
         stated (Any): Stated value.
-        source (str): Where it is stated.
+        source (str): place in the paper or the release that states it.
         of (tuple[tuple[str, ...], ...]): Patterns; a run has to match one of each tuple.
         without (tuple[str, ...]): Patterns of runs that it does not hold for.
         key (str, optional): Dotted key of our value.
@@ -178,7 +178,7 @@ class Paper:
 
     Attributes:
         path (Path): File.
-        name (str): As the metafiles call it.
+        name (str): name that the metafiles call it by.
         title (str): title of the paper.
         recipe (str): Name of the recipe of its tables.
         tables (tuple[PaperTable, ...]): All of them.

@@ -42,7 +42,7 @@ def boxes_of_photo(boxes: Mapping[str, np.ndarray], photo: str | Path) -> np.nda
     """Boxes of an image file.
 
     Args:
-        boxes (Mapping[str, np.ndarray]): By ``file_name``, see :func:`read_coco_boxes`.
+        boxes (Mapping[str, np.ndarray]): boxes by ``file_name``, see :func:`read_coco_boxes`.
         photo (str | Path): The longest ending of its path that is listed counts.
 
     Returns:

@@ -111,7 +111,7 @@ def paint(
         rng (np.random.Generator): Source of the texture.
         height (int): Rows.
         width (int): Columns.
-        zoom (int): How many times coarser the pattern is than at 160 x 128.
+        zoom (int): factor by which the pattern is coarser than at 160 x 128.
         color (np.ndarray): Int32 (3, ), the first of the texture's two colors.
 
     Returns:
@@ -129,7 +129,7 @@ def background(rng: np.random.Generator, height: int, width: int, zoom: int) -> 
         rng (np.random.Generator): Source of colors and textures.
         height (int): Rows.
         width (int): Columns.
-        zoom (int): How many times coarser the pattern is than at 160 x 128.
+        zoom (int): factor by which the pattern is coarser than at 160 x 128.
 
     Returns:
         np.ndarray: Int32 (height, width, 3), in 0..255.

@@ -273,7 +273,7 @@ def write_scenes(
         num_val (int): Images to evaluate on; none of them is a training image.
         workers (int): Processes that draw.
         overwrite (bool): Replace other scenes that the folder holds.
-        stream (TextIO, optional): Where progress is shown, stdout by default.
+        stream (TextIO, optional): stream that progress is shown on, stdout by default.
 
     Returns:
         SceneSet: What the folder holds now.

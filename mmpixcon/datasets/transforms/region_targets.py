@@ -41,8 +41,8 @@ class RegionTargets(BaseTransform):
         num (int, optional): Regions to keep. Defaults to None, all.
         fill (bool): Whether copies with moved edges make up the number where the source
             has fewer, as UP-DETR needs it. Defaults to False.
-        jitter (float): How far the edges of a copy move at most, in its widths and
-            heights. Defaults to 0.1.
+        jitter (float): largest move of an edge of a copy, in its widths and heights. Defaults to
+            0.1.
 
     Raises:
         ValueError: A setting is out of range, or the image was moved before.
@@ -223,7 +223,7 @@ def view_boxes(results: dict, view: int) -> torch.Tensor:
     """Regions of the raw image in the pixels of a view, clipped to it.
 
     Args:
-        results (dict): With ``regions``, and lists of ``homography_matrix`` and
+        results (dict): results with ``regions``, and lists of ``homography_matrix`` and
             ``img_shape``.
         view (int): index of the view.
 

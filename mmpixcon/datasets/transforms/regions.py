@@ -187,7 +187,7 @@ class BoxRegions(RegionSource):
     one is no positive of a point drawn for the other, wherever they lie.
 
     Args:
-        max_regions (int): As :class:`RegionSource`. Defaults to 32.
+        max_regions (int): number of regions of an image, 1 to 255. Defaults to 32.
     """
 
     def boxes(self, results: dict) -> np.ndarray:
@@ -206,7 +206,7 @@ class MaskRegions(RegionSource):
     1 in region r, 0 in none. Where masks overlap the smaller one counts.
 
     Args:
-        max_regions (int): As :class:`RegionSource`. Defaults to 32.
+        max_regions (int): number of regions of an image, 1 to 255. Defaults to 32.
         side (int): Cells a side of the labels; they are sampled at their
             centres. Defaults to 256.
 
@@ -255,7 +255,7 @@ class ProposalRegions(RegionSource):
             wrote.
         missing (dict, optional): Source for images that are not listed, such as
             ``dict(type='GridRegions', n=4)``. Defaults to None, an error.
-        max_regions (int): As :class:`RegionSource`. Defaults to 32.
+        max_regions (int): number of regions of an image, 1 to 255. Defaults to 32.
 
     Raises:
         FileNotFoundError: There are no proposals at ``path``.

@@ -30,8 +30,8 @@ class SharedProposals(BaseTransform):
             path=...)`` or ``dict(type='RandomSharedRegions')``.
         num (int): Regions of an image. Defaults to 10.
         min_area (float): Share of the overlap. Defaults to 0.05.
-        jitter (float): How far an edge of a copy moves at most, in widths and heights of
-            the box. Defaults to 0.1.
+        jitter (float): largest move of an edge of a copy, in widths and heights of the box.
+            Defaults to 0.1.
 
     Raises:
         ValueError: A setting is out of range.
@@ -155,8 +155,7 @@ def fill_with_copies(boxes: np.ndarray, moves: np.ndarray, limits: np.ndarray) -
 
     Args:
         boxes (np.ndarray): (k, 4), k at least 1.
-        moves (np.ndarray): By how much the edges of m copies move, (m, 4), in units of the
-            boxes' sides.
+        moves (np.ndarray): moves of the edges of m copies, (m, 4), in units of the boxes' sides.
         limits (np.ndarray): (4, ), the rectangle that copies stay in.
 
     Returns:

@@ -39,10 +39,10 @@ class MomentumView(BaseTransform):
         grayscale_prob (float): Defaults to 0.2.
         blur_prob (float): Defaults to 0.1.
         solarize_prob (float): Defaults to 0.2.
-        interpolation (str): As :class:`RandomResizedCrop`; BYOL's is 'bicubic'. Defaults
-            to 'bilinear'.
-        backend (str): As :class:`RandomResizedCrop`; BYOL's antialiases, as 'torch' does.
-            Defaults to 'cv2'.
+        interpolation (str): interpolation of the resized crop, as in :class:`RandomResizedCrop`;
+            BYOL's is 'bicubic'. Defaults to 'bilinear'.
+        backend (str): backend that resizes the crop, as in :class:`RandomResizedCrop`; BYOL's
+            antialiases, as 'torch' does. Defaults to 'cv2'.
     """
 
     def __init__(

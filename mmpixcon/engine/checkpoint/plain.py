@@ -42,7 +42,7 @@ def to_plain(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Turn a checkpoint into plain types.
 
     Args:
-        checkpoint (dict): As mmengine's runner saves it.
+        checkpoint (dict): checkpoint as mmengine's runner saves it.
 
     Returns:
         dict: The same with dicts, ordered dicts, lists, tuples, tensors,

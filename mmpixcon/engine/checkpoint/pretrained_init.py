@@ -23,7 +23,7 @@ class ReportingPretrainedInit(PretrainedInit):
         checkpoint (str): File, URL or ``torchvision://`` name.
         prefix (str, optional): Part of the checkpoint to take, for example
             ``'backbone.'``. Defaults to None, everything.
-        map_location (str): Where tensors are put. Defaults to 'cpu'.
+        map_location (str): device that tensors are put on. Defaults to 'cpu'.
         min_loaded (float): Least share of the module's tensors that the
             checkpoint must have, 0 to 1. Defaults to 0.5.
     """

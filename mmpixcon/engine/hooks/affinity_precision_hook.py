@@ -47,7 +47,7 @@ class AffinityPrecisionHook(MeasureHook):
         """Rank the points.
 
         Args:
-            runner (Runner): With the model and its ``backbone``.
+            runner (Runner): runner with the model and its ``backbone``.
 
         Returns:
             dict: ``mean`` and ``chance``.

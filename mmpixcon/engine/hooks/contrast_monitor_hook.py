@@ -100,7 +100,7 @@ class ContrastMonitorHook(Hook):
         """Means over the model's memory banks.
 
         Args:
-            runner (Runner): With the model.
+            runner (Runner): runner with the model.
 
         Returns:
             dict[str, float]: ``bank_std``, ``bank_rank``, ``bank_dimension_std_min`` and

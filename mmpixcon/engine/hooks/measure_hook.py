@@ -58,7 +58,7 @@ class MeasureHook(Hook):
         """Measure.
 
         Args:
-            runner (Runner): With the model, its ``backbone`` and ``data_preprocessor``.
+            runner (Runner): runner with the model, its ``backbone`` and ``data_preprocessor``.
 
         Returns:
             dict: Value by name.

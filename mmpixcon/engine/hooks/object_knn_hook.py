@@ -57,7 +57,7 @@ class ObjectKNNHook(MeasureHook):
         """Classify the objects.
 
         Args:
-            runner (Runner): With the model and its ``backbone``.
+            runner (Runner): runner with the model and its ``backbone``.
 
         Returns:
             dict: ``top1`` and ``majority``, shares of the boxes.

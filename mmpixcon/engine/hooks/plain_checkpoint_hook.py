@@ -133,7 +133,7 @@ def set_random_state(state: dict[str, Any], rank: int = 0) -> None:
     """Restore the states of all random generators.
 
     Args:
-        state (dict): From ``get_random_state``, of process 0.
+        state (dict): states of process 0, as ``get_random_state`` returned them.
         rank (int): rank of this process. Others than 0 get states of their own,
             which follow from the saved one. Defaults to 0.
     """

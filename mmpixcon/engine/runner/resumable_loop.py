@@ -70,8 +70,8 @@ class SkippingIterator:
     """Endless batches of a data loader, the first of which can be skipped.
 
     Args:
-        dataloader (DataLoader): With a batch sampler. At its end it starts
-            again, with the next epoch's order.
+        dataloader (DataLoader): data loader with a batch sampler. At its end it starts again, with
+            the next epoch's order.
     """
 
     def __init__(self, dataloader: DataLoader) -> None:
@@ -93,7 +93,7 @@ class SkippingIterator:
         """Let the next calls return None instead of a batch.
 
         Args:
-            number (int): How many batches to skip.
+            number (int): number of batches to skip.
         """
         self._to_skip = number
 
@@ -101,7 +101,7 @@ class SkippingIterator:
         """Skip batches at once, as the fork's mmengine asks for on resuming.
 
         Args:
-            num_iters (int): How many batches to skip.
+            num_iters (int): number of batches to skip.
         """
         self.skip(num_iters)
         for _ in range(num_iters):

@@ -34,7 +34,7 @@ def gather_counts(count: int, device: torch.device) -> list[int]:
 
     Args:
         count (int): The number of this process.
-        device (torch.device): Where the processes exchange tensors.
+        device (torch.device): device that the processes exchange tensors on.
 
     Returns:
         list[int]: The numbers of all processes.

@@ -71,7 +71,7 @@ class DNDeformableDETR(DenoisingMixin, DeformableDETR):
             self.patterns = nn.Embedding(self.num_patterns, self.embed_dims - 1)
 
     def init_weights(self) -> None:
-        """As Deformable DETR's and DINO's."""
+        """Initialize the weights as Deformable DETR and DINO do."""
         super(DeformableDETR, self).init_weights()
         for parameter in [*self.encoder.parameters(), *self.decoder.parameters()]:
             if parameter.dim() > 1:
@@ -136,7 +136,7 @@ class DNDeformableDETR(DenoisingMixin, DeformableDETR):
         valid_ratios: Tensor,
         dn_mask: Tensor | None,
     ) -> dict[str, object]:
-        """As Deformable DETR's, with the mask of denoising queries.
+        """Run the decoder as Deformable DETR does, with the mask of denoising queries.
 
         Args:
             query (Tensor): Content, (N, D + M, C).

@@ -46,7 +46,7 @@ class DNDeformableEncoderDETR(DNDETR):
         self._init_content()
 
     def init_weights(self) -> None:
-        """As DAB-DETR's, with the encoder's own attention as Deformable DETR's."""
+        """Initialize as DAB-DETR does, and the encoder's own attention as Deformable DETR does."""
         super().init_weights()
         for module in self.encoder.modules():
             if isinstance(module, MultiScaleDeformableAttention):
@@ -56,7 +56,7 @@ class DNDeformableEncoderDETR(DNDETR):
     def pre_transformer(
         self, img_feats: tuple[Tensor, ...], batch_data_samples: OptSampleList = None
     ) -> tuple[dict, dict]:
-        """As Deformable DETR's, with positions and sizes of the levels for the decoder.
+        """Prepare as Deformable DETR does, with positions and sizes of the levels for the decoder.
 
         Args:
             img_feats (tuple[Tensor]): The neck's maps, (N, C, h, w) each.
@@ -75,10 +75,10 @@ class DNDeformableEncoderDETR(DNDETR):
         )
 
     def forward_encoder(self, **encoder_inputs: Tensor) -> dict[str, Tensor]:
-        """As Deformable DETR's.
+        """Run the encoder as Deformable DETR does.
 
         Args:
-            **encoder_inputs (Tensor): From :meth:`pre_transformer`.
+            **encoder_inputs (Tensor): inputs that :meth:`pre_transformer` returned.
 
         Returns:
             dict: ``memory``, (N, cells, C).

@@ -41,7 +41,7 @@ class DenoisingMixin:
     def forward_transformer(
         self, img_feats: tuple[Tensor, ...], batch_data_samples: OptSampleList = None
     ) -> dict[str, object]:
-        """As the stock detector's; ground truth reaches ``pre_decoder`` too.
+        """Run the transformer as the stock detector does; ground truth reaches ``pre_decoder`` too.
 
         Args:
             img_feats (tuple[Tensor]): The neck's maps, (N, C, h, w) each.
@@ -140,7 +140,7 @@ class DNDETR(DenoisingMixin, DABDETR):
         dn_mask: Tensor | None,
         **decoder_inputs: object,
     ) -> dict[str, Tensor]:
-        """As DAB-DETR's, with the mask of denoising queries.
+        """Run the decoder as DAB-DETR does, with the mask of denoising queries.
 
         Args:
             query (Tensor): Content, (N, D + M, C).

@@ -87,7 +87,7 @@ class PixelPairs:
         query (ViewGrid): The view whose cells are anchors (x_e in the paper).
         key (ViewGrid): The view whose cells are positives and negatives (x_m).
         S (float): The divisor of the mean distance. Defaults to 9.
-        device (torch.device | str): Where the masks are wanted.
+        device (torch.device | str): device that the masks are wanted on.
 
     Raises:
         ValueError: ``S`` is not positive.

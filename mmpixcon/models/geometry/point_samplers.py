@@ -103,7 +103,7 @@ class PointSampler:
 
         Args:
             views (tuple[ViewBatch, ViewBatch]): The query's and the key's.
-            samples (Sequence[BaseDataElement]): With the regions of the images.
+            samples (Sequence[BaseDataElement]): samples with the regions of the images.
 
         Returns:
             PointPairs: On the device of the views.

@@ -49,7 +49,7 @@ class ViewBatch:
         input_shape (tuple[int, int]): (H, W), pixels that the map covers.
         img_shapes (Tensor): (N, 2) float64, (H, W) of the pixels that hold image; the
             rest is padding at the right and the bottom. On the CPU.
-        device (torch.device): Where the feature maps are.
+        device (torch.device): device that the feature maps are on.
     """
 
     to_raw: Tensor

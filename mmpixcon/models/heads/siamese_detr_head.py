@@ -34,8 +34,8 @@ class SiameseDETRHead(RegionQueryHead):
     view of all images before the second, so that means over the batch are the halves.
 
     Args:
-        in_channels (int): As :class:`RegionQueryHead`.
-        embed_dims (int): As :class:`RegionQueryHead`.
+        in_channels (int): number of channels of region features, B.
+        embed_dims (int): number of channels of queries, C.
         num_levels (int): Levels of the encoder's output that L_g reads, beside each other.
             Defaults to 1.
         multi_view (bool): Whether regions of a view are looked for in the other; else

@@ -172,11 +172,13 @@ class PointAffinityLoss(nn.Module):
         """Compute what the loss needs of all products with keys, in full precision.
 
         Args:
-            points (Tensor): As :meth:`forward`.
-            momentum (Tensor): As :meth:`forward`.
-            pool (Tensor): As :meth:`forward`.
-            pool_valid (Tensor): As :meth:`forward`.
-            self_index (Tensor, optional): As :meth:`forward`.
+            points (Tensor): unit rows p_i, (N, n, C).
+            momentum (Tensor): unit rows p_{i'}, (N, n, C); no gradient.
+            pool (Tensor): unit rows p'_k, (N, M, C), the keys of each image, or (1, M, C), of all;
+                no gradient.
+            pool_valid (Tensor): (N, M) or (1, M) bool, whether these are keys.
+            self_index (Tensor, optional): (N, n) int64, index of the key of the pool that is i',
+                for ``exclude_self``.
 
         Returns:
             AffinityTerms: teacher's and student's.

@@ -23,7 +23,7 @@ class DETReg(RegionPretext):
     proposal that each is matched to, by the mean absolute difference.
 
     Args:
-        detector (dict): As :class:`RegionPretext`.
+        detector (dict): config of the stock detector, as in :class:`RegionPretext`.
         embedding_level (int): index of the backbone's map that features are averaged
             from. Defaults to 0, as the released code does: layer 2 of a multi-scale
             detector.

@@ -41,7 +41,7 @@ class PLRC(MoCo):
     many are not.
 
     Args:
-        backbone (dict): As :class:`MoCo`.
+        backbone (dict): config of the backbone, as in :class:`MoCo`.
         neck (dict): mmselfsup's ``MoCoV2Neck``, with average pooling.
         sampler (dict, optional): ``RegionPoints``, ``PooledRegions`` or
             ``NearbyPoints``. Defaults to ``dict(type='mmpixcon.RegionPoints')``.
@@ -186,8 +186,8 @@ class PLRC(MoCo):
         Args:
             maps (tuple[Tensor, ...]): (N, h, w, C): queries of the first view, keys of
                 the second and, for strategy 3, keys of the first.
-            inputs (list[Tensor]): As :meth:`loss`.
-            samples (list): As :meth:`loss`.
+            inputs (list[Tensor]): inputs of :meth:`loss`.
+            samples (list): samples of :meth:`loss`.
         """
         pairs = self._draw(maps, inputs, samples)
         points, keys = (read_points(cells, w) for cells, w in zip(maps, pairs.weights))

@@ -270,7 +270,7 @@ class RegionPretext(DetectorWrapper):
         """The stock head's losses, and the matching that they are made with.
 
         Args:
-            head_inputs (dict): From :meth:`decode`.
+            head_inputs (dict): inputs of the head that :meth:`decode` returned.
             samples (list): N samples with regions as ``gt_instances``.
             regions (Tensor, optional): (Q, ), index of the region whose features a query got.
                 Defaults to None, queries get none.

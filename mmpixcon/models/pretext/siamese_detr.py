@@ -33,13 +33,13 @@ class SiameseDETR(RegionPretext):
     views; L_r and L_g are the :class:`SiameseDETRHead`'s.
 
     Args:
-        detector (dict): As :class:`RegionPretext`.
+        detector (dict): config of the stock detector, as in :class:`RegionPretext`.
         head (dict, optional): Config of the head; its channels are filled in. Defaults
             to ``dict(type='mmpixcon.SiameseDETRHead')``.
         num_regions (int): Regions of an image, n; a divisor of the detector's
             queries. Defaults to 10.
-        box_jitter (float): How far an edge of a region moves at most, in its width or
-            height, before its feature is read. Defaults to 0.1.
+        box_jitter (float): largest move of an edge of a region, in its width or height, before its
+            feature is read. Defaults to 0.1.
         shuffle (bool): Whether the queries of a region are drawn for each batch, rather than
             neighbors. The first region is always what the views share: neighbors learn
             that without a look at its features. Defaults to False, as the release.

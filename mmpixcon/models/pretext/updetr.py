@@ -27,7 +27,7 @@ class UPDETR(RegionPretext):
     there are patches.
 
     Args:
-        detector (dict): As :class:`RegionPretext`.
+        detector (dict): config of the stock detector, as in :class:`RegionPretext`.
         head (dict, optional): Config of the head; its channels are filled in. Defaults
             to ``dict(type='mmpixcon.RegionQueryHead')``.
         num_regions (int): Patches of an image; a divisor of the detector's queries.
