@@ -1,8 +1,9 @@
 """Multi-scale deformable attention where mmcv has no compiled operators.
 
-What mmcv's ``ms_deform_attn_forward`` and ``ms_deform_attn_backward`` compute, `Deformable DETR
-<https://arxiv.org/abs/2010.04159>`_ (Zhu et al.), equation 3: on a GPU by Triton's kernels, where
-Triton works and takes the tensors; otherwise by mmcv's own version in PyTorch.
+The functions compute what mmcv's ``ms_deform_attn_forward`` and ``ms_deform_attn_backward`` do,
+equation 3 of `Deformable DETR <https://arxiv.org/abs/2010.04159>`_ (Zhu et al.): on a GPU by
+Triton's kernels, where Triton works and takes the tensors; otherwise by mmcv's own version in
+PyTorch.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from mmpixcon.registry import METRICS
 class CocoRecallMetric(CocoMetric):
     """mmdet's ``CocoMetric`` with average recall at 1, 10 and 100 detections.
 
-    As COCO defines it and table 5 of Siamese DETR reports: the mean over classes and over the
-    overlaps 0.5 to 0.95 of the recall that the K best detections of a class in an image
-    reach. ``CocoMetric`` computes it at the three ``proposal_nums``, but calls them AR@100,
+    Average recall is what COCO defines and table 5 of Siamese DETR reports: the mean over classes
+    and over the overlaps 0.5 to 0.95 of the recall that the K best detections of a class in an
+    image reach. ``CocoMetric`` computes it at the three ``proposal_nums``, but calls them AR@100,
     AR@300 and AR@1000 whatever they are.
 
     Args:

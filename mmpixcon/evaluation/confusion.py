@@ -17,8 +17,9 @@ def confusion_matrix(
 ) -> np.ndarray:
     """Count annotated objects by their class and by that of the detection at their place.
 
-    As mmdet's ``confusion_matrix.py``, but each object has one detection at most: those of the
-    highest score are matched first, each with the object that it overlaps most and that is left.
+    This follows mmdet's ``confusion_matrix.py``, but each object has one detection at most: those
+    of the highest score are matched first, each with the object that it overlaps most and that is
+    left.
 
     Args:
         pairs (Iterable[tuple[InstanceData, InstanceData]]): annotations (``bboxes``, ``labels``)

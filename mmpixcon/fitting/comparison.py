@@ -82,7 +82,7 @@ def read_budget(text: str) -> float:
         float: seconds.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a time.
     """
     parts = re.findall(r'(\d+(?:\.\d+)?)\s*(min|[smhd])', text.lower())
     if not parts or re.sub(r'(\d+(?:\.\d+)?)\s*(min|[smhd])\s*', '', text.lower()):

@@ -153,7 +153,8 @@ def write_report(
 def _pretraining(recipe: Recipe, work_dir: Path, finished: Sequence[tuple[str, int]]) -> list[Path]:
     """Draw the course of trainings that others start from and that no table compares.
 
-    Of the first seed of each; losses on a logarithmic scale, for they are of different kinds.
+    The first seed of each is drawn, with losses on a logarithmic scale, for they are of different
+    kinds.
     """
     sources = {source for stage in recipe.stages.values() for source in stage.sources}
     sources -= {name for table in recipe.tables for name in table.stages}

@@ -16,8 +16,8 @@ from torch import Tensor
 def attention_map(feature: Tensor, size: tuple[int, int]) -> np.ndarray:
     """Compute where a feature map is active: the mean over channels, from 0 to 1.
 
-    As DetCo's appendix, A.3.1: mean of Res5 over channels, brought to 0..1,
-    enlarged bilinearly to the image.
+    This is the map of DetCo's appendix, A.3.1: the mean of Res5 over channels is brought to 0..1
+    and enlarged bilinearly to the image.
 
     Args:
         feature (Tensor): (C, h, w).
@@ -36,8 +36,8 @@ def attention_map(feature: Tensor, size: tuple[int, int]) -> np.ndarray:
 def affinity_map(feature: Tensor, point: tuple[float, float], cells: int = 56) -> np.ndarray:
     """Compute how alike each place of an image is to one of its points.
 
-    As figure 3 of PLRC: the map is interpolated to ``cells`` a side; cosine
-    similarities of the cell at the point to all cells.
+    This is the map of figure 3 of PLRC: the feature map is interpolated to ``cells`` a side, and
+    the cell at the point is compared with all cells by cosine similarity.
 
     Args:
         feature (Tensor): (C, h, w).

@@ -4,9 +4,9 @@ r"""Draws how a metric grows over training, of runs from several starts.
         'from scratch=work_dirs/a_seed0,work_dirs/a_seed1' 'Siamese DETR=work_dirs/b' \
         --metric coco/bbox_mAP --out curves.png
 
-As figure 6 of Siamese DETR. Runs may be finished, interrupted, resumed or still going on;
-of several work folders of a name (seeds) mean and deviation (n - 1), where all of them were
-evaluated. The numbers are printed.
+The picture is that of figure 6 of Siamese DETR. Runs may be finished, interrupted, resumed or still
+going on. Several work folders of a name (seeds) are drawn as mean and deviation (n - 1), where all
+of them were evaluated. The numbers are printed.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python tools/analysis_tools/cross_correlation.py CONFIG.py CHECKPOINT.pth --images 64
 
-With the pipeline of the config, as in training. Printed: the mean of the diagonal (1: the
-views agree), the root mean square of the rest (0: no dimension repeats another), the
-effective rank of the embedding and the deviation of its dimensions.
+Images pass the pipeline of the config, as in training. The tool prints the mean of the diagonal (1:
+the views agree), the root mean square of the rest (0: no dimension repeats another), the effective
+rank of the embedding and the deviation of its dimensions.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@ r"""Draws detections beside annotations in four groups: right, unlabelled, misse
     python tools/analysis_tools/detection_groups.py CONFIG.py CHECKPOINT.pth \
         --out work_dirs/detection_groups.png
 
-Of the config's test images: for each group the photos that have most of it, annotations
-at the left, detections at the right, what belongs to the group framed. Right: class and
-place of an annotation. Unlabelled: where nothing is annotated. Missed: an annotation
-that nothing is right about. Wrong: another class, a wrong place, or twice. The counts
-over all images are printed.
+The config's test images are drawn: for each group the photos that have most of it, with annotations
+at the left, detections at the right, and what belongs to the group framed. A detection is right if
+it has class and place of an annotation, and unlabelled where nothing is annotated. An annotation is
+missed if nothing is right about it. A detection is wrong if it has another class or a wrong place,
+or comes twice. The counts over all images are printed.
 """
 
 from __future__ import annotations

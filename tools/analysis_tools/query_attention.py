@@ -4,12 +4,12 @@ r"""Draws what queries of detection transformers predict and where they look.
         examples/bccd/images/BloodImage_00000.jpg --annotations examples/bccd/val.json \
         --model 'Siamese DETR=CONFIG.py,A.pth' --model UP-DETR=CONFIG.py,B.pth
 
-As figure 5 of Siamese DETR, before fine-tuning or after. Of each photo a row with boxes, and
-one with the cross-attention of the decoder's last layer, mean of the heads, for each query:
-weights of cells, or the sampling points of deformable attention. Queries are those of
+The picture is that of figure 5 of Siamese DETR, before fine-tuning or after. Each photo has a row
+with boxes, and one with the cross-attention of the decoder's last layer, mean of the heads, for
+each query: weights of cells, or the sampling points of deformable attention. Queries are those of
 --queries; or, with --annotations, those whose boxes overlap objects best, the same objects for
-every model; else those with the highest scores, which mean nothing before the class layers
-have learned. CONFIG is that of the stock detector.
+every model; else those with the highest scores, which mean nothing before the class layers have
+learned. CONFIG is that of the stock detector.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ r"""Mean and standard deviation of a data set's pixels, as a config line.
     python tools/dataset_converters/measure_normalization.py examples/bccd/images \
         --ann-file examples/bccd/train.json
 
-Of every image in a folder and below it, or of those that COCO annotations or a
-list of paths name. All pixels count alike. Unreadable images are named and left out.
+The images are all in a folder and below it, or those that COCO annotations or a list of paths name.
+All pixels count alike. Unreadable images are named and left out.
 """
 
 from __future__ import annotations

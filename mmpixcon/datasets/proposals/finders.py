@@ -109,7 +109,7 @@ class ProposalSettings:
             gives its boxes, (k, 4) float32 with an area above 0 and inside the image.
 
         Raises:
-            ValueError: The model is none.
+            ValueError: The file of the model is not a structured forest.
         """
         find = {
             'edge_boxes': _edge_boxes,

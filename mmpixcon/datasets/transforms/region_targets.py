@@ -27,9 +27,9 @@ MIN_SIDE = 1.0
 class RegionTargets(BaseTransform):
     """Regions of an image as its ground truth, of one class: UP-DETR's, DETReg's.
 
-    The first ``num`` of the source, clipped to the image. An image without any is
-    skipped: another one takes its place, and the log counts them (the 1st, 10th, 100th,
-    ... time, of all workers of a loader). Must stand before what moves pixels; mmdet's
+    The first ``num`` regions of the source are taken and clipped to the image. An image without any
+    is skipped: another one takes its place, and the log counts them (the 1st, 10th, 100th, ...
+    time, of all workers of a loader). The transform must stand before what moves pixels; mmdet's
     transforms then move the regions along.
 
     Required key: those of the source. Added keys: ``gt_bboxes``, ``gt_bboxes_labels``
@@ -98,8 +98,8 @@ class RegionTargets(BaseTransform):
 class RegionCrops(BaseTransform):
     """Cuts the regions out of the image, or out of each view.
 
-    Of the image as it is now, so that crops show what a view shows: equation (5) of
-    Siamese DETR. ``transforms`` change each crop by itself, as UP-DETR's and DETReg's do.
+    The image is taken as it is now, so that crops show what a view shows: equation (5) of Siamese
+    DETR. ``transforms`` change each crop by itself, as UP-DETR's and DETReg's do.
 
     Required keys: ``img``, and ``gt_bboxes``; or, of views, lists of ``img`` and
     ``homography_matrix``, with ``regions`` of the raw image. Added key: ``region_crops``,

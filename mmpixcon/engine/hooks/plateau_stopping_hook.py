@@ -27,7 +27,7 @@ class PlateauStoppingHook(EarlyStoppingHook):
         patience (int): evaluations without a better score after which the training stops. Defaults
             to 5.
         min_delta (float): least rise that counts. Defaults to 0.001, a tenth of a per cent of AP.
-        floor (float): score that is none yet. Defaults to 0.
+        floor (float): score that must be exceeded once before evaluations count. Defaults to 0.
         **kwargs: other arguments of ``EarlyStoppingHook``.
     """
 

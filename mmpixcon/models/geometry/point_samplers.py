@@ -1,8 +1,8 @@
 """Samplers of what is contrasted: points of regions, pooled regions, or nearby points.
 
-The three families of figure 1 of PLRC. Each reads a feature map linearly, by
-weights of its cells, and says which reads of the two views are positives; the
-losses are the same for all. Nothing loops over images, regions or points.
+The samplers are the three families of figure 1 of PLRC. Each reads a feature map linearly, by
+weights of its cells, and says which reads of the two views are positives; the losses are the same
+for all. Nothing loops over images, regions or points.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ..precision import full_precision
 class RegionFeatureLoss(nn.Module):
     r"""Reconstruction of region features: D of equation (12) of Siamese DETR.
 
-    As in UP-DETR, equation (4), the squared distance of unit vectors, 0 to 4:
+    D is, as in equation (4) of UP-DETR, the squared distance of unit vectors, 0 to 4:
 
     .. math::
         D(\hat p, p) = \left\| \frac{\hat p}{\|\hat p\|} - \frac{p}{\|p\|} \right\|^2

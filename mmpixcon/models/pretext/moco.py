@@ -20,8 +20,8 @@ IMAGE = 'image'
 class MoCo(MomentumContrast):
     """Momentum contrast (MoCo, algorithm 1; MoCo v2's neck and augmentation).
 
-    As :class:`mmselfsup.models.MoCo`, loss, gradients and queue alike, with a
-    bank that takes any batch size and is not cloned.
+    Loss, gradients and queue are those of :class:`mmselfsup.models.MoCo`, with a bank that takes
+    any batch size and is not cloned.
 
     Args:
         backbone (dict): any mmselfsup, mmcls or mmdet backbone; its last map
