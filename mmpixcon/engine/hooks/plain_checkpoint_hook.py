@@ -56,7 +56,8 @@ class PlainCheckpointHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the random states and turn everything into plain types."""
-        checkpoint[_RANDOM] = get_random_state()
+        # In and just after an evaluation, the state that training will go on with.
+        checkpoint[_RANDOM] = self._before_val or get_random_state()
         checkpoint.update(to_plain(checkpoint))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -67,6 +67,17 @@ def test_the_best_before_goes_last(tiny_runner, steps):
     ]
 
 
+def test_one_saved_again_after_an_evaluation_resumes_exactly(tiny_runner):
+    options = dict(epochs=3, checkpoint=SAVING | dict(max_keep_ckpts=3), scores=[0.1, 0.2, 0.3])
+    whole = tiny_runner('whole', **options)
+    whole.train()
+    newest = f'{whole.work_dir}/epoch_2.pth'
+    resumed = tiny_runner('run', **options, resume=True, load_from=newest)
+    resumed.train()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
 def test_interrupted_while_writing_nothing_is_lost(tiny_runner, monkeypatch):
     runner = tiny_runner('run', epochs=3, val=False, checkpoint=SAVING)
     replace = os.replace
