@@ -90,7 +90,9 @@ class PlainCheckpointHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Note the random states, so that a run doesn't depend on when it is validated."""
-        self._before_val = get_random_state()
+        # Before the first epoch of a resumed run, what is to be restored has not been yet.
+        waiting = self._resumed if runner._resume else None
+        self._before_val = waiting or get_random_state()
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Put the random states back."""

@@ -55,6 +55,11 @@ class SafeCheckpointHook(CheckpointHook):
         if self.backend_args is None and self.file_client_args is None and local:
             self.backend_args = dict(backend=ATOMIC)
         super().before_train(runner)
+        if local and is_main_process():
+            # Of a run that was killed while it wrote: one run has this folder, and writes nothing.
+            for pattern in ('*.pth.*.part', f'{POINTER}.*.part'):
+                for part in Path(self.out_dir).glob(pattern):
+                    part.unlink(missing_ok=True)
         if local and self.save_best:
             if len(self.key_indicators) == 1:
                 self.best_ckpt_path = self._here(self.best_ckpt_path)
