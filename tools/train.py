@@ -6,7 +6,7 @@ import argparse
 import contextlib
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.apis.config import merge_options
+from mmpixcon.apis.config import average_weights, merge_options, stop_at_plateau
 from mmpixcon.apis.runner import (
     AMP_DTYPES,
     add_common_arguments,
@@ -38,6 +38,20 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate to the batch size (auto_scale_lr of the config)',
     )
     parser.add_argument(
+        '--ema',
+        action='store_true',
+        help='evaluate and save an average of the weights (EMAHook of custom_hooks)',
+    )
+    parser.add_argument(
+        '--early-stopping',
+        nargs='?',
+        const=5,
+        type=int,
+        metavar='PATIENCE',
+        help='stop after so many evaluations without a better score, 5 without a number, and keep '
+        'the best checkpoint (PlateauStoppingHook of custom_hooks)',
+    )
+    parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
@@ -62,6 +76,10 @@ def main() -> None:
     cfg = load_config(args, stages=('train', 'val'))
     if args.reschedule:
         merge_options(cfg, {'custom_hooks.ScheduleHook.renew': True})
+    if args.ema:
+        average_weights(cfg)
+    if args.early_stopping is not None:
+        stop_at_plateau(cfg, args.early_stopping)
     if args.amp:
         use_mixed_precision(cfg, args.amp)
     if args.auto_scale_lr:

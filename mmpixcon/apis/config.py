@@ -40,6 +40,53 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
     cfg.merge_from_dict({place_of_key(cfg, key): value for key, value in options.items()})
 
 
+def average_weights(cfg: Config) -> None:
+    """Let a run evaluate and save an average of the weights, by mmengine's ``EMAHook``.
+
+    Args:
+        cfg (Config): config, changed in place; an ``EMAHook`` that it has stays as it is.
+    """
+    average = dict(type='EMAHook', ema_type='mmdet.ExpMomentumEMA', momentum=0.002, gamma=100)
+    _add_hook(cfg, average)
+
+
+def stop_at_plateau(cfg: Config, patience: int) -> None:
+    """Let a run stop once its metric no longer rises, and keep the best checkpoint.
+
+    The metric is that of ``default_hooks.checkpoint.save_best``, or without it the first one of the
+    evaluation.
+
+    Args:
+        cfg (Config): config, changed in place; a ``PlateauStoppingHook`` that it has keeps its
+            other settings.
+        patience (int): evaluations without a better score after which the run stops.
+
+    Raises:
+        ValueError: The config evaluates nothing.
+    """
+    if cfg.get('val_cfg') is None:
+        raise ValueError(
+            '--early-stopping needs an evaluation, and this config has none: its val_cfg is None, '
+            'as in pretraining. Train without it, or set val_dataloader, val_evaluator and val_cfg.'
+        )
+    saving = cfg.default_hooks.checkpoint
+    saving['save_best'] = saving.get('save_best') or 'auto'
+    best = saving['save_best']
+    monitor = best if isinstance(best, str) else best[0]
+    hook = _add_hook(cfg, dict(type='mmpixcon.PlateauStoppingHook', monitor=monitor))
+    hook['patience'] = patience
+
+
+def _add_hook(cfg: Config, hook: dict[str, Any]) -> Any:
+    """Return the hook of its type that a config has, or else this one, added to it."""
+    hooks = list(cfg.get('custom_hooks') or ())
+    for present in hooks:
+        if _type_name(present) == _type_name(hook):
+            return present
+    cfg.custom_hooks = [*hooks, hook]
+    return cfg.custom_hooks[-1]
+
+
 def check_compile(cfg: Config) -> None:
     """Check what a config's ``compile`` says before models and data are built.
 

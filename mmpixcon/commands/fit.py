@@ -261,9 +261,9 @@ def told(status: int = WRONG):
     except ChangedError as error:
         typer.echo(f'mmpixcon: {error}', err=True)
         raise typer.Exit(WRONG) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         typer.echo('\nInterrupted. The same command goes on.', err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(getattr(interruption, 'status', INTERRUPTED)) from None
     except (OSError, ImportError, ValueError, KeyError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         typer.echo(f'mmpixcon: {text}', err=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmpixcon.apis.config import drop_unread, merge_options
+from mmpixcon.apis.config import average_weights, drop_unread, merge_options, stop_at_plateau
 from mmpixcon.recipes.recipe import read_config
 from mmpixcon.utils.files import replace_file
 
@@ -68,11 +68,11 @@ def detector_config(
     for hook in ('PlainCheckpointHook', 'FiniteLossHook'):
         if hook not in names:
             hooks.append(dict(type=f'mmpixcon.{hook}'))
-    if ema:
-        hooks.append(dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=100))
-    if patience is not None:
-        hooks.append(dict(type='mmpixcon.PlateauStoppingHook', monitor=METRIC, patience=patience))
     cfg.custom_hooks = hooks
+    if ema:
+        average_weights(cfg)
+    if patience is not None:
+        stop_at_plateau(cfg, patience)
     cfg.custom_imports = dict(imports=['mmpixcon'], allow_failed_imports=False)
     merge_options(cfg, options or {})
     drop_unread(cfg)

@@ -71,6 +71,7 @@ def run(
         text, files = report(recipe, work_dir, execution.others())
     except (ImportError, FileNotFoundError, ValueError, RuntimeError) as error:
         raise SystemExit(f'{Path(sys.argv[0]).stem}: {error}') from None
-    except KeyboardInterrupt:
-        raise SystemExit('\ninterrupted; the same command goes on') from None
+    except KeyboardInterrupt as interruption:
+        print('\ninterrupted; the same command goes on', file=sys.stderr)
+        raise SystemExit(getattr(interruption, 'status', 130)) from None
     print('\n' + '\n\n'.join(filter(None, [text, '\n'.join(map(str, files))])))

@@ -19,6 +19,7 @@ from mmpixcon.engine.checkpoint.safe_files import POINTER, pointed_checkpoint
 
 from .launch import Board, Launch, run_logged
 from .recipe import Recipe, Stage, resolved
+from .signals import passing_signals_on
 from .state import (
     ChangedError,
     RunState,
@@ -157,6 +158,7 @@ class Execution:
 
         Raises:
             RuntimeError: A run failed; those that do not build on it are done before.
+            Interrupted: The program was told to end; the stages that ran have saved themselves.
         """
         states = self.check()
         waiting = [run for run, state in states.items() if state is None or not state.finished]
@@ -166,7 +168,8 @@ class Execution:
                 board.finished(_title(run), f'done before, in {state.minutes:.1f} min')
         failed: dict[Run, BaseException] = {}
         running: dict[Future, Run] = {}
-        with ThreadPoolExecutor(self.launch.jobs) as pool:
+        # The pool waits for its stages, which save themselves.
+        with passing_signals_on(), ThreadPoolExecutor(self.launch.jobs) as pool:
             try:
                 while waiting or running:
                     ready = [r for r in waiting if all(s in done for s in self.sources(r).values())]

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from .signals import told_to_end
+
 # Beside the package: in a checkout, or in .mim of an installed one.
 PACKAGE = Path(__file__).resolve().parents[1]
 LAUNCHERS = ('none', 'pytorch', 'slurm')
@@ -158,12 +160,13 @@ def run_logged(
             env=dict(environment),
         )
         try:
-            for line in process.stdout or ():
-                file.write(line)
-                file.flush()
-                if news := progress_of(line):
-                    say(news)
-            code = process.wait()
+            with told_to_end(process):
+                for line in process.stdout or ():
+                    file.write(line)
+                    file.flush()
+                    if news := progress_of(line):
+                        say(news)
+                code = process.wait()
         except BaseException:
             process.terminate()
             process.wait()

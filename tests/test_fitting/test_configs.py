@@ -136,8 +136,9 @@ def test_rates_and_switches_reach_the_config(data):
     # Half of the config's images a step, half of its rate.
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(2e-4)
     hooks = {hook['type']: hook for hook in cfg.custom_hooks}
-    assert hooks['EMAHook']['ema_type'] == 'ExpMomentumEMA'
+    assert hooks['EMAHook']['ema_type'] == 'mmdet.ExpMomentumEMA'
     assert hooks['mmpixcon.PlateauStoppingHook']['patience'] == 7
+    assert hooks['mmpixcon.PlateauStoppingHook']['monitor'] == 'coco/bbox_mAP'
     assert cfg.model.rpn_head.feat_channels == 8
     assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmpixcon.engine.hooks import InterruptionHook
 from tests.helpers.configs import ROOT
-from tests.helpers.processes import run_tool
+from tests.helpers.processes import in_two_processes, run_tool
 
 HERE = Path(__file__).parent
 CONFIG = HERE / 'tiny_config.py'
@@ -162,6 +164,40 @@ def test_two_processes_on_cpus_equal_one(tmp_path: Path) -> None:
         *(ROOT / 'tools/dist_train.sh', CONFIG, 2, '--work-dir', tmp_path),
         *('--cfg-options', 'train_dataloader.batch_size=2'),
     )
+    assert weights(tmp_path / 'iter_4.pth') == pytest.approx(expected(4, 4))
+
+
+def train_rank(rank: int, port: int, folder: Path, told: bool) -> None:
+    """Train as one of two processes; if ``told``, the second one gets SIGTERM in the first step."""
+    place = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2, MASTER_ADDR='127.0.0.1')
+    os.environ.update({name: str(value) for name, value in place.items()}, MASTER_PORT=str(port))
+    sys.path.insert(0, str(HERE))
+    look = InterruptionHook.after_train_iter
+
+    def tell(hook, runner, *args, **kwargs):
+        if told and rank == 1 and runner.iter == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        look(hook, runner, *args, **kwargs)
+
+    InterruptionHook.after_train_iter = tell
+    status, _, error = run_tool(
+        *(ROOT / 'tools/train.py', CONFIG, '--work-dir', folder, '--launcher', 'pytorch'),
+        *('--resume', '--cfg-options', 'train_dataloader.batch_size=2'),
+        *('custom_hooks.InterruptionHook.interval=3', 'default_hooks.checkpoint.interval=10'),
+    )
+    (folder / f'rank{rank}').write_text(f'{status}\n{error}')
+
+
+def test_two_processes_end_after_the_same_step(tmp_path: Path) -> None:
+    def statuses() -> list[int]:
+        return [int((tmp_path / f'rank{r}').read_text().split()[0]) for r in range(2)]
+
+    in_two_processes(train_rank, tmp_path, True)
+    assert statuses() == [143, 143]
+    # They agree every three steps.
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['iter_3.pth']
+    in_two_processes(train_rank, tmp_path, False)
+    assert statuses() == [0, 0]
     assert weights(tmp_path / 'iter_4.pth') == pytest.approx(expected(4, 4))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from mmengine.device import get_device
 from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmpixcon.registry import HOOKS
@@ -30,8 +30,8 @@ class InterruptionHook(Hook):
 
     ``--resume`` goes on from there, in the middle of an epoch, too, with the next batch of the
     same order. The exit status is that of shells, 143 and 130. A second signal, a second later,
-    ends the program at once. During an evaluation it ends before the next step of it; that
-    evaluation is left out of the resumed run.
+    ends the program at once. During an evaluation it ends before the next step of it; the resumed
+    run makes up for it where something depends on it (:class:`SafeCheckpointHook`).
 
     Args:
         interval (int): steps after which several processes agree whether one of them was told to
@@ -116,6 +116,10 @@ class InterruptionHook(Hook):
         """
         # Several processes need not have as many batches, and end after the evaluation.
         if self._before and get_world_size() == 1 and self.received:
+            for hook in runner.hooks:
+                # In an evaluation, the averages are in the model and the weights in their place.
+                if isinstance(hook, EMAHook):
+                    hook._swap_ema_parameters()
             self._end(runner, runner.iter)
 
     def after_train_epoch(self, runner: Runner) -> None:

@@ -56,7 +56,8 @@ class PlainCheckpointHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the random states and turn everything into plain types."""
-        checkpoint[_RANDOM] = get_random_state()
+        # In and just after an evaluation, the state that training will go on with.
+        checkpoint[_RANDOM] = self._before_val or get_random_state()
         checkpoint.update(to_plain(checkpoint))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -89,7 +90,9 @@ class PlainCheckpointHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Note the random states, so that a run doesn't depend on when it is validated."""
-        self._before_val = get_random_state()
+        # Before the first epoch of a resumed run, what is to be restored has not been yet.
+        waiting = self._resumed if runner._resume else None
+        self._before_val = waiting or get_random_state()
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Put the random states back."""

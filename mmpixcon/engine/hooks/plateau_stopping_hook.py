@@ -23,7 +23,8 @@ class PlateauStoppingHook(EarlyStoppingHook):
       an AP of 0 for a while, and COCO's evaluation gives -1 where there is nothing to evaluate.
 
     Args:
-        monitor (str): metric, such as ``coco/bbox_mAP``.
+        monitor (str): metric, such as ``coco/bbox_mAP``; 'auto' takes the first one of the
+            evaluation.
         patience (int): evaluations without a better score after which the training stops. Defaults
             to 5.
         min_delta (float): least rise that counts. Defaults to 0.001, a tenth of a per cent of AP.
@@ -33,6 +34,7 @@ class PlateauStoppingHook(EarlyStoppingHook):
 
     # Before the checkpoint is saved again with the result of the evaluation.
     priority = 'LOW'
+    monitor: str
 
     def __init__(
         self,
@@ -71,6 +73,8 @@ class PlateauStoppingHook(EarlyStoppingHook):
         Raises:
             KeyError: ``strict``, and the metric is not among them.
         """
+        if self.monitor == 'auto' and metrics:
+            self.monitor = next(iter(metrics))
         if metrics is not None and self.best_score == -float('inf'):
             score = metrics.get(self.monitor)
             if score is not None and score <= self.floor:

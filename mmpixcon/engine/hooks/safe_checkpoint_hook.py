@@ -7,12 +7,15 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmpixcon.registry import HOOKS
 
 from ..checkpoint.safe_files import ATOMIC, POINTER, AtomicBackend, removals_last
 from .plateau_stopping_hook import PlateauStoppingHook
+
+# Name in the message hub, which checkpoints keep, of the step that was evaluated last.
+EVALUATED = 'evaluated_iter'
 
 
 @HOOKS.register_module()
@@ -23,8 +26,9 @@ class SafeCheckpointHook(CheckpointHook):
       are whole and on the disk.
     - An outdated checkpoint, the best one included, is removed after the new one and the pointer
       are there. So there is one more on the disk for a moment.
-    - A checkpoint that is saved before an evaluation is saved again after it, where a hook keeps
-      something of it (:class:`PlateauStoppingHook`).
+    - A checkpoint that is saved before an evaluation is saved again after it, where something is
+      kept of it (``save_best``, :class:`PlateauStoppingHook`). A run that was cut off in between
+      makes up for the evaluation when it is resumed.
     - In a work folder that was moved or copied, its own best checkpoint is meant, not that of the
       folder before.
 
@@ -51,13 +55,24 @@ class SafeCheckpointHook(CheckpointHook):
         if self.backend_args is None and self.file_client_args is None and local:
             self.backend_args = dict(backend=ATOMIC)
         super().before_train(runner)
-        if not local or not self.save_best:
-            return
-        if len(self.key_indicators) == 1:
-            self.best_ckpt_path = self._here(self.best_ckpt_path)
-        else:
-            paths = self.best_ckpt_path_dict.items()
-            self.best_ckpt_path_dict = {name: self._here(path) for name, path in paths}
+        if local and is_main_process():
+            # Of a run that was killed while it wrote: one run has this folder, and writes nothing.
+            for pattern in ('*.pth.*.part', f'{POINTER}.*.part'):
+                for part in Path(self.out_dir).glob(pattern):
+                    part.unlink(missing_ok=True)
+        if local and self.save_best:
+            if len(self.key_indicators) == 1:
+                self.best_ckpt_path = self._here(self.best_ckpt_path)
+            else:
+                paths = self.best_ckpt_path_dict.items()
+                self.best_ckpt_path_dict = {name: self._here(path) for name, path in paths}
+        step = runner.epoch if self.by_epoch else runner.iter
+        path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+        if self.file_backend.isfile(path):
+            self.saved_step = step
+        if self._lacks_evaluation(runner):
+            runner.logger.info('The checkpoint has no evaluation of its step; it is made now.')
+            runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Save the best checkpoint, and the newest one again with what the evaluation changed.
@@ -67,13 +82,37 @@ class SafeCheckpointHook(CheckpointHook):
             metrics (dict[str, float]): metrics of the evaluation.
         """
         written = self.written
+        runner.message_hub.update_info(EVALUATED, runner.iter)
         super().after_val_epoch(runner, metrics)
         step = runner.epoch if self.by_epoch else runner.iter
         is_outdated = written == self.written and self.saved_step == step
-        if is_outdated and any(isinstance(hook, PlateauStoppingHook) for hook in runner.hooks):
+        if is_outdated and self._keeps_scores(runner):
             self._save_checkpoint_with_step(
                 runner, step, dict(epoch=runner.epoch, iter=runner.iter)
             )
+
+    def _keeps_scores(self, runner: Runner) -> bool:
+        """Tell whether the training depends on what evaluations gave."""
+        stopping = any(isinstance(hook, PlateauStoppingHook) for hook in runner.hooks)
+        return bool(self.save_best) or stopping
+
+    def _lacks_evaluation(self, runner: Runner) -> bool:
+        """Tell whether a run was cut off after a step and before the evaluation that belongs to it.
+
+        Only at the end of an epoch, or after a step with an evaluation, is there such a step.
+        """
+        loop: Any = runner.train_loop
+        if runner.iter == 0 or runner.val_loop is None or not self._keeps_scores(runner):
+            return False
+        if runner.message_hub.runtime_info.get(EVALUATED) == runner.iter:
+            return False
+        loop._decide_current_val_interval()
+        at, end = runner.iter, runner.max_iters
+        if isinstance(loop, EpochBasedTrainLoop):
+            if runner.iter != runner.epoch * len(loop.dataloader):
+                return False
+            at, end = runner.epoch, runner.max_epochs
+        return at >= loop.val_begin and (at % loop.val_interval == 0 or at == end)
 
     def _here(self, path: str | None) -> str | None:
         """Find a checkpoint of this folder by what it was called in the folder before."""

@@ -99,6 +99,34 @@ def test_in_an_evaluation_it_ends_too(tiny_runner):
     assert torch.load(checkpoint, weights_only=True)['meta']['iter'] == 5
 
 
+def test_in_an_evaluation_of_averaged_weights_both_stay_what_they_are(tiny_runner):
+    hooks = (*HOOKS, {'type': 'EMAHook', 'ema_type': 'mmdet.ExpMomentumEMA', 'momentum': 0.1})
+    whole = tiny_runner('whole', **BY_EPOCH, hooks=hooks)
+    whole.train()
+    first = tiny_runner('run', **BY_EPOCH, hooks=hooks)
+    evaluate = first.val_loop.run_iter
+
+    def tell(idx, data):
+        if first.epoch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        evaluate(idx, data)
+
+    first.val_loop.run_iter = tell
+    with pytest.raises(SystemExit):
+        first.train()
+    checkpoint, _ = find_newest_checkpoint(first.work_dir)
+    second = tiny_runner('run', **BY_EPOCH, hooks=hooks, resume=True, load_from=str(checkpoint))
+    second.train()
+    ends = [torch.load(f'{r.work_dir}/epoch_3.pth', weights_only=True) for r in (whole, second)]
+    for section in ('state_dict', 'ema_state_dict'):
+        for name, value in ends[0][section].items():
+            assert torch.equal(value, ends[1][section][name]), (section, name)
+    # What is saved for others is the average.
+    average = ends[0]['state_dict']['head.weight']
+    assert not torch.equal(average, whole.model.head.weight)
+    assert torch.equal(ends[0]['ema_state_dict']['module.head.weight'], whole.model.head.weight)
+
+
 def test_bad_settings():
     with pytest.raises(ValueError, match=r'InterruptionHook\.interval = 0'):
         InterruptionHook(0)

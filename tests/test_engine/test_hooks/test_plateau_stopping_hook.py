@@ -48,6 +48,39 @@ def test_resumed_it_stops_where_it_would_have(tiny_runner, interrupted_after):
     assert Path(first.work_dir, 'epoch_6.pth').is_file()
 
 
+@pytest.mark.parametrize('monitor', ['score', 'auto'])
+@pytest.mark.parametrize('evaluation', [4, 6])
+def test_killed_in_an_evaluation_it_makes_up_for_it(tiny_runner, monitor, evaluation):
+    hooks = (HOOKS[0], dict(HOOKS[1], monitor=monitor))
+    options = dict(epochs=8, checkpoint=SAVING, hooks=hooks)
+    first = tiny_runner('run', **options, scores=SCORES)
+    evaluate, done = first.val_loop.run, []
+
+    def killed():
+        done.append(first.epoch)
+        if len(done) == evaluation:
+            raise KeyboardInterrupt
+        evaluate()
+
+    first.val_loop.run = killed
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    checkpoint, _ = find_newest_checkpoint(first.work_dir)
+    assert checkpoint.name == f'epoch_{evaluation}.pth'
+    resume = dict(resume=True, load_from=str(checkpoint))
+    second = tiny_runner('run', **options, **resume, scores=SCORES[evaluation - 1 :])
+    second.train()
+    assert second.epoch == 6
+    # The small rise is the better score, too.
+    best = [path.name for path in Path(first.work_dir).glob('best*')]
+    assert best == ['best_score_epoch_6.pth']
+    # Once more, and there is nothing to make up for.
+    third = tiny_runner('run', **options, resume=True, load_from=f'{first.work_dir}/epoch_6.pth')
+    third.val_loop.run = lambda: pytest.fail('evaluated again')
+    third.train()
+    assert third.epoch == 6
+
+
 def test_one_that_had_stopped_does_not_go_on(tiny_runner):
     first = tiny_runner('run', epochs=8, checkpoint=SAVING, scores=SCORES, hooks=HOOKS)
     first.train()
