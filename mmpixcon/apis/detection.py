@@ -138,7 +138,7 @@ def load_detector(
 
     Raises:
         FileNotFoundError: A file is missing.
-        ValueError: The checkpoint keeps no config, or it is of no detector.
+        ValueError: The checkpoint contains no config, or it is not that of a detector.
     """
     for path in (checkpoint, config):
         if path is not None and not Path(path).is_file():
@@ -150,7 +150,7 @@ def load_detector(
     elif meta.get('cfg'):
         cfg = Config.fromstring(meta['cfg'], '.py')
     else:
-        raise ValueError(f'{checkpoint} keeps no config: give one, --config CONFIG')
+        raise ValueError(f'{checkpoint} contains no config: give one with --config CONFIG')
     # A method's model holds the stock detector, whose weights have their stock names.
     if 'detector' in cfg.model:
         cfg.model = cfg.model.detector

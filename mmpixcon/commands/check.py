@@ -53,7 +53,7 @@ def check(
     """
     match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', input_size)
     if not match:
-        raise typer.BadParameter(f'{input_size!r} is no WIDTHxHEIGHT', param_hint='--input-size')
+        raise typer.BadParameter(f'{input_size!r} is not WIDTHxHEIGHT', param_hint='--input-size')
     size = int(match[1]), int(match[2])
     try:
         splits = [

@@ -80,7 +80,7 @@ def compare(
         typer.Option(help='shares of the labels, with spaces between [default: 10 100]'),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help='trainings of each kind')] = 3,
-    budget: Annotated[str, typer.Option(help='time for everything, as 2h or 90min')] = '2h',
+    budget: Annotated[str, typer.Option(help='time for everything, such as 2h or 90min')] = '2h',
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help='trainings at a time [default: a core each, at most 4]'),

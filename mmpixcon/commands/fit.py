@@ -121,7 +121,7 @@ def fit(
         str | None, typer.Option(help='name, or a config of mmdet; --list shows the names')
     ] = None,
     method: Annotated[str, typer.Option(help='name of a method; --list shows them')] = NONE,
-    percent: Annotated[float, typer.Option(help='share of the labelled photos to train on')] = 100,
+    percent: Annotated[float, typer.Option(help='share of the labeled photos to train on')] = 100,
     out: Annotated[Path, typer.Option(help='folder of everything')] = Path('work_dirs/fit'),
     batch_size: Annotated[int | None, typer.Option(help='photos of a step')] = None,
     workers: Annotated[int | None, typer.Option(help='processes that load photos')] = None,
@@ -283,7 +283,9 @@ def as_size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
     if not match:
-        raise typer.BadParameter(f'{text!r} is not WIDTHxHEIGHT, as 640x480', param_hint='--scale')
+        raise typer.BadParameter(
+            f'{text!r} is not WIDTHxHEIGHT, such as 640x480', param_hint='--scale'
+        )
     return int(match[1]), int(match[2])
 
 

@@ -91,7 +91,7 @@ class MethodChoice:
 
 
 METHODS: Mapping[str, MethodChoice] = {
-    NONE: MethodChoice('the labelled photos alone', kind='none'),
+    NONE: MethodChoice('the labeled photos alone', kind='none'),
     PIXCON: MethodChoice('pixel contrast beside the training of the detector', kind='beside'),
     'mocov2': MethodChoice('MoCo v2: views of a photo', 'moco/mocov2_{}_1xb32-100e_bccd'),
     'detco': MethodChoice('DetCo: views and patches', 'detco/detco_{}_1xb32-100e_bccd'),

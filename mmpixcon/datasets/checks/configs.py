@@ -45,7 +45,7 @@ def check_annotations(cfg: Config, stages: Sequence[str]) -> list[Report]:
 
     Raises:
         BadDataError: Training would be wrong, learn nothing, or end in an error.
-        ValueError: A file is no COCO file, or a head has another number of classes than the data.
+        ValueError: A file is not a COCO file, or a head has another number of classes than it.
     """
     if cfg.get('check_data', True) is False:
         return []

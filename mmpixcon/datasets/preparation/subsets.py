@@ -68,9 +68,9 @@ def write_subsets(
     try:
         coco = json.loads(annotations.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f'{annotations} is no JSON file: {error}') from None
+        raise ValueError(f'{annotations} is not a JSON file: {error}') from None
     if not isinstance(coco, dict) or 'images' not in coco:
-        raise ValueError(f'{annotations} is no COCO file: it has no "images"')
+        raise ValueError(f'{annotations} is not a COCO file: it has no "images"')
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for percent in percents:
