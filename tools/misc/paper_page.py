@@ -19,14 +19,14 @@ INTRODUCTION = """\
 configs/papers: change them, then run the tool. -->
 
 This page has all tables of five papers, and for each row the run that reproduces it. A run is a
-stage of a [recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and the
-stages that it starts from. The configs of both are listed beside it. **The numbers are the papers';
-we trained none of these rows.**
+stage of a [recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and
+the stages that it starts from. The configs of both are listed beside it. **The numbers are the
+papers'; we trained none of these rows.**
 
 Below the tables of a paper are the settings that the paper or the release that it follows states:
-where they are stated, their values, and the values of our runs. Ours are read from the configs, with
-the options of the stage. `make lint` fails if a value differs without a reason, or if a reason is no
-longer needed.
+where they are stated, their values, and the values of our runs. Ours are read from the configs,
+with the options of the stage. `make lint` fails if a value differs without a reason, or if a reason
+is no longer needed.
 
 The last column of a row says "as stated" if all settings of its runs are. Otherwise it has the
 numbers of the differences, which are explained at the end of the paper's section. Settings that

@@ -32,7 +32,9 @@ def test_timms_own_statistics(kind):
     backbone = timm_backbone('vit', checkpoint_path='model.safetensors')
     check_pixels(model(backbone, kind(**HALF, bgr_to_rgb=True)))
     check_pixels(model(backbone, kind(**HALF)), packs_rgb=True)
-    with pytest.raises(ValueError, match=r'mean=\[123\.675, .* know mean=\[127\.5, 127\.5, 127\.5'):
+    with pytest.raises(
+        ValueError, match=r'mean=\[123\.675, .* expect mean=\[127\.5, 127\.5, 127\.5'
+    ):
         check_pixels(model(backbone, kind(**IMAGENET, bgr_to_rgb=True)))
     with pytest.raises(
         ValueError, match='TIMMBackbone starts from expect RGB: set bgr_to_rgb=True'
