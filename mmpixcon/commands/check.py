@@ -28,12 +28,12 @@ UNREADABLE = 2
 def check(
     data: Annotated[Path, typer.Argument(help='folder of photos and labels, or a label file')],
     images: Annotated[
-        Path | None, typer.Option(help='image folder of a label file; found by itself otherwise')
+        Path | None, typer.Option(help='image folder of a label file, if it is not found')
     ] = None,
     every_file: Annotated[
         bool, typer.Option('--all', help=f'read every photo, not {SAMPLE} of each split')
     ] = False,
-    masks: Annotated[bool, typer.Option(help='check masks, which a detector is to learn')] = False,
+    masks: Annotated[bool, typer.Option(help='also check the masks')] = False,
     input_size: Annotated[
         str, typer.Option(help='WIDTHxHEIGHT that a detector resizes photos to fit into')
     ] = '1333x800',

@@ -47,7 +47,7 @@ DETECTORS: Mapping[str, DetectorChoice] = {
         'pixcon/pixcon_faster-rcnn_lite0_fpn_1xb8-24e_bccd',
     ),
     'faster-rcnn_r18': DetectorChoice(
-        'Faster R-CNN, half a ResNet-18 from random weights: needs nothing besides',
+        'Faster R-CNN, half a ResNet-18 from random weights: needs nothing else',
         'stock/faster-rcnn_r18_fpn_1xb8-24e_bccd',
         'r18',
         'pixcon/pixcon_faster-rcnn_r18_fpn_1xb8-24e_bccd',
