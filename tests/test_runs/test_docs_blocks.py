@@ -27,6 +27,7 @@ from tests.helpers.pages import PAGES, Block, blocks
 REASON = re.compile(
     r'needs .*\b(data|COCO|ImageNet|PASCAL VOC|checkpoint|config|network|GPUs?|machines)\b.*'
     r'|takes (about )?\d+ (minutes?|hours?)'
+    r'|publishes a release'
 )
 # Trainings see two photos, for one epoch, or for all if the page names a checkpoint of theirs.
 PRELUDE = """
@@ -98,6 +99,8 @@ def run(block: Block, folder: Path, epochs: str = '') -> str:
         PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
         PYTHONPATH=str(folder),
         EPOCHS=epochs,
+        # A command of git must not find a repository above the copy.
+        GIT_CEILING_DIRECTORIES=str(folder.parent),
         # A test process each has a core.
         OMP_NUM_THREADS='1',
     )
