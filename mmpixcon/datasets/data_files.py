@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -30,6 +30,18 @@ def iter_datasets(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
     loader = cfg.get(f'{stage}_dataloader') or {}
     if 'dataset' in loader:
         yield from _walk(f'{stage}_dataloader.dataset', loader['dataset'])
+
+
+def annotation_file(dataset: Mapping[str, Any]) -> str:
+    """Join the annotation file of a data set to its root.
+
+    Args:
+        dataset (Mapping): config of a data set.
+
+    Returns:
+        str: path; '' or the root where it has no annotation file.
+    """
+    return osp.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
 
 
 def packs_rgb(cfg: Config) -> bool:
