@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os.path as osp
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

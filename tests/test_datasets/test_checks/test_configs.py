@@ -157,7 +157,6 @@ def test_perfect_detections_score_one(cfg, folder, damage):
 
 def test_the_ap_of_each_class_is_its_own(cfg, folder):
     """COCO's evaluation sorts classes by their ids, and mmdet names them by their order."""
-
     change(folder, 'val.json', swap_ids)
     cfg.val_evaluator.classwise = True
     check_annotations(cfg, ('train', 'val'))
