@@ -1,5 +1,6 @@
 # The small VICReg on household photos, with the paper's colors, as many steps as on BCCD and more.
 _base_ = ['vicreg_r18_1xb32-100e_bccd.py', '../_base_/datasets/household.py']
+dataset_name = _base_.household_name
 view1 = [dict(_base_.byol_crop, scale=_base_.view_size), *_base_.byol_color1]
 view2 = [dict(_base_.byol_crop, scale=_base_.view_size), *_base_.byol_color2]
 views = [view1, view2]
