@@ -140,8 +140,10 @@ def evaluate(checkpoint: Path, ann_file: Path, images: Path, device: str) -> Eva
             ],
         )
     values = metric.evaluate(len(photos))
+    # mmdet writes nan for a class without objects, which JSON does not know.
     by_class = {
-        name: float(values.get(f'coco/{name}_precision', -1.0)) for name in detector.classes
+        name: float(np.nan_to_num(values.get(f'coco/{name}_precision', -1.0), nan=-1.0))
+        for name in detector.classes
     }
     numbers = {key: float(v) for key, v in values.items() if not key.endswith('_precision')}
     precisions = _precisions(content, photos, found, len(detector.classes))
