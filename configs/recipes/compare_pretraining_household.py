@@ -1,6 +1,7 @@
-# Pretraining on photos of the kind that ImageNet has: Faster R-CNN on household photos with 10 % of
-# the labels, from random weights and after VICReg (half a ResNet-18), and from EfficientNet-Lite0 as
-# ImageNet leaves it and after VICReg. Pretrained once, fine-tuned with three seeds.
+# Pretraining on photos of the kind that ImageNet has: Faster R-CNN on household photos with 10 %
+# of the labels, from random weights and after VICReg (half a ResNet-18), and from
+# EfficientNet-Lite0 as ImageNet leaves it and after VICReg. Pretrained once, fine-tuned with three
+# seeds.
 from mmpixcon.recipes import pretrain_then, rows_of
 
 seeds = (0, 1, 2)
