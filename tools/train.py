@@ -17,6 +17,7 @@ from mmpixcon.apis.runner import (
     resume_newest,
     use_mixed_precision,
 )
+from mmpixcon.engine.restarts import count_restarts
 from mmpixcon.engine.work_folder import begin_anew, is_first_process, lock_work_folder
 
 
@@ -97,7 +98,8 @@ def main() -> None:
             moved = (
                 None
                 if args.resume or cfg.get('resume')
-                else begin_anew(cfg.work_dir, args.overwrite)
+                # After a restart, the checkpoints are those of this run.
+                else begin_anew(cfg.work_dir, args.overwrite and not count_restarts())
             )
             args.notes += [moved] if moved else []
         if args.resume == 'auto':

@@ -19,6 +19,7 @@ from mmpixcon.datasets.checks.problems import describe
 from mmpixcon.datasets.data_files import STAGES, check_data_files, packs_rgb, set_data_root
 from mmpixcon.engine.checkpoint.safe_files import find_newest_checkpoint
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
+from mmpixcon.engine.restarts import join_again
 from mmpixcon.models.backbones.pixel_check import check_pixels
 from mmpixcon.models.necks.neck_check import check_neck_inputs
 from mmpixcon.models.unwrap import unwrap
@@ -212,6 +213,7 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     """
     check_compile(cfg)
     prepare_cpu_dist(cfg)
+    join_again(cfg)
     make_safe(cfg)
     dropped = drop_unread(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
