@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmpixcon.apis.detection import load_detector
+from mmpixcon.datasets.checks.reading import read_json
 from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
 from mmpixcon.evaluation.confusion import confusion_matrix
 from mmpixcon.utils.files import replace_file
@@ -113,7 +113,7 @@ def evaluate(checkpoint: Path, ann_file: Path, images: Path, device: str) -> Eva
         Evaluation: what came out.
     """
     detector = load_detector(checkpoint, device=device)
-    content = json.loads(ann_file.read_text())
+    content = read_json(ann_file)
     keys = {c['name']: c['id'] for c in content['categories']}
     labels = {keys[name]: label for label, name in enumerate(detector.classes) if name in keys}
     photos = [
