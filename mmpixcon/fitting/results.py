@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import MODELS
-from mmengine.config import Config
 from mmengine.runner import save_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
@@ -22,6 +21,7 @@ from pycocotools.cocoeval import COCOeval
 
 from mmpixcon.apis.detection import load_detector
 from mmpixcon.datasets.checks.reading import read_json
+from mmpixcon.engine.checkpoint.kept_config import read_kept_config
 from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
 from mmpixcon.evaluation.confusion import confusion_matrix
 from mmpixcon.utils.files import replace_file
@@ -87,7 +87,7 @@ def publish(checkpoint: Path, path: Path) -> None:
     """
     state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
     meta = dict(state.get('meta') or {})
-    cfg = Config.fromstring(meta['cfg'], '.py')
+    cfg = read_kept_config(meta['cfg'], str(checkpoint))
     weights = dict(state['state_dict'])
     if 'detector' in cfg.model:
         # What is the method's own stands under its prefix.
