@@ -6,7 +6,7 @@ import argparse
 import contextlib
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.apis.config import average_weights, merge_options, stop_at_plateau
+from mmpixcon.apis.config import average_weights, compare_batch, merge_options, stop_at_plateau
 from mmpixcon.apis.runner import (
     AMP_DTYPES,
     add_common_arguments,
@@ -110,7 +110,10 @@ def main() -> None:
         if cfg.get('load_from'):
             check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
         with explained(cfg):
-            build_runner(cfg, args.notes).train()
+            runner = build_runner(cfg, args.notes)
+            for note in compare_batch(cfg, runner.world_size):
+                runner.logger.warning(note)
+            runner.train()
 
 
 if __name__ == '__main__':

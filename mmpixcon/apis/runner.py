@@ -113,9 +113,9 @@ def check_checkpoint(path: str, source: str) -> None:
 # What any training gets: checkpoints that every torch loads, with a report of what was loaded,
 # and a stop before a loss that is not finite reaches the weights.
 SAFE_HOOKS = ('PlainCheckpointHook', 'FiniteLossHook')
-# What the tools add besides: an end on signals, which a program has to want, and a look at the
-# schedule of a resumed run.
-TOOL_HOOKS = ('InterruptionHook', 'ScheduleHook')
+# What the tools add besides: an end on signals, which a program has to want, a look at the
+# schedule of a resumed run, and one at detections that do not depend on the image.
+TOOL_HOOKS = ('InterruptionHook', 'ScheduleHook', 'DetectionMonitorHook')
 
 
 def use_mixed_precision(cfg: Config, dtype: str = 'auto') -> None:
