@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmpixcon.limits import check_annotation_size
+
 MISSING_DATA_REMEDY = (
     'Put the data there, or say where they are: --data-root DIR, or --cfg-options '
     'train_dataloader.dataset.data_root=DIR (and val_, test_dataloader). The built-in scenes are '
@@ -96,8 +98,10 @@ def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
 
     Raises:
         FileNotFoundError: Names each missing file, its config key and the remedy.
+        ValueError: An annotation file is too large to be read.
     """
     missing = []
+    annotations = []
     for stage in stages:
         datasets = list(iter_datasets(cfg, stage))
         if stage == 'train':
@@ -114,13 +118,20 @@ def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
                 full = osp.join(root, path or '')
                 if path and _is_local(full) and not osp.exists(full):
                     missing.append((full, f'{key}.{name}'))
+                elif name == 'ann_file':
+                    annotations.append(full)
         for key, metric in iter_metrics(cfg, stage):
             path = metric.get('ann_file')
             if path and _is_local(path) and not osp.exists(path):
                 missing.append((path, f'{key}.ann_file'))
+            annotations.append(str(path or ''))
     if missing:
         lines = '\n'.join(f'  {path}  ({key})' for path, key in missing)
         raise FileNotFoundError(f'Data of the config are missing:\n{lines}\n{MISSING_DATA_REMEDY}')
+    for path in annotations:
+        # Others, such as lists of names, are read line by line.
+        if path.endswith('.json') and _is_local(path):
+            check_annotation_size(path)
 
 
 def _walk(key: str, dataset: Any) -> Iterator[tuple[str, dict]]:

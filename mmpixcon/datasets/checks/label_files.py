@@ -12,6 +12,7 @@ from globox import Annotation, AnnotationSet
 from globox.errors import FileParsingError, ParsingError
 
 from mmpixcon.datasets.unlabelled import SUFFIXES
+from mmpixcon.limits import check_annotation_size
 
 from .files import read_header
 from .source import OTHER_NAMES, SPLITS, Source, head_of, one_a_split, split_of, to_coco
@@ -242,6 +243,7 @@ def cvat_source(path: Path, images: Path) -> Source:
     """
 
     def read() -> dict[str, Any]:
+        check_annotation_size(path)
         try:
             return to_coco(AnnotationSet.from_cvat(path), None)
         except (ParsingError, AssertionError) as error:
@@ -252,6 +254,7 @@ def cvat_source(path: Path, images: Path) -> Source:
 
 def _parse(parser: Callable[..., Annotation], path: Path, *arguments: Any) -> Annotation:
     """Read one label file, and name it if that fails."""
+    check_annotation_size(path)
     try:
         return parser(path, *arguments)
     except (FileParsingError, ParsingError, UnicodeDecodeError, KeyError) as error:
