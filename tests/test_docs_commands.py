@@ -12,16 +12,9 @@ from typer.testing import CliRunner
 
 from mmpixcon.commands.app import app
 from tests.helpers.configs import CONFIGS, ROOT
+from tests.helpers.pages import PAGES, blocks
 from tests.helpers.processes import run_tool
 
-BLOCK = re.compile(r'^```bash\n(.*?)^```', re.MULTILINE | re.DOTALL)
-PAGES = sorted(
-    path
-    for pattern in ('*.md', 'docs/**/*.md', 'configs/*/*.md', 'examples/*/*.md')
-    for path in ROOT.glob(pattern)
-    # The template's page is that of a method which is not in configs/.
-    if 'view_agreement' not in path.parts
-)
 # A name that stands for something of the reader's: CONFIG, OURS.pth, data that is not here.
 PLACEHOLDER = re.compile(r'[A-Z]{3,}|[$*{}<>]|^/|^data/|^work_dirs/')
 LAUNCHERS = {
@@ -37,8 +30,8 @@ MIM = {'--gpus', '--launcher', '--checkpoint', '--partition', '-y', '--gpus-per-
 def commands(path: Path) -> list[list[str]]:
     """Split the bash blocks of a page into words, a list a command."""
     found = []
-    for block in BLOCK.findall(path.read_text(encoding='utf-8')):
-        for line in block.replace('\\\n', ' ').splitlines():
+    for block in blocks(path):
+        for line in block.text.replace('\\\n', ' ').splitlines():
             words = shlex.split(line, comments=True)
             while words and (re.match(r'\w+=', words[0]) or words[0] in ('do', 'then')):
                 words = words[1:]

@@ -6,6 +6,7 @@ import re
 
 import pytest
 import yaml
+from PIL import Image
 
 from mmpixcon import __version__
 from tests.helpers.configs import ROOT
@@ -90,3 +91,13 @@ def test_pages_of_methods_lead_to_their_code(method):
     for name, target in re.findall(r'\[`([\w.]+)`\]\(([^)]+)\)', table):
         path = page.parent / target
         assert name.split('.')[0] in path.read_text(encoding='utf-8') or name == path.stem
+
+
+def test_pictures_are_opaque():
+    # Black text on nothing cannot be read on a dark page.
+    pictures = sorted(path for end in ('png', 'jpg') for path in (ROOT / 'docs').glob(f'*.{end}'))
+    assert pictures and not list((ROOT / 'docs').rglob('*.svg'))
+    for path in pictures:
+        with Image.open(path) as image:
+            alpha = image.convert('RGBA').getchannel('A')
+        assert alpha.getextrema() == (255, 255), path.name

@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, default={}, help='settings of all stages'
     )
     parser.add_argument(
-        '--changed', choices=CHANGED, default='refuse', help='with runs of other settings'
+        '--changed', choices=CHANGED, default='refuse', help='if there are runs of other settings'
     )
     return parser.parse_args()
 
@@ -169,7 +169,7 @@ def main() -> None:
                 warnings.simplefilter('ignore')
                 pictures = draw(execution, args.seed, args.out)
     except KeyboardInterrupt:
-        raise SystemExit('\nInterrupted. The same command goes on from the last epoch.') from None
+        raise SystemExit('\nInterrupted. Run the same command again to continue.') from None
     except (ChangedError, RuntimeError, ValueError) as error:
         raise SystemExit(f'demo: {error}') from None
     print(f'\n{text}\n')

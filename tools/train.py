@@ -61,7 +61,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='begin anew in a work folder with checkpoints, which are moved aside',
+        help='start a new run in a work folder with checkpoints, which are moved aside',
     )
     parser.add_argument(
         '--reschedule',

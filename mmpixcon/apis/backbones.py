@@ -79,7 +79,7 @@ def load_backbone(
     Raises:
         FileNotFoundError: A file is missing.
         KeyError: The config has no backbone.
-        RuntimeError: The checkpoint has not the backbone's weights.
+        RuntimeError: The checkpoint does not have the backbone's weights.
     """
     for kind, path in (('config', config), ('checkpoint', checkpoint)):
         if not Path(path).is_file():
@@ -90,7 +90,7 @@ def load_backbone(
     model = cfg.get('model', ConfigDict())
     model = model.get('detector', model)
     if 'backbone' not in model:
-        raise KeyError(f'{config}: neither model.backbone nor model.detector.backbone is there')
+        raise KeyError(f'{config} has neither model.backbone nor model.detector.backbone')
     backbone_cfg = ConfigDict(model.backbone.to_dict(), init_cfg=None)
     backbone = MODELS.build(backbone_cfg)
     state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')

@@ -153,7 +153,7 @@ def load_detector(
     elif meta.get('cfg'):
         cfg = read_kept_config(meta['cfg'], str(checkpoint))
     else:
-        raise ValueError(f'{checkpoint} keeps no config: give one, --config CONFIG')
+        raise ValueError(f'{checkpoint} contains no config: give one with --config CONFIG')
     # A method's model holds the stock detector, whose weights have their stock names.
     if 'detector' in cfg.model:
         cfg.model = cfg.model.detector

@@ -170,7 +170,7 @@ def make_safe(cfg: Config) -> None:
 def resume_newest(cfg: Config) -> list[str]:
     """Let a config go on from the newest checkpoint of its work folder that can be read.
 
-    Without one, the run begins anew, from ``load_from`` if the config has it.
+    Without one, the run starts from the beginning, or from ``load_from`` if the config has it.
 
     Args:
         cfg (Config): config with a ``work_dir``, changed in place.
@@ -190,7 +190,7 @@ def resume_newest(cfg: Config) -> list[str]:
         lines = '\n  '.join(unreadable)
         raise ValueError(
             f'--resume: no checkpoint of {cfg.work_dir} can be read:\n  {lines}\n'
-            'Restore one, or move them away to begin anew.'
+            'Restore one, or move them away to start a new run.'
         )
     cfg.resume = False
     start = cfg.get('load_from') or 'the weights that the config says'

@@ -14,7 +14,7 @@ from .export import export
 from .fit import fit
 
 app = typer.Typer(
-    help='Train detectors on your photos, with features that were taught.',
+    help='Train detectors on your photos, with or without self-supervised pretraining.',
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

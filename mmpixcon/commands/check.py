@@ -28,12 +28,12 @@ UNREADABLE = 2
 def check(
     data: Annotated[Path, typer.Argument(help='folder of photos and labels, or a label file')],
     images: Annotated[
-        Path | None, typer.Option(help='image folder of a label file; found by itself otherwise')
+        Path | None, typer.Option(help='image folder of a label file, if it is not found')
     ] = None,
     every_file: Annotated[
         bool, typer.Option('--all', help=f'read every photo, not {SAMPLE} of each split')
     ] = False,
-    masks: Annotated[bool, typer.Option(help='check masks, which a detector is to learn')] = False,
+    masks: Annotated[bool, typer.Option(help='also check the masks')] = False,
     input_size: Annotated[
         str, typer.Option(help='WIDTHxHEIGHT that a detector resizes photos to fit into')
     ] = '1333x800',
@@ -53,7 +53,7 @@ def check(
     """
     match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', input_size)
     if not match:
-        raise typer.BadParameter(f'{input_size!r} is no WIDTHxHEIGHT', param_hint='--input-size')
+        raise typer.BadParameter(f'{input_size!r} is not WIDTHxHEIGHT', param_hint='--input-size')
     size = int(match[1]), int(match[2])
     try:
         splits = [

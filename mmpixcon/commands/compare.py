@@ -79,19 +79,19 @@ def compare(
         list[float] | None,
         typer.Option(help='shares of the labels, with spaces between [default: 10 100]'),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help='trainings of each kind')] = 3,
-    budget: Annotated[str, typer.Option(help='time for everything, as 2h or 90min')] = '2h',
+    seeds: Annotated[int, typer.Option(min=1, help='number of seeds of each training')] = 3,
+    budget: Annotated[str, typer.Option(help='time for everything, such as 2h or 90min')] = '2h',
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help='trainings at a time [default: a core each, at most 4]'),
     ] = None,
-    out: Annotated[Path, typer.Option(help='folder of everything')] = Path('work_dirs/compare'),
+    out: Annotated[Path, typer.Option(help='folder of all results')] = Path('work_dirs/compare'),
     scale: Annotated[
         str | None, typer.Option(help='WIDTHxHEIGHT that photos are resized to fit into')
     ] = None,
     device: Annotated[str | None, typer.Option(help='cpu or cuda')] = None,
     changed: Annotated[
-        str, typer.Option(help='with runs of other settings in --out: refuse, rerun or keep')
+        str, typer.Option(help='if --out has runs of other settings: refuse, rerun or keep')
     ] = 'refuse',
     as_json: Annotated[
         bool, typer.Option('--json', help='print the outcome as JSON, and nothing else')
@@ -99,9 +99,9 @@ def compare(
 ) -> None:
     """Measure which method is worth it on your photos, with which share of the labels.
 
-    Trains a detector with each method, share and seed, as long as the budget allows. A first
-    look, of one seed and one share, takes a tenth of it; the table is printed again after each
-    seed. Interrupted, the same command goes on. Ends with the statuses of `mmpixcon fit`.
+    It trains a detector with each method, share and seed, as far as the budget allows. A first look
+    with one seed and one share takes a tenth of it. The table is printed again after each seed. If
+    it is interrupted, run it again to continue. The exit statuses are those of `mmpixcon fit`.
 
     Example: mmpixcon compare --train examples/bccd --methods none vicreg --budget 1h
     """

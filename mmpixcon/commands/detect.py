@@ -40,23 +40,24 @@ def detect(
     checkpoint: Annotated[Path, typer.Argument(help='checkpoint of a detector')],
     photos: Annotated[list[str], typer.Argument(help='files, folders, patterns, videos')],
     config: Annotated[
-        Path | None, typer.Option(help='config of the detector; the checkpoint has it otherwise')
+        Path | None, typer.Option(help='config of the detector [default: in the checkpoint]')
     ] = None,
     out: Annotated[Path, typer.Option(help='folder for pictures and files')] = Path(
         'work_dirs/detect'
     ),
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help='least score of what is shown and written')
+        float, typer.Option(min=0, max=1, help='lowest score that is shown and written')
     ] = 0.3,
     tiles: Annotated[
         int | None,
-        typer.Option(min=32, help='cut large photos into squares of so many pixels a side'),
+        typer.Option(min=32, help='cut large photos into squares with sides of N pixels'),
     ] = None,
     device: Annotated[str | None, typer.Option(help='such as cpu or cuda:1')] = None,
     show_features: Annotated[
         bool,
         typer.Option(
-            '--show-features', help='draw where the backbone is active, and what is like the best'
+            '--show-features',
+            help='draw the activity of the backbone, and what resembles the best',
         ),
     ] = False,
     as_json: Annotated[
@@ -124,7 +125,7 @@ class Writer:
     Args:
         detector (Detector): detector.
         out (Path): folder, made if it is missing.
-        threshold (float): least score of what is drawn and written.
+        threshold (float): lowest score of a detection that is drawn and written.
         show_features (bool): whether feature maps of photos are drawn, too. Defaults to False.
     """
 

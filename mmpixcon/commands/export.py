@@ -32,7 +32,7 @@ def export(
         typer.Argument(help='photos that detector and file are compared on [default: noise]'),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help='config of the detector; the checkpoint has it otherwise')
+        Path | None, typer.Option(help='config of the detector [default: in the checkpoint]')
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help='ONNX file [default: beside the checkpoint]')

@@ -102,7 +102,7 @@ class Job:
             )
             if used
         ]
-        return [*rows, ('besides', ', '.join(extras) or '-'), ('seed', self.seed)]
+        return [*rows, ('other options', ', '.join(extras) or '-'), ('seed', self.seed)]
 
 
 def fit(
@@ -121,9 +121,9 @@ def fit(
         str | None, typer.Option(help='name, or a config of mmdet; --list shows the names')
     ] = None,
     method: Annotated[str, typer.Option(help='name of a method; --list shows them')] = NONE,
-    percent: Annotated[float, typer.Option(help='share of the labelled photos to train on')] = 100,
-    out: Annotated[Path, typer.Option(help='folder of everything')] = Path('work_dirs/fit'),
-    batch_size: Annotated[int | None, typer.Option(help='photos of a step')] = None,
+    percent: Annotated[float, typer.Option(help='share of the labeled photos to train on')] = 100,
+    out: Annotated[Path, typer.Option(help='folder of all results')] = Path('work_dirs/fit'),
+    batch_size: Annotated[int | None, typer.Option(help='photos per step')] = None,
     workers: Annotated[int | None, typer.Option(help='processes that load photos')] = None,
     lr: Annotated[float | None, typer.Option(help='learning rate of the detector')] = None,
     iterations: Annotated[int | None, typer.Option(help='steps of the detector')] = None,
@@ -139,10 +139,10 @@ def fit(
         typer.Option(help='evaluations without a better AP after which the training stops'),
     ] = None,
     cfg_options: Annotated[
-        list[str] | None, typer.Option(help='KEY=VALUE of the config; may be given again')
+        list[str] | None, typer.Option(help='KEY=VALUE to set in the config; can be repeated')
     ] = None,
     changed: Annotated[
-        str, typer.Option(help='with runs of other settings in --out: refuse, rerun or keep')
+        str, typer.Option(help='if --out has runs of other settings: refuse, rerun or keep')
     ] = 'refuse',
     show_names: Annotated[bool, typer.Option('--list', help='show detectors and methods')] = False,
     as_json: Annotated[
@@ -151,10 +151,10 @@ def fit(
 ) -> None:
     """Train a detector on your photos, with pretraining if you want it.
 
-    Checks the data first. Leaves in --out: config.py, best.pth (of the stock detector),
-    results.md, pictures, and a recipe with its configs, which `mim train mmpixcon` runs alike.
-    Interrupted, the same command goes on. Ends with status 0, 1 if the data are wrong, 2 if an
-    option is, 3 if a training failed, and 130 if it was interrupted.
+    It checks the data first. It writes into --out: config.py, best.pth (of the stock detector),
+    results.md, pictures, and a recipe with its configs, which `mim train mmpixcon` can also run.
+    If it is interrupted, run it again to continue. The exit status is 0, 1 if the data are wrong,
+    2 if an option is, 3 if a training failed, and 130 if it was interrupted.
 
     Example: mmpixcon fit --train examples/bccd --method vicreg --percent 10
     """
@@ -262,7 +262,7 @@ def told(status: int = WRONG):
         typer.echo(f'mmpixcon: {error}', err=True)
         raise typer.Exit(WRONG) from None
     except KeyboardInterrupt as interruption:
-        typer.echo('\nInterrupted. The same command goes on.', err=True)
+        typer.echo('\nInterrupted. Run the same command again to continue.', err=True)
         raise typer.Exit(getattr(interruption, 'status', INTERRUPTED)) from None
     except (OSError, ImportError, ValueError, KeyError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
@@ -283,7 +283,9 @@ def as_size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
     if not match:
-        raise typer.BadParameter(f'{text!r} is not WIDTHxHEIGHT, as 640x480', param_hint='--scale')
+        raise typer.BadParameter(
+            f'{text!r} is not WIDTHxHEIGHT, such as 640x480', param_hint='--scale'
+        )
     return int(match[1]), int(match[2])
 
 

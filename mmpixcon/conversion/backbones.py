@@ -143,7 +143,7 @@ def _identify_swin(tensors: Mapping[str, Tensor]) -> Backbone:
     depths = _count(tensors, r'stages\.(\d+)\.blocks\.(\d+)\.')
     if (width, depths) not in _SWINS:
         raise ValueError(
-            f'a Swin transformer of {width} channels and {depths} blocks is none of '
+            f'a Swin transformer of {width} channels and {depths} blocks is not one of '
             f'{", ".join(_SWINS.values())}'
         )
     names = [
@@ -151,7 +151,7 @@ def _identify_swin(tensors: Mapping[str, Tensor]) -> Backbone:
     ]
     tables = [tensors[name] for name in names if name in tensors]
     if len(tables) < len(depths):
-        raise ValueError('a Swin transformer without relative_position_bias_table')
+        raise ValueError('its Swin transformer has no relative_position_bias_table')
     config = dict(
         type='mmdet.SwinTransformer',
         embed_dims=width,

@@ -157,7 +157,7 @@ def keep_coco_rows(weights: Weights) -> None:
         weights (Weights): Under mmdet's names; changed in place.
 
     Raises:
-        ValueError: There is no class layer, or it has not as many rows.
+        ValueError: There is no class layer, or it has another number of rows.
     """
     pattern = re.compile(r'bbox_head\.(fc_cls|cls_branches\.\d+)\.(weight|bias)')
     chosen = [name for name in weights.tensors if pattern.fullmatch(name)]

@@ -39,7 +39,7 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> tuple[dict[str, Te
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged, not trusted, or no checkpoint.
+        ValueError: It is damaged, not trusted, or not a checkpoint.
         ModuleNotFoundError: It is .safetensors, and safetensors is not installed.
     """
     path = Path(path)

@@ -107,7 +107,7 @@ class Weights:
         names = {name: new_name(name) for name in self.tensors}
         unknown = [name for name, new in names.items() if new is None]
         if unknown:
-            raise ValueError(f'it has tensors that {module} has not: {first_names(unknown)}')
+            raise ValueError(f'it has tensors that {module} does not have: {first_names(unknown)}')
         self.rename(lambda name: names[name] or name)
 
     def change(self, chosen: Callable[[str], bool], change: Callable[[Tensor], Tensor]) -> None:

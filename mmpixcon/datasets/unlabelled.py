@@ -110,7 +110,7 @@ class UnlabelledDataset(SkipUnreadable, BaseDataset):
             raise FileNotFoundError(
                 f'{paths[0]} does not exist, nor do the next of the images that {self.ann_file} '
                 f'lists. Their folder is given by data_prefix and data_root ({self.data_root!r}) '
-                'of this data set; a list has one path a line, without labels.'
+                'of this data set; a list has one path per line, without labels.'
             )
         return [dict(img_path=path) for path in paths]
 

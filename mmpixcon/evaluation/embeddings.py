@@ -15,7 +15,7 @@ def effective_rank(embedding: Tensor) -> Tensor:
     r"""Number of dimensions that an embedding uses.
 
     :math:`\exp(-\sum_i p_i \log p_i)` with :math:`p_i` the singular values of
-    the centred embedding over their sum (Roy and Vetterli, "The effective rank: A
+    the centered embedding over their sum (Roy and Vetterli, "The effective rank: A
     measure of effective dimensionality", 2007): 1 if all lie on a line, at most
     min(N - 1, D).
 

@@ -39,7 +39,7 @@ def knn_scores(
         ValueError: ``memory`` is empty.
     """
     if not len(memory):
-        raise ValueError('k-nearest-neighbor classification needs labelled features, got none')
+        raise ValueError('k-nearest-neighbor classification needs labeled features, got none')
     k = min(k, len(memory))
     scores = queries.new_zeros(len(queries), num_classes)
     step = max(BLOCK_ELEMENTS // len(memory), 1)

@@ -47,7 +47,7 @@ DETECTORS: Mapping[str, DetectorChoice] = {
         'pixcon/pixcon_faster-rcnn_lite0_fpn_1xb8-24e_bccd',
     ),
     'faster-rcnn_r18': DetectorChoice(
-        'Faster R-CNN, half a ResNet-18 from random weights: needs nothing besides',
+        'Faster R-CNN, half a ResNet-18 from random weights: needs nothing else',
         'stock/faster-rcnn_r18_fpn_1xb8-24e_bccd',
         'r18',
         'pixcon/pixcon_faster-rcnn_r18_fpn_1xb8-24e_bccd',
@@ -91,7 +91,7 @@ class MethodChoice:
 
 
 METHODS: Mapping[str, MethodChoice] = {
-    NONE: MethodChoice('the labelled photos alone', kind='none'),
+    NONE: MethodChoice('the labeled photos alone', kind='none'),
     PIXCON: MethodChoice('pixel contrast beside the training of the detector', kind='beside'),
     'mocov2': MethodChoice('MoCo v2: views of a photo', 'moco/mocov2_{}_1xb32-100e_bccd'),
     'detco': MethodChoice('DetCo: views and patches', 'detco/detco_{}_1xb32-100e_bccd'),

@@ -86,7 +86,7 @@ def read_budget(text: str) -> float:
     """
     parts = re.findall(r'(\d+(?:\.\d+)?)\s*(min|[smhd])', text.lower())
     if not parts or re.sub(r'(\d+(?:\.\d+)?)\s*(min|[smhd])\s*', '', text.lower()):
-        raise ValueError(f'--budget {text} is not a time, as 2h or 90min')
+        raise ValueError(f'--budget {text} is not a time, such as 2h or 90min')
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 

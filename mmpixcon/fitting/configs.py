@@ -87,7 +87,7 @@ def pretraining_config(
     Args:
         detector (DetectorChoice): detector that goes on from it.
         method (MethodChoice): method of kind 'backbone' or 'region'.
-        data (FitData): data, with the unlabelled photos.
+        data (FitData): data, with the unlabeled photos.
         plan (Plan): lengths and sizes.
         proposals (Path): folder of the object proposals, for a method that needs them.
 

@@ -61,7 +61,7 @@ class Plan:
         lr (float, optional): learning rate in place of the config's.
         iterations (int): steps of the detector.
         val_interval (int): steps between two evaluations.
-        pretraining_epochs (int): passes over the unlabelled photos.
+        pretraining_epochs (int): passes over the unlabeled photos.
         scale (tuple[int, int]): width and height that photos are resized to fit into.
         has_scale (bool): whether the user asked for that size.
     """
@@ -102,7 +102,7 @@ def make_plan(data: FitData, overrides: Overrides, percent: float = 100.0) -> Pl
     Args:
         data (FitData): data.
         overrides (Overrides): what a user asked for.
-        percent (float): share of the labelled photos to train on. Defaults to 100.
+        percent (float): share of the labeled photos to train on. Defaults to 100.
 
     Returns:
         Plan: plan.

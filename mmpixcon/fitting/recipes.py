@@ -51,7 +51,7 @@ class Training:
             name (str): name of the method.
             method (MethodChoice): method.
             plan (Plan): lengths and sizes.
-            percents (Iterable[float]): shares of the labelled photos.
+            percents (Iterable[float]): shares of the labeled photos.
             out (Path): folder of the recipe; configs go to ``configs`` in it.
 
         Returns:

@@ -20,7 +20,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--partition', default='', help='with --launcher slurm')
     parser.add_argument('--jobs', type=int, default=1, help='stages at a time, sharing the cores')
     parser.add_argument(
-        '--changed', choices=CHANGED, default='refuse', help='with runs of other settings'
+        '--changed', choices=CHANGED, default='refuse', help='if there are runs of other settings'
     )
 
 
@@ -72,6 +72,6 @@ def run(
     except (ImportError, FileNotFoundError, ValueError, RuntimeError) as error:
         raise SystemExit(f'{Path(sys.argv[0]).stem}: {error}') from None
     except KeyboardInterrupt as interruption:
-        print('\ninterrupted; the same command goes on', file=sys.stderr)
+        print('\ninterrupted; run the same command again to continue', file=sys.stderr)
         raise SystemExit(getattr(interruption, 'status', 130)) from None
     print('\n' + '\n\n'.join(filter(None, [text, '\n'.join(map(str, files))])))

@@ -74,7 +74,7 @@ class Execution:
             if other != name:
                 raise ValueError(
                     f'{recipe.path}: stages {other!r} and {name!r} would have the same folder, '
-                    f'{slug(name)}; name one of them otherwise'
+                    f'{slug(name)}; rename one of them'
                 )
         self._settings: dict[Run, dict[str, Any]] = {}
         self._configs: dict[str, Config] = {}
@@ -238,7 +238,7 @@ class Execution:
         checkpoint = pointed_checkpoint(self.folder(run))
         if checkpoint is None or not checkpoint.is_file():
             raise RuntimeError(
-                f'{_title(run)} is finished, and its last checkpoint is not there: '
+                f'{_title(run)} is finished, but its last checkpoint does not exist: '
                 f'{checkpoint or self.folder(run) / POINTER}. Restore it, or remove that folder to '
                 'run the stage again.'
             )
@@ -272,7 +272,7 @@ class Execution:
         }
 
     def _subset(self, stage: Stage, percent: float) -> dict[str, str]:
-        """Write the share of the labelled images, and the option that takes it.
+        """Write the share of the labeled images, and the option that takes it.
 
         Raises:
             ValueError: The config has no annotation file to take a share of.
@@ -287,7 +287,7 @@ class Execution:
             if path.suffix != '.json':
                 raise ValueError(
                     f'stages.{stage.name}.percent: {key}.ann_file = {dataset.get("ann_file")!r} is '
-                    'no COCO file to take a share of'
+                    'not a COCO file, so no share of it can be taken'
                 )
             out = self.work_dir / 'subsets'
             ((written, _, _),) = write_subsets(path, out, [percent], [0])

@@ -114,7 +114,9 @@ def tools_folder() -> Path:
     for folder in (PACKAGE.parent / 'tools', PACKAGE / '.mim' / 'tools'):
         if (folder / 'train.py').is_file():
             return folder
-    raise FileNotFoundError(f'mmpixcon is installed without its tools: none beside {PACKAGE}')
+    raise FileNotFoundError(
+        f'mmpixcon is installed without its tools: there are none beside {PACKAGE}'
+    )
 
 
 def as_option(value: Any) -> str:
@@ -146,8 +148,9 @@ def run_logged(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RuntimeError(
-                f'another process, of this recipe started twice or killed before, still writes to '
-                f'{log.parent}; wait for its end, or end it (pkill -f {log.parent})'
+                f'another process still writes to {log.parent}, as this recipe was started twice '
+                'or killed before. Wait until it ends, or end it with `kill ID`; '
+                f'`fuser {lock.name}` prints its ID'
             ) from None
         process = subprocess.Popen(
             [sys.executable, '-c', DIES_WITH_PARENT, *command],

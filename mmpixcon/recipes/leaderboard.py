@@ -82,7 +82,7 @@ def read_paper(
     try:
         numbers = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        raise ValueError(f'--paper {path} is no YAML file: {error}') from error
+        raise ValueError(f'--paper {path} is not a YAML file: {error}') from error
     is_valid = isinstance(numbers, dict) and all(
         isinstance(by, dict) and all(isinstance(v, (int, float)) for v in by.values())
         for by in numbers.values()
@@ -115,7 +115,7 @@ def markdown(
         str: Markdown.
 
     Raises:
-        ValueError: A run has not a metric, or there is no such baseline.
+        ValueError: A run does not have a metric, or there is no such baseline.
     """
     if baseline is not None and baseline not in groups:
         raise ValueError(f'no run is named {baseline!r}; there are {", ".join(groups)}')
@@ -147,7 +147,7 @@ def compared(table: Table, groups: Groups) -> str:
         empty.
 
     Raises:
-        ValueError: A run has not a metric.
+        ValueError: A run does not have a metric.
     """
     heads, first = ['run'], next(iter(table.metrics))
     for column in table.columns:

@@ -63,7 +63,7 @@ class Stage:
             such as ``load_from`` or ``model.backbone.init_cfg.checkpoint``.
         checkpoint (str, optional): The stage whose last checkpoint is tested.
         options (dict[str, Any]): Config keys and what they become.
-        percent (float, optional): Share of the labelled images to train on.
+        percent (float, optional): Share of the labeled images to train on.
         seeds (tuple[int, ...]): Seeds to run with. A stage that builds on one without its
             seed takes that one's first.
         data (str, optional): name of the data root that is in place of the config's.

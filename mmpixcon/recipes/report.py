@@ -60,7 +60,7 @@ def report(
         so and no files.
 
     Raises:
-        ValueError: A run was not evaluated, or has not a metric of a table.
+        ValueError: A run was not evaluated, or does not have a metric of a table.
     """
     minutes = _minutes(recipe, work_dir)
     minutes = {run: spent for run, spent in minutes.items() if run not in without}

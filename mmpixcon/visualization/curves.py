@@ -29,7 +29,7 @@ def _logged(work_dir: str | Path) -> Iterator[dict]:
                 yield json.loads(line)
             except json.JSONDecodeError:
                 if number < len(lines):
-                    raise ValueError(f'{log}, line {number}: no record of scalars') from None
+                    raise ValueError(f'{log}, line {number} is not a record of scalars') from None
 
 
 def read_scalars(work_dir: str | Path) -> list[dict]:

@@ -20,7 +20,7 @@ def raw_point(view: ViewGrid, row: int, col: int) -> tuple[Tensor, bool]:
 
 
 def all_points(view: ViewGrid) -> tuple[Tensor, Tensor]:
-    """(n, 2) raw centres and (n,) validity, cell by cell."""
+    """(n, 2) raw centers and (n,) validity, cell by cell."""
     h, w = view.map_shape
     points, valid = zip(*(raw_point(view, r, c) for r in range(h) for c in range(w)))
     return torch.stack(points), torch.tensor(valid)

@@ -149,7 +149,10 @@ def test_what_cannot_be_used(checkpoint, tmp_path):
     bare = tmp_path / 'bare.pth'
     torch.save(torch.load(checkpoint, weights_only=True)['state_dict'], bare)
     result = run(bare, PHOTOS[0])
-    assert result.exit_code == 2 and 'keeps no config: give one, --config CONFIG' in result.stderr
+    assert (
+        result.exit_code == 2
+        and 'contains no config: give one with --config CONFIG' in result.stderr
+    )
     pretraining = tmp_path / 'moco.pth'
     cfg = Config.fromfile(CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_bccd.py')
     torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict={}), pretraining)

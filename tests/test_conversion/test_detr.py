@@ -246,7 +246,7 @@ def test_norms_before_attention_are_refused(tmp_path: Path) -> None:
 def test_other_detectors_are_refused(tmp_path: Path) -> None:
     state = release(official('conditional-detr'))
     state['refpoint_embed.weight'] = torch.ones(1)
-    with pytest.raises(ValueError, match=r'conditional-detr has not: refpoint_embed\.weight'):
+    with pytest.raises(ValueError, match=r'conditional-detr does not have: refpoint_embed\.weight'):
         convert(save(tmp_path / 'dab.pth', state), 'mmdet', tmp_path / 'm.pth')
     ours = MODELS.build(detector_config('detr')).state_dict()
     path = save(tmp_path / 'ours.pth', ours, 'state_dict')

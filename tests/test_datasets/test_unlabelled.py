@@ -176,7 +176,7 @@ def test_missing_files_are_named(root: Path, change: dict, message: str) -> None
 
 def test_a_list_with_labels_is_refused(root: Path) -> None:
     (root / 'list.txt').write_text('\n'.join(f'{name} 3' for name in NAMES))
-    with pytest.raises(FileNotFoundError, match='one path a line, without labels'):
+    with pytest.raises(FileNotFoundError, match='one path per line, without labels'):
         dataset(root, ann_file='list.txt')
 
 

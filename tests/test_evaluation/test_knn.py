@@ -40,7 +40,7 @@ def test_scores_are_the_votes_of_the_nearest(k, temperature, monkeypatch):
 
 
 def test_no_labelled_features_is_an_error():
-    with pytest.raises(ValueError, match='needs labelled features'):
+    with pytest.raises(ValueError, match='needs labeled features'):
         knn_scores(torch.ones(1, 2), torch.ones(0, 2), torch.ones(0, dtype=torch.long), 2)
 
 

@@ -40,7 +40,7 @@ def test_times_are_read(text, seconds):
 
 @pytest.mark.parametrize('text', ['', '2', 'h', '2 weeks', '1h and more'])
 def test_what_is_no_time_is_refused(text):
-    with pytest.raises(ValueError, match='is not a time, as 2h'):
+    with pytest.raises(ValueError, match='is not a time, such as 2h'):
         read_budget(text)
 
 

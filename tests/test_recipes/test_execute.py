@@ -170,7 +170,7 @@ def test_two_stages_of_one_folder(recipe):
 
 def test_percent_needs_coco_annotations(recipe):
     Path('b.py').write_text(Path('b.py').read_text().replace('train.json', 'train.txt'))
-    with pytest.raises(RuntimeError, match=r"percent: .*ann_file = 'train.txt' is no COCO file"):
+    with pytest.raises(RuntimeError, match=r"percent: .*ann_file = 'train.txt' is not a COCO file"):
         execute(recipe)
 
 

@@ -184,7 +184,7 @@ def test_numbers_of_a_paper(runs):
     for text, message in (
         ('- detr_a', 'paper.yml must have lines RUN: {NAME: VALUE}'),
         ('detr_a: {box AP: high}', 'values as numbers'),
-        ('detr_a: {', 'paper.yml is no YAML file'),
+        ('detr_a: {', 'paper.yml is not a YAML file'),
         ('detr_x: {box AP: 42}', "paper.yml has 'detr_x'; there are detr_a, pixcon"),
         ('detr_a: {AP: 42}', "paper.yml has 'AP'; there are box AP, box AP50"),
     ):

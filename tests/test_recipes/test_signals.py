@@ -64,4 +64,4 @@ def test_the_program_has_the_status_of_the_signal(capsys):
     with pytest.raises(SystemExit) as ended:
         command.run(read, Path('none'), Launch())
     assert ended.value.code == 143
-    assert 'the same command goes on' in capsys.readouterr().err
+    assert 'run the same command again' in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_vicreg_with_swin_differs_in_its_model_and_length_only() -> None:
 def test_swin_goes_from_pretraining_to_faster_rcnn(name: str, tmp_path: Path) -> None:
     init_default_scope('mmselfsup')
     cfg = Config.fromfile(CONFIGS / name)
-    # Synchronised batch norm needs a GPU.
+    # Synchronized batch norm needs a GPU.
     cfg.model.neck.norm_cfg = dict(type='BN1d')
     pretraining = MODELS.build(cfg.model)
     losses = pretraining.loss([torch.randn(4, 3, 64, 64) for _ in range(2)], [])

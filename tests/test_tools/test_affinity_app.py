@@ -262,7 +262,7 @@ def test_a_click_in_a_browser(bccd_root, tmp_path):
                 return cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_COLOR)
 
         def click(share: tuple[float, float]) -> None:
-            """Click into the photo, which is centred in its part of the page."""
+            """Click into the photo, which is centered in its part of the page."""
             photo = image('photo')
             width, height = photo.rect['width'], photo.rect['height']
             natural = [int(photo.get_property(f'natural{s}')) for s in ('Width', 'Height')]
@@ -293,7 +293,7 @@ def test_a_click_in_a_browser(bccd_root, tmp_path):
         browser.get(f'http://127.0.0.1:{port}')
         # The browser forgets what it fetched after 250 files otherwise.
         browser.execute_script('performance.setResourceTimingBufferSize(10000)')
-        # The first sample is there from the start. Points are centres of cells.
+        # The first sample is there from the start. Points are centers of cells.
         wait_for(lambda: loaded('photo'), 'the first photo', log)
         share = (2.5 / CELLS, 5.5 / CELLS)
         click(share)

@@ -425,8 +425,8 @@ def test_the_command_writes_and_says_what(labels: Path, tmp_path: Path) -> None:
 
 def test_arguments_are_checked(labels: Path, tmp_path: Path) -> None:
     for arguments, message in (
-        (['--size', '20'], "'20' is no WIDTHxHEIGHT such as 1280x720"),
-        (['--size', '0x5'], 'is no WIDTHxHEIGHT'),
+        (['--size', '20'], "'20' is not WIDTHxHEIGHT, such as 1280x720"),
+        (['--size', '0x5'], 'is not WIDTHxHEIGHT'),
         (['--size', '20x30', '--img-dir', '.'], 'not allowed with argument'),
     ):
         status, _, error = run_tool(TOOL, labels, '--out', tmp_path / 'x.json', *arguments)

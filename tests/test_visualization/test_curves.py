@@ -67,7 +67,7 @@ def test_resumed_and_killed_runs(tmp_path):
     assert read_evaluations(run, AP, 'epoch') == {1: 0.1, 2: 0.2, 3: 0.25, 4: 0.35}
     log = run / '1' / 'vis_data' / 'scalars.json'
     log.write_text('{"a"\n{"loss": 1.0, "step": 1}\n')
-    with pytest.raises(ValueError, match=r'scalars\.json, line 1: no record of scalars'):
+    with pytest.raises(ValueError, match=r'scalars\.json, line 1 is not a record of scalars'):
         read_scalars(run)
 
 

@@ -273,7 +273,7 @@ def test_cross_correlation_of_a_checkpoint(scenes_root, tmp_path):
     )
     assert status == 0, error[-2000:]
     numbers = dict(re.findall(r'^(\w+): ([\d.-]+)$', printed, re.MULTILINE))
-    # 12 embeddings, centred, span 11 dimensions at most.
+    # 12 embeddings, centered, span 11 dimensions at most.
     assert 1 < float(numbers['effective_rank']) <= 11
     assert -1 <= float(numbers['diagonal_mean']) <= 1
     assert 0 < float(numbers['off_diagonal_rms']) <= 1

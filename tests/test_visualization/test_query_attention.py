@@ -78,7 +78,7 @@ def test_boxes_of_photos(tmp_path):
     assert boxes_of_photo(boxes, 'x/2.jpg').shape == (0, 4)
     assert boxes_of_photo(boxes, 'b/1.jpg') is None
     path.write_text('[]')
-    with pytest.raises(ValueError, match=r'coco\.json is no COCO file'):
+    with pytest.raises(ValueError, match=r'coco\.json is not a COCO file'):
         read_coco_boxes(path)
 
 

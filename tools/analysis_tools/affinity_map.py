@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         type=share,
         metavar=('X', 'Y'),
-        help='shares of width and height; may be repeated (default: the centre)',
+        help='shares of width and height; may be repeated (default: the center)',
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/affinity_map.png'))
     parser.add_argument('--num', type=int, default=4, help='images to draw')

@@ -1,11 +1,11 @@
-r"""Draws detections beside annotations in four groups: right, unlabelled, missed, wrong.
+r"""Draws detections beside annotations in four groups: right, unlabeled, missed, wrong.
 
     python tools/analysis_tools/detection_groups.py CONFIG.py CHECKPOINT.pth \
         --out work_dirs/detection_groups.png
 
 The config's test images are drawn: for each group the photos that have most of it, with annotations
 at the left, detections at the right, and what belongs to the group framed. A detection is right if
-it has class and place of an annotation, and unlabelled where nothing is annotated. An annotation is
+it has class and place of an annotation, and unlabeled where nothing is annotated. An annotation is
 missed if nothing is right about it. A detection is wrong if it has another class or a wrong place,
 or comes twice. The counts over all images are printed.
 """

@@ -280,7 +280,7 @@ def _size_of(path: Path, where: str) -> tuple[int, int]:
     """Read width and height of an image from its header."""
     if not path.is_file():
         raise FileNotFoundError(
-            f'{path} does not exist, but {where} is labelled. Give the images of the same split as '
+            f'{path} does not exist, but {where} is labeled. Give the images of the same split as '
             '--img-dir, or leave it out if all images are 1280 x 720.'
         )
     try:
@@ -299,7 +299,7 @@ def _taken(source: Any, fields: tuple[str, ...]) -> dict[str, Any]:
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
     if not match:
-        raise argparse.ArgumentTypeError(f'{text!r} is no WIDTHxHEIGHT such as 1280x720')
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, such as 1280x720')
     return int(match[1]), int(match[2])
 
 

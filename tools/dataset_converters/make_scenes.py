@@ -20,7 +20,7 @@ from mmpixcon.datasets.scenes.write import write_scenes
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r'(\d+)x(\d+)', text)
     if not match:
-        raise argparse.ArgumentTypeError(f'{text!r} is no WIDTHxHEIGHT such as 160x128')
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, such as 160x128')
     return int(match[1]), int(match[2])
 
 

@@ -114,7 +114,7 @@ def starts_from(cfg: Config, stage: Stage) -> str:
 
 @derived
 def percent_of_labels(cfg: Config, stage: Stage) -> float:
-    """Share of the labelled images."""
+    """Share of the labeled images."""
     return 100 if stage.percent is None else stage.percent
 
 

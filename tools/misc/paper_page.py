@@ -18,20 +18,20 @@ INTRODUCTION = """\
 <!-- Written by tools/misc/paper_rows.py from the configs, the recipes, the metafiles and
 configs/papers: change them, then run the tool. -->
 
-Five papers, all their tables, and for each row the run that is to give it. A run is a stage of a
-[recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and what it
-starts from; beside it are the configs of both. **The numbers are the papers'; none of these rows
-was trained by us.**
+This page has all tables of five papers, and for each row the run that reproduces it. A run is a
+stage of a [recipe](recipes.md): `python tools/run_recipe.py RECIPE --only 'STAGE'` trains it and
+the stages that it starts from. The configs of both are listed beside it. **The numbers are the
+papers'; we trained none of these rows.**
 
-Below the tables of a paper are the settings that it states, or that a release states which it goes
-by: where, which value, and which value our runs have. Ours are read from the configs, with the
-options of the stage. `make lint` fails where one differs and no reason is given, and where a reason
+Below the tables of a paper are the settings that the paper or the release that it follows states:
+where they are stated, their values, and the values of our runs. Ours are read from the configs,
+with the options of the stage. `make lint` fails if a value differs without a reason, or if a reason
 is no longer needed.
 
 The last column of a row says "as stated" if all settings of its runs are. Otherwise it has the
-numbers of the differences, which stand with their reasons at the end of the paper's section. What
-neither a paper nor a release states is not here; the pages of the [methods](methods/index.md) say
-what holds there.
+numbers of the differences, which are explained at the end of the paper's section. Settings that
+neither a paper nor a release states are not listed; the pages of the [methods](methods/index.md)
+describe our choices.
 """
 
 

@@ -199,7 +199,7 @@ def _report_sizes(cases: dict[str, list[str]], checked: int, report: Report) -> 
         _level(len(cases['size']), checked),
         f'{{count}} of {checked} images have another size than their annotations say',
         cases['size'],
-        'Use the images that were labelled, or scale the boxes to these.',
+        'Use the images that were labeled, or scale the boxes to these.',
     )
     report.add(
         'mirrored by EXIF',

@@ -247,7 +247,7 @@ def cvat_source(path: Path, images: Path) -> Source:
         try:
             return to_coco(AnnotationSet.from_cvat(path), None)
         except (ParsingError, AssertionError) as error:
-            raise ValueError(f'{path} is no CVAT file: {error}') from error
+            raise ValueError(f'{path} is not a CVAT file: {error}') from error
 
     return Source(split_of(path.stem), 'CVAT', path, images, read)
 

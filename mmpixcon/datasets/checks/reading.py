@@ -90,5 +90,7 @@ def read_coco(path: str | Path, needs_objects: bool = True) -> dict[str, Any]:
     for part in PARTS:
         wrong = next((entry for entry in content[part] if not isinstance(entry, dict)), None)
         if wrong is not None:
-            raise ValueError(f'{path}: {part} has an entry that is no object: {str(wrong)[:80]}')
+            raise ValueError(
+                f'{path}: {part} has an entry that is not an object: {str(wrong)[:80]}'
+            )
     return content

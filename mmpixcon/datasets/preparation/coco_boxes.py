@@ -23,11 +23,11 @@ def read_coco_boxes(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         FileNotFoundError: It does not exist.
-        ValueError: It is no COCO file.
+        ValueError: It is not a COCO file.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not {'images', 'annotations'} <= set(content):
-        raise ValueError(f'{path} is no COCO file: it needs images and annotations')
+        raise ValueError(f'{path} is not a COCO file: it needs images and annotations')
     boxes = defaultdict(list)
     for annotation in content['annotations']:
         if not annotation.get('iscrowd'):

@@ -68,7 +68,7 @@ def write_subsets(
         raise FileNotFoundError(f'{annotations} does not exist: name a COCO annotation file')
     coco = read_json(annotations)
     if not isinstance(coco, dict) or 'images' not in coco:
-        raise ValueError(f'{annotations} is no COCO file: it has no "images"')
+        raise ValueError(f'{annotations} is not a COCO file: it has no "images"')
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for percent in percents:

@@ -68,7 +68,7 @@ class ProposalSettings:
 
     def __post_init__(self) -> None:
         if self.method not in MAX_BOXES:
-            raise ValueError(f'method {self.method!r} is none of {", ".join(MAX_BOXES)}')
+            raise ValueError(f'method {self.method!r} is not one of {", ".join(MAX_BOXES)}')
         if self.max_boxes is None:
             object.__setattr__(self, 'max_boxes', MAX_BOXES[self.method])
         for name, ok, rule in (
@@ -202,7 +202,7 @@ def _forest(path: str) -> Any:
             return _ximgproc().createStructuredEdgeDetection(path)
     except (cv2.error, SystemError):
         pass
-    raise ValueError(f"{path} is no structured forest, such as OpenCV's model.yml.gz")
+    raise ValueError(f"{path} is not a structured forest, such as OpenCV's model.yml.gz")
 
 
 def _selective_search(settings: ProposalSettings) -> Finder:

@@ -174,7 +174,7 @@ def _is_finished(out: Path, record: dict[str, Any], overwrite: bool) -> bool:
     if not out.exists():
         return False
     if not (out / 'offsets.npy').is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f'{out} is there and holds no proposals: give another --out')
+        raise FileExistsError(f'{out} exists and holds no proposals: give another --out')
     difference = '' if overwrite else _difference(out, record)
     if difference:
         raise FileExistsError(
@@ -203,7 +203,7 @@ def _prepare_parts(folder: Path, record: dict[str, Any], overwrite: bool, merge:
     if difference:
         raise FileExistsError(
             f'{folder} holds the parts of other settings ({difference}): go on with those, '
-            'give another --out, or --overwrite to begin anew'
+            'give another --out, or --overwrite to start again'
         )
 
 

@@ -66,7 +66,7 @@ def _triangle(u: np.ndarray, v: np.ndarray, r: int) -> np.ndarray:
 
 
 def _star(u: np.ndarray, v: np.ndarray, r: int) -> np.ndarray:
-    # Five kites, each from the centre to a tip; the corners between two tips
+    # Five kites, each from the center to a tip; the corners between two tips
     # lie at half the radius.
     tenth = STEPS // 10
     sin, cos = SIN[tenth], COS[tenth]
@@ -171,7 +171,7 @@ def stamp(
     Args:
         inside (Callable): Says of (u, v) in 1/16 pixel what is inside.
         size (tuple[int, int]): Width and height of the image in pixels.
-        centre (tuple[int, int]): Centre (x, y) in 1/16 pixel, in the image.
+        centre (tuple[int, int]): Center (x, y) in 1/16 pixel, in the image.
         radius (int): Radius in 1/16 pixel of a circle that holds the outline.
         step (int): Rotation in half degrees.
         squeeze (tuple[int, int]): Factors times 256, at least 256, by which

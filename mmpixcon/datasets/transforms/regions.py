@@ -208,7 +208,7 @@ class MaskRegions(RegionSource):
     Args:
         max_regions (int): number of regions of an image, 1 to 255. Defaults to 32.
         side (int): Cells a side of the labels; they are sampled at their
-            centres. Defaults to 256.
+            centers. Defaults to 256.
 
     Raises:
         ValueError: ``side`` is below 1.

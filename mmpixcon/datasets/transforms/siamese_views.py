@@ -22,7 +22,7 @@ class IoUConstrainedViews(BaseTransform):
 
     Siamese DETR (arXiv:2303.18144), section 3.1 and figure 3, as its code does: in an outer
     rectangle lie two of the same shape, one in its upper left and one in its lower
-    right corner, which share a rectangle around its centre. With a the share of
+    right corner, which share a rectangle around its center. With a the share of
     that one's sides,
 
     .. math::

@@ -206,7 +206,7 @@ def load_plain(load: Callable[..., Any]) -> Callable[..., Any]:
                 ) from error
             raise RuntimeError(
                 f'{filename} cannot be read as a checkpoint ({type(error).__name__}: {error}). The '
-                'file may be cut short or damaged, or no checkpoint; use another one '
+                'file may be cut short or damaged, or may not be a checkpoint; use another one '
                 '(--resume PATH or load_from=PATH).'
             ) from error
 

@@ -69,7 +69,7 @@ class RequireCheckpointHook(Hook):
         """
         if not self._loaded:
             raise ValueError(
-                'load_from: this config starts from a checkpoint, and none was loaded. Give that '
+                'load_from: this config starts from a checkpoint, and none was loaded. Give one '
                 'of the same detector, trained on other data: --cfg-options load_from=PATH '
                 '(--resume goes on with an interrupted run that has saved one).'
             )

@@ -50,7 +50,7 @@ class ScheduleHook(Hook):
             if self.renew:
                 raise ValueError(
                     '--reschedule works with one optimizer, and this run has several: resume '
-                    'without it, or begin anew from the checkpoint with load_from'
+                    'without it, or start a new run from the checkpoint with load_from'
                 )
             return
         changes = list(differences(schedulers or [], saved))
@@ -61,10 +61,10 @@ class ScheduleHook(Hook):
         if not self.renew:
             runner.logger.warning(
                 f'The schedule of the config is not that of the checkpoint:\n  {lines}\nThe rate '
-                "goes on as the checkpoint's schedulers have it. --reschedule takes the config's."
+                "continues with the checkpoint's schedulers. --reschedule uses those of the config."
             )
             return
-        runner.logger.info(f'The schedule of the config is taken:\n  {lines}')
+        runner.logger.info(f'The schedule of the config is used:\n  {lines}')
         checkpoint['param_schedulers'] = []
         groups = runner.optim_wrapper.optimizer.param_groups
         for group, fresh in zip(checkpoint['optimizer']['param_groups'], groups, strict=True):

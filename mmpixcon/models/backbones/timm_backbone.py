@@ -155,7 +155,7 @@ class TIMMBackbone(BaseModule):
 
         Raises:
             FileNotFoundError: ``checkpoint_path`` is no file.
-            ValueError: The file has not all weights of the model.
+            ValueError: The file does not have all weights of the model.
         """
         # Not BaseModule's: it would call the init_weights of timm's modules, which start anew.
         if self.init_cfg:
@@ -179,8 +179,8 @@ class TIMMBackbone(BaseModule):
         missing = own.keys() - tensors.keys()
         if missing:
             raise ValueError(
-                f'{path} has not all weights of {self.model_name} in timm: {len(missing)} of '
-                f'{len(own)} are missing, as {min(missing)}; it has '
+                f'{path} does not have all weights of {self.model_name} in timm: {len(missing)} of '
+                f'{len(own)} are missing, such as {min(missing)}; it has '
                 f'{", ".join(sorted(tensors)[:3])}, ...'
             )
         fitting = all(tensors[name].shape == weight.shape for name, weight in own.items())

@@ -31,7 +31,9 @@ class MemoryBank(nn.Module):
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
         if size < 1 or channels < 1:
-            raise ValueError(f'a memory bank of {size} keys of {channels} channels is impossible')
+            raise ValueError(
+                f'queue_len = {size} and channels = {channels} of a memory bank must be at least 1'
+            )
         self.register_buffer('keys', F.normalize(torch.randn(size, channels), dim=1))
         self.register_buffer('pointer', torch.zeros((), dtype=torch.long))
 

@@ -99,7 +99,10 @@ class PixelContrastDetector(DetectorWrapper):
         self.levels = tuple(levels)
         self.S = tuple(S) if isinstance(S, Sequence) else (S,) * len(self.levels)
         if not self.levels or len(self.S) != len(self.levels):
-            raise ValueError(f'model.levels = {levels} and model.S = {S} do not fit')
+            raise ValueError(
+                f'model.levels = {levels} and model.S = {S}: name at least one level, and '
+                'give one S, or one for each level'
+            )
         if min(self.S) <= 0:
             raise ValueError(f'model.S = {S} must be positive: it divides the mean distance')
         self.normalized_distance = normalized_distance

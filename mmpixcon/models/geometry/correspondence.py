@@ -6,7 +6,7 @@ flips, rotations and any other projective map, and knows nothing of features.
 
 Conventions: points are (x, y) in pixels with the origin at the outer corner of
 the top left pixel, so a flip is ``x -> width - x`` as in mmdet. A map of
-``h x w`` cells covers the whole padded input, so the centre of cell (r, c) is
+``h x w`` cells covers the whole padded input, so the center of cell (r, c) is
 ``((c + 0.5) * W / w, (r + 0.5) * H / h)``, as in Deformable DETR's reference
 points. Geometry is float64 throughout: it is small, and a threshold must not
 depend on the precision that the features are trained in.
@@ -102,17 +102,17 @@ class ViewGrid:
 
     @cached_property
     def centres(self) -> Tensor:
-        """Cell centres in view pixels, (h * w, 2), row by row."""
+        """Cell centers in view pixels, (h * w, 2), row by row."""
         return cell_centres(self.map_shape, self.input_shape)
 
     @cached_property
     def raw_centres(self) -> Tensor:
-        """Cell centres in raw-image pixels, (h * w, 2)."""
+        """Cell centers in raw-image pixels, (h * w, 2)."""
         return transform_points(self.centres, torch.linalg.inv(self.homography))
 
     @cached_property
     def valid(self) -> Tensor:
-        """Return whether a cell's centre lies on image rather than on padding, (h * w,) bool."""
+        """Return whether a cell's center lies on image rather than on padding, (h * w,) bool."""
         return self.contains(self.centres)
 
     def contains(self, points: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class ViewGrid:
             dtype=torch.float64,
         )
         limit = torch.tensor(self.map_shape[::-1], dtype=torch.float64)
-        # A cell centre is at (index + 0.5): half a cell of slack either way
+        # A cell center is at (index + 0.5): half a cell of slack either way
         # makes the bounds inclusive whatever the rounding.
         first = (mapped.amin(1) * scale - 1.0).floor().clamp(min=0).minimum(limit)
         last = (mapped.amax(1) * scale + 1.0).ceil().clamp(min=0).minimum(limit)

@@ -12,7 +12,7 @@ from torch import Tensor
 MAX_TILES = 1024
 # Pairs of tiles that a CPU compares at a time.
 CPU_PAIRS = 1 << 17
-# Numbers that a tile is described by: weight, centre x and y, variances xx, xy, yy.
+# Numbers that a tile is described by: weight, center x and y, variances xx, xy, yy.
 MOMENTS = 6
 
 
@@ -22,7 +22,7 @@ def tile_moments(
     """Sum up the cells of a map in square tiles.
 
     Args:
-        points (Tensor): (h * w, 2) float64, where the cells' centres lie, row by row.
+        points (Tensor): (h * w, 2) float64, where the cells' centers lie, row by row.
         valid (Tensor): (h * w, ) bool, which cells count.
         map_shape (tuple[int, int]): (h, w).
         max_tiles (int): If there are no more cells than these, each is a tile of its own. Else
@@ -52,7 +52,7 @@ def tile_moments(
 def mean_distance(query: Tensor, key: Tensor, exact: bool, upper: bool = False) -> Tensor:
     r"""Mean Euclidean distance of the cells of two views.
 
-    Of two tiles whose centres lie :math:`d` apart, :math:`\Sigma` the sum of the covariances of
+    Of two tiles whose centers lie :math:`d` apart, :math:`\Sigma` the sum of the covariances of
     their cells' positions, the mean distance is taken for
 
     .. math:: \sqrt{|d|^2 + \mathrm{tr} \Sigma

@@ -73,7 +73,7 @@ class PixelPairs:
     """Positive and negative pairs of cells of two views, PixCon's equation (3).
 
     ``d(i, j)`` is the Euclidean distance, in raw-image pixels, between the
-    centres of cell i of the query view and cell j of the key view. The
+    centers of cell i of the query view and cell j of the key view. The
     threshold is ``th = mean(d) / S`` over all pairs of cells that lie on
     image, ``P_i = {j : d(i, j) <= th}``. Anchors are the query's cells on image
     that lie inside the key view's footprint and have a positive.

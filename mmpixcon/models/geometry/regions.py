@@ -132,7 +132,7 @@ def raw_centres(views: Sequence[ViewBatch], resolution: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _cell_centres(resolution: int, device: torch.device) -> Tensor:
-    """(x, y, 1) of the centres of cells of side 1, (3, cells): the same for all batches."""
+    """(x, y, 1) of the centers of cells of side 1, (3, cells): the same for all batches."""
     # Training may use what an evaluation in inference mode asked for first.
     with torch.inference_mode(False):
         xy = cell_centres((resolution, resolution), (resolution, resolution))

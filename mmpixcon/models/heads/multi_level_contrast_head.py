@@ -72,13 +72,15 @@ class MultiLevelContrastHead(BaseModule):
                 'one of each for every stage of backbone.out_indices'
             )
         if min(weights) < 0 or max(weights) == 0:
-            raise ValueError(f'head.weights = {list(weights)}: none negative, one positive')
+            raise ValueError(
+                f'head.weights = {list(weights)}: none may be negative, and one must be positive'
+            )
         temperatures = temperatures or {GLOBAL: 0.2, CROSS: 0.5, LOCAL: 0.2}
         unknown = set(temperatures) - {GLOBAL, CROSS, LOCAL}
         if unknown or (CROSS in temperatures and GLOBAL not in temperatures):
             raise ValueError(
-                f'head.temperatures = {dict(temperatures)}: kinds are gg, gl and ll, and gl needs '
-                'the keys of gg'
+                f'head.temperatures = {dict(temperatures)}: the kinds are gg, gl and ll, and gl '
+                'needs the keys of gg'
             )
         total = sum(weights) if normalize_weights else 1.0
         self.weights = {i: w / total for i, w in enumerate(weights) if w > 0}

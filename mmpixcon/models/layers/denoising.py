@@ -45,7 +45,7 @@ class DenoisingQueryGenerator(BaseModule):
     Each ground-truth box becomes one query in each group: its label flipped
     with probability ``label_noise`` to one drawn from all classes (which may be
     the same), its box noisy by up to ``box_noise`` times half a side in the
-    centre and ``box_noise`` times a side in size. The content of a query is the
+    center and ``box_noise`` times a side in size. The content of a query is the
     embedding of its label, one channel short, and an indicator channel: 1 for
     denoising queries; matching queries, made by the detector, have 0 there.
 

@@ -351,7 +351,7 @@ def check_num_regions(detector: DetectionTransformer, num_regions: int) -> None:
     if num_regions < 1 or detector.num_queries % num_regions:
         raise ValueError(
             f'model.num_regions = {num_regions} must be a divisor of model.detector.num_queries = '
-            f'{detector.num_queries}: each region has as many queries'
+            f'{detector.num_queries}: each region has the same number of queries'
         )
 
 

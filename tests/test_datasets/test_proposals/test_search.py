@@ -107,7 +107,7 @@ def test_edges_of_a_structured_forest(tmp_path: Path) -> None:
     # What is no model is an error at once, not the fault of each image.
     cv2.imwrite(str(tmp_path / '1.png'), rectangle())
     moved.write_text('nothing')
-    with pytest.raises(ValueError, match=r'moved.json is no structured forest'):
+    with pytest.raises(ValueError, match=r'moved.json is not a structured forest'):
         find(tmp_path / 'out', tmp_path, ProposalSettings('edge_boxes', model=str(moved)))
     assert not (tmp_path / 'out.parts').exists()
 
@@ -247,7 +247,7 @@ def test_other_settings_are_named(folder: Path, tmp_path: Path) -> None:
 
 def test_bad_arguments(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for options, message in (
-        (dict(method='grid'), 'grid.* is none of edge_boxes, selective_search, random'),
+        (dict(method='grid'), 'grid.* is not one of edge_boxes, selective_search, random'),
         (dict(method='random', max_boxes=0), 'max_boxes is 0, but must be at least 1'),
         (dict(method='random', seed=-1), 'seed is -1'),
         (dict(method='selective_search', side=3), 'side is 3, but must be 0 or at least 8'),

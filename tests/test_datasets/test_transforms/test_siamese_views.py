@@ -77,7 +77,7 @@ def test_pixels_are_where_the_homography_says(flip):
             height, width = img.shape[:2]
             for x, y in [(width // 2, height // 2), (width // 3, height // 4)]:
                 raw = np.linalg.inv(matrix) @ [x + 0.5, y + 0.5, 1]
-                # Pixel centres at whole numbers and a half; its color is its column and row.
+                # Pixel centers at whole numbers and a half; its color is its column and row.
                 np.testing.assert_allclose(img[y, x, :2] + 0.5, raw[:2], atol=1.5)
 
 

@@ -55,7 +55,7 @@ def test_statistics_of_the_banks_by_hand(runner):
     drift = 1 - F.cosine_similarity(newest, oldest, dim=0).item()
     assert drift == 1.0
     assert actual['bank_drift'] == pytest.approx((drift + 0) / 2, abs=1e-6)
-    # Centred, a has three directions alike; b none.
+    # Centered, a has three directions alike; b none.
     assert actual['bank_rank'] == pytest.approx((3 + 0) / 2, rel=1e-6)
     assert actual['bank_dimension_std_min'] == pytest.approx((0.1875**0.5 + 0) / 2, rel=1e-6)
     runner.model = nn.Linear(1, 1)

@@ -69,7 +69,7 @@ def test_a_longer_run_has_the_rates_of_the_longer_schedule(tiny_runner, by_epoch
     assert rates(frozen) != pytest.approx(second, rel=1e-3)
     text = log_of(frozen)
     assert f'T_max: {short} -> {long}' in text
-    assert '--reschedule takes the config' in text
+    assert '--reschedule uses those of the config' in text
 
 
 def test_the_same_schedule_is_no_news(tiny_runner):

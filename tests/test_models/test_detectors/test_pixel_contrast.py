@@ -306,7 +306,7 @@ def test_data_with_one_view_is_refused(deformable):
         (dict(alpha=0, beta=0), 'one must be positive'),
         (dict(alpha=-1), 'one must be positive'),
         (dict(levels=(4,)), 'gives 3 levels, 0 to 2'),
-        (dict(levels=(0, 1), S=(9,)), 'do not fit'),
+        (dict(levels=(0, 1), S=(9,)), 'give one S, or one for each level'),
         (dict(momentum=0.01), 'share of the average that is kept'),
     ],
 )

@@ -15,7 +15,7 @@ from mmpixcon.models.geometry import PixelPairs, ViewGrid, transform_points
 
 
 def ramp(height: int = 120, width: int = 160) -> np.ndarray:
-    """A float image whose first two channels are the x and y of each pixel's centre."""
+    """A float image whose first two channels are the x and y of each pixel's center."""
     y, x = np.mgrid[:height, :width].astype(np.float32) + 0.5
     return np.stack([x, y, np.zeros_like(x)], axis=-1)
 

@@ -36,7 +36,7 @@ class Crop:
         return np.array([[-1, 0, width], [0, 1, 0], [0, 0, 1]]) @ matrix if self.flip else matrix
 
     def raw(self, row: int, column: int, resolution: int) -> tuple[float, float]:
-        """The centre of a cell, by hand."""
+        """The center of a cell, by hand."""
         x, y = (column + 0.5) / resolution, (row + 0.5) / resolution
         x = 1 - x if self.flip else x
         return self.left + x * self.w, self.top + y * self.h
@@ -242,7 +242,7 @@ def test_regions_smaller_than_a_cell_are_not_drawn():
     crops, samples = random_batch(2, count=1, num_regions=2)
     crop = crops[0][0]
     crops[1] = [crop]
-    # Between two cell centres; and the whole image.
+    # Between two cell centers; and the whole image.
     x, y = crop.raw(0, 0, 8)
     samples[0].set_metainfo(
         dict(regions=np.array([[x + 0.1, y + 0.1, x + 0.2, y + 0.2], [0, 0, 99, 99]], np.float32))

@@ -184,7 +184,7 @@ def test_errors_name_the_key():
         detco(weights=(1, 1))
     with pytest.raises(ValueError, match='gl needs the keys of gg'):
         detco(temperatures=dict(gl=0.5))
-    with pytest.raises(ValueError, match='none negative, one positive'):
+    with pytest.raises(ValueError, match='none may be negative, and one must be positive'):
         detco(weights=(0, 0, 0, 0))
     with pytest.raises(ValueError, match='backbone gives 2 stages, the head has weights for 4'):
         detco(backbone=dict(BACKBONE, out_indices=(2, 3))).loss(views(4), [])

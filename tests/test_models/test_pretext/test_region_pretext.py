@@ -126,7 +126,7 @@ def test_object_features_are_means_over_boxes():
     maps = torch.arange(6.0).expand(1, 256, 4, 6)  # not contiguous, which mmcv's op misreads
     boxes = torch.tensor([[16.0, 16.0, 80.0, 48.0], [40.0, 0.0, 56.0, 64.0]])
     actual = model.object_features((maps,), [boxes])
-    # The centre of a box, in cells whose centres are whole numbers.
+    # The center of a box, in cells whose centers are whole numbers.
     torch.testing.assert_close(actual[0, :, 0], torch.tensor([48 / 16 - 0.5, 48 / 16 - 0.5]))
 
 
