@@ -1,53 +1,16 @@
 """Label files of YOLO and PASCAL VOC, one an image.
 
-globox reads both as well, but stops at the first box whose corners are swapped or not finite. Here
-such boxes are kept, since the check counts and names them.
+Boxes whose corners are swapped or not finite are kept, since the check counts and names them.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as et
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from mmpixcon.datasets.unlabelled import SUFFIXES
-
 from .files import read_header
-
-
-@dataclass(frozen=True)
-class LabelBox:
-    """Box with a label.
-
-    Attributes:
-        label (str): class, by name or number.
-        xmin (float): left edge in pixels.
-        ymin (float): top edge in pixels.
-        width (float): width in pixels; below 0 where the corners are swapped.
-        height (float): height in pixels; the same.
-    """
-
-    label: str
-    xmin: float
-    ymin: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class ImageLabels:
-    """Labels of an image.
-
-    Attributes:
-        image_id (str): path of the image below the image folder.
-        image_size (tuple[int, int], optional): width and height; None where nothing says them.
-        boxes (list[LabelBox]): boxes.
-    """
-
-    image_id: str
-    image_size: tuple[int, int] | None
-    boxes: list[LabelBox]
+from .image_labels import ImageLabels, LabelBox, photo_of
 
 
 def read_yolo(path: Path, name: str, size: tuple[int, int], keypoints: bool) -> ImageLabels:
@@ -115,7 +78,7 @@ def read_voc(path: Path, photos: Path) -> ImageLabels:
         root = et.fromstring(path.read_bytes())
     except (et.ParseError, LookupError) as error:
         raise ValueError(f'it is not XML ({error})') from error
-    name = _photo_of(path, (root.findtext('filename') or '').strip(), photos)
+    name = photo_of(path, (root.findtext('filename') or '').strip(), photos)
     numbers = [root.findtext(f'size/{side}') or '0' for side in ('width', 'height')]
     try:
         width, height = (int(float(number)) for number in numbers)
@@ -159,15 +122,3 @@ def class_names(names: object) -> Mapping[str, str] | None:
     if isinstance(names, list):
         return {str(number): str(name) for number, name in enumerate(names)}
     return None
-
-
-def _photo_of(path: Path, named: str, photos: Path) -> str:
-    """Find the image of a label file, or return what it is said to be."""
-    # Written on Windows, whole paths are common.
-    named = named.replace('\\', '/')
-    endings = [ending for suffix in SUFFIXES for ending in (suffix, suffix.upper())]
-    candidates = [named, named.rsplit('/', 1)[-1], *(f'{path.stem}{ending}' for ending in endings)]
-    for candidate in candidates:
-        if candidate and (photos / candidate).is_file():
-            return candidate
-    return named or f'{path.stem}.jpg'

@@ -1,24 +1,23 @@
-"""Labels in YOLO's, PASCAL VOC's, Labelme's and CVAT's formats; globox reads the last two."""
+"""Labels in YOLO's, PASCAL VOC's, Labelme's and CVAT's formats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from globox import Annotation, AnnotationSet
-from globox.errors import ParsingError
 
 from mmpixcon.datasets.unlabelled import SUFFIXES
 from mmpixcon.limits import check_annotation_size
 
-from .box_files import ImageLabels, class_names, read_voc, read_yolo
+from .box_files import class_names, read_voc, read_yolo
 from .files import read_header
+from .image_labels import ImageLabels
+from .shape_files import read_cvat, read_labelme
 from .source import OTHER_NAMES, SPLITS, Source, head_of, one_a_split, split_of, to_coco
 
-_Labels = TypeVar('_Labels', Annotation, ImageLabels, Annotation | ImageLabels)
 CLASS_FILES = ('classes.txt', 'obj.names', '_darknet.labels')
 
 # YOLO
@@ -165,17 +164,13 @@ def find_voc(data: Path, images: Path | None) -> list[Source]:
     photos = images or (data / 'JPEGImages' if (data / 'JPEGImages').is_dir() else folder)
     listed = {path.stem: path for path in sorted((data / 'ImageSets' / 'Main').glob('*.txt'))}
     lists = {split: listed[split] for split in SPLITS if split in listed}
-
-    def read(path: Path) -> ImageLabels:
-        return read_voc(path, photos)
-
     if not lists:
-        return [_files_source('all', 'PASCAL VOC', folder, photos, files, read)]
+        return [_files_source('all', 'PASCAL VOC', folder, photos, files, read_voc)]
     sources = []
     for split, path in lists.items():
         names = {line.split()[0] for line in path.read_text().splitlines() if line.strip()}
         part = [file for file in files if file.stem in names]
-        sources.append(_files_source(split, 'PASCAL VOC', path, photos, part, read))
+        sources.append(_files_source(split, 'PASCAL VOC', path, photos, part, read_voc))
     return sources
 
 
@@ -195,13 +190,9 @@ def find_labelme(data: Path, images: Path | None) -> list[Source]:
         if files:
             split = 'all' if folder is data else split_of(folder.name)
             sources.append(
-                _files_source(split, 'Labelme', folder, images or folder, files, _read_labelme)
+                _files_source(split, 'Labelme', folder, images or folder, files, read_labelme)
             )
     return one_a_split(sources)
-
-
-def _read_labelme(path: Path) -> Annotation:
-    return Annotation.from_labelme(path, include_poly=True)
 
 
 def _files_source(
@@ -210,10 +201,10 @@ def _files_source(
     path: Path,
     images: Path,
     files: list[Path],
-    parser: Callable[[Path], Annotation | ImageLabels],
+    parser: Callable[[Path, Path], ImageLabels],
 ) -> Source:
     def read() -> dict[str, Any]:
-        return to_coco((_parse(parser, file) for file in files), None)
+        return to_coco((_parse(parser, file, images) for file in files), None)
 
     return Source(split, format_name, path, images, read)
 
@@ -250,17 +241,17 @@ def cvat_source(path: Path, images: Path) -> Source:
     def read() -> dict[str, Any]:
         check_annotation_size(path)
         try:
-            return to_coco(AnnotationSet.from_cvat(path), None)
-        except (ParsingError, AssertionError) as error:
-            raise ValueError(f'{path} is not a CVAT file: {error}') from error
+            return to_coco(read_cvat(path), None)
+        except ValueError as error:
+            raise ValueError(f'{path} cannot be read: {error}. Export or correct it.') from error
 
     return Source(split_of(path.stem), 'CVAT', path, images, read)
 
 
-def _parse(parser: Callable[..., _Labels], path: Path, *arguments: Any) -> _Labels:
+def _parse(parser: Callable[..., ImageLabels], path: Path, *arguments: Any) -> ImageLabels:
     """Read one label file, and name it if that fails."""
     check_annotation_size(path)
     try:
         return parser(path, *arguments)
-    except (ParsingError, ValueError, KeyError, TypeError, AssertionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path} cannot be read: {error}. Export or correct this file.') from error

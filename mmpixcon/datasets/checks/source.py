@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from globox import Annotation
-
-from .box_files import ImageLabels
+from .image_labels import ImageLabels
 
 SPLITS = ('train', 'val', 'test')
 # What others call a split.
@@ -62,12 +60,12 @@ def head_of(path: Path) -> bytes:
 
 
 def to_coco(
-    annotations: Iterable[Annotation | ImageLabels], classes: Mapping[str, str] | None
+    annotations: Iterable[ImageLabels], classes: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """Put label files together in COCO format.
 
     Args:
-        annotations (Iterable[Annotation | ImageLabels]): labels of an image each.
+        annotations (Iterable[ImageLabels]): labels of an image each.
         classes (Mapping[str, str], optional): names by number where labels are numbers. None takes
             the labels as names, and sorts them.
 
@@ -92,6 +90,8 @@ def to_coco(
     content: dict[str, Any] = dict(
         images=[],
         annotations=[],
+        # What the formats have besides boxes, for the check to count.
+        left_out=[kind for labels in present for kind in labels.left_out],
         categories=[dict(id=ids[label], name=name) for label, name in names.items()],
     )
     for number, annotation in enumerate(present, 1):
