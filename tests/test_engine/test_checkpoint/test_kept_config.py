@@ -15,7 +15,9 @@ from tests.helpers.configs import ROOT
 pytestmark = pytest.mark.torch_versions
 
 CONFIGS = sorted(
-    path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name not in ('_base_', 'recipes')
+    path
+    for path in (ROOT / 'configs').glob('*/*.py')
+    if path.parent.name not in ('_base_', 'recipes')
 )
 
 
