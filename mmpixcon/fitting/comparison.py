@@ -64,7 +64,7 @@ class Outcome:
         winner (str): method with the largest gain that is one, or 'none'.
         lines (tuple[str, ...]): sentences.
         gains (dict[str, dict[float, tuple[float, float]]]): AP more than without a method, and the
-            deviation of that difference, in per cent, by method and share.
+            deviation of that difference, in percent, by method and share.
     """
 
     winner: str
@@ -262,7 +262,7 @@ def labels_for(curve: Mapping[float, float], score: float) -> float | None:
         score (float): score.
 
     Returns:
-        float | None: share in per cent, interpolated over its logarithm; infinity beyond the
+        float | None: share in percent, interpolated over its logarithm; infinity beyond the
         largest share, None where there are fewer than two shares.
     """
     shares = sorted(curve)

@@ -228,7 +228,7 @@ def _text(evaluation: Evaluation, rows: Sequence[tuple[str, object]]) -> str:
 
 
 def _percent(value: float | None) -> str:
-    """Write a metric in per cent; COCO gives -1 where there are no objects."""
+    """Write a metric in percent; COCO gives -1 where there are no objects."""
     return '-' if value is None or value < 0 else f'{100 * value:.1f}'
 
 

@@ -64,7 +64,7 @@ class MomentumEncoder(nn.Module):
 
     @torch.no_grad()
     def update(self, **sources: nn.Module) -> None:
-        """Move the average towards the modules, mu as set; copy the buffers.
+        """Move the average toward the modules, mu as set; copy the buffers.
 
         Args:
             **sources (nn.Module): The modules under the names given at first.

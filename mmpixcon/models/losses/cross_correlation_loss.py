@@ -13,7 +13,7 @@ from .functional import off_diagonal_square, standardize, whole_batch
 
 @MODELS.register_module()
 class CrossCorrelationLoss(nn.Module):
-    r"""Pushes the cross-correlation of two embeddings towards the identity.
+    r"""Pushes the cross-correlation of two embeddings toward the identity.
 
     Equations (1) and (2) of Barlow Twins ("Self-Supervised Learning via Redundancy
     Reduction"):

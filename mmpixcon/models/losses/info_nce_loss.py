@@ -25,7 +25,7 @@ class InfoNCELoss(nn.Module):
         {\exp(q_n \cdot k_n / \tau) + \sum_j \exp(q_n \cdot b_j / \tau)}
 
     The gradient is formed together with the value, so that the negatives may
-    change afterwards: a memory bank need not be cloned for the backward pass.
+    change afterward: a memory bank need not be cloned for the backward pass.
 
     Args:
         temperature (float): tau. Defaults to 0.2, MoCo v2's.

@@ -67,7 +67,7 @@ def _mean_keys(unit_keys: Tensor, batch: PairBatch) -> Iterator[tuple[BatchBlock
 
 @MODELS.register_module()
 class PixelCosineLoss(nn.Module):
-    r"""Pulls each anchor towards the cells of the other view that lie nearby.
+    r"""Pulls each anchor toward the cells of the other view that lie nearby.
 
     Equation (5) of PixCon ("Augmenting Object Detection Supervised Training
     with Pixel-level Contrastive Learning"), averaged over anchors, then over
