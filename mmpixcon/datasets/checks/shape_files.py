@@ -35,10 +35,12 @@ def read_labelme(path: Path, photos: Path) -> ImageLabels:
     if not isinstance(content, dict) or not isinstance(content.get('shapes'), list):
         raise ValueError('it has no list of shapes')
     name = photo_of(path, str(content.get('imagePath') or ''), photos)
-    size = content.get('imageWidth'), content.get('imageHeight')
-    if not all(isinstance(side, int) and side > 0 for side in size):
+    width, height = content.get('imageWidth'), content.get('imageHeight')
+    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
+        size: tuple[int, int] | None = (width, height)
+    else:
         header = read_header(photos / name)
-        size = header.shown_size if header else (None, None)
+        size = header.shown_size if header else None
     boxes, left_out = [], []
     for number, shape in enumerate(content['shapes'], 1):
         try:
@@ -58,7 +60,7 @@ def read_labelme(path: Path, photos: Path) -> ImageLabels:
             boxes.append(LabelBox(str(label), *corner, 2 * radius, 2 * radius))
         else:
             left_out.append(kind)
-    return ImageLabels(name, None if None in size else size, boxes, tuple(left_out))
+    return ImageLabels(name, size, boxes, tuple(left_out))
 
 
 def read_cvat(path: Path) -> Iterator[ImageLabels]:
