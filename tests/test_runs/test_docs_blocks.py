@@ -110,7 +110,7 @@ def run(block: Block, folder: Path, epochs: str = '') -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     shown = f'{block.place}\n{block.unmarked}\n{done.stdout[-2000:]}{done.stderr[-3000:]}'
     assert done.returncode == 0, f'{shown}\nIf it cannot run here, a mark above it has to say why.'
