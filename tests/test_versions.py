@@ -179,7 +179,8 @@ def test_page_and_packaging_say_the_same() -> None:
     assert "python_requires='>=3.10'" in setup and 'range(10, 14)' in setup
     assert '3.10 | 3.11 | 3.12 | 3.13' in script
     paragraphs = (' '.join(text.split()) for text in page.split('\n\n'))
-    supported = next(text for text in paragraphs if text.startswith('Supported: '))
+    start = 'These versions are supported: '
+    supported = next(text for text in paragraphs if text.startswith(start))
     for package, label in (('torch', 'torch'), ('numpy', 'numpy'), ('opencv-python', 'OpenCV')):
         lowest, tested = ranges()[package]
         assert re.search(rf'{label} {lowest} to {tested}\b', supported), (label, supported)

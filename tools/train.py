@@ -6,7 +6,7 @@ import argparse
 import contextlib
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
-from mmpixcon.apis.config import average_weights, merge_options, stop_at_plateau
+from mmpixcon.apis.config import average_weights, compare_batch, merge_options, stop_at_plateau
 from mmpixcon.apis.runner import (
     AMP_DTYPES,
     add_common_arguments,
@@ -17,6 +17,7 @@ from mmpixcon.apis.runner import (
     resume_newest,
     use_mixed_precision,
 )
+from mmpixcon.engine.restarts import count_restarts
 from mmpixcon.engine.work_folder import begin_anew, is_first_process, lock_work_folder
 
 
@@ -97,7 +98,8 @@ def main() -> None:
             moved = (
                 None
                 if args.resume or cfg.get('resume')
-                else begin_anew(cfg.work_dir, args.overwrite)
+                # After a restart, the checkpoints are those of this run.
+                else begin_anew(cfg.work_dir, args.overwrite and not count_restarts())
             )
             args.notes += [moved] if moved else []
         if args.resume == 'auto':
@@ -108,7 +110,10 @@ def main() -> None:
         if cfg.get('load_from'):
             check_checkpoint(cfg.load_from, '--resume' if args.resume else 'load_from')
         with explained(cfg):
-            build_runner(cfg, args.notes).train()
+            runner = build_runner(cfg, args.notes)
+            for note in compare_batch(cfg, runner.world_size):
+                runner.logger.warning(note)
+            runner.train()
 
 
 if __name__ == '__main__':

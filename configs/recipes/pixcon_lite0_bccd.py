@@ -21,8 +21,8 @@ settings = {
     'L_NCE, L_Cos': {'model.alpha': 1.0},
 }
 models = {'stock': stock}
-for name, options in settings.items():
-    models[name] = dict(pixcon, options=options)
+for name, setting in settings.items():
+    models[name] = dict(pixcon, options=setting)
 
 stages = {}
 for name, stage in models.items():

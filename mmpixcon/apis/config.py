@@ -77,6 +77,36 @@ def stop_at_plateau(cfg: Config, patience: int) -> None:
     hook['patience'] = patience
 
 
+def compare_batch(cfg: Config, processes: int) -> list[str]:
+    """Tell when the learning rate of a config is that of much larger batches.
+
+    Args:
+        cfg (Config): config of a training.
+        processes (int): processes that train together.
+
+    Returns:
+        list[str]: a warning where a step has half as many images as the rate was tuned for, or
+        fewer; empty otherwise, and where the rate is scaled.
+    """
+    scaling = cfg.get('auto_scale_lr') or {}
+    size = (cfg.get('train_dataloader') or {}).get('batch_size')
+    wrapper = cfg.get('optim_wrapper') or {}
+    rate = (wrapper.get('optimizer') or {}).get('lr')
+    base = scaling.get('base_batch_size')
+    if scaling.get('enable') or not (base and size and rate):
+        return []
+    step = size * processes * wrapper.get('accumulative_counts', 1)
+    if 2 * step > base:
+        return []
+    return [
+        f'optim_wrapper.optimizer.lr = {rate:g} is the rate of {base} images a step, and a step '
+        f'has {step} (train_dataloader.batch_size = {size}, processes: {processes}). At too high a '
+        'rate a model may collapse: detection transformers then give every image the same boxes. '
+        f'--auto-scale-lr lowers the rate to {rate * step / base:g}; '
+        'optim_wrapper.accumulative_counts makes steps of several batches.'
+    ]
+
+
 def _add_hook(cfg: Config, hook: dict[str, Any]) -> Any:
     """Return the hook of its type that a config has, or else this one, added to it."""
     hooks = list(cfg.get('custom_hooks') or ())

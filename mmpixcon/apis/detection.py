@@ -17,6 +17,8 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmpixcon.engine.checkpoint.kept_config import read_kept_config
+
 # Overlap of two detections of a class above which tiles have found the same object.
 SAME_OBJECT = 0.5
 # Share of a tile that the next one repeats, as SAHI has it.
@@ -138,7 +140,8 @@ def load_detector(
 
     Raises:
         FileNotFoundError: A file is missing.
-        ValueError: The checkpoint contains no config, or it is not that of a detector.
+        ValueError: The checkpoint keeps no config, or one that may run code, or it is of no
+            detector.
     """
     for path in (checkpoint, config):
         if path is not None and not Path(path).is_file():
@@ -148,7 +151,7 @@ def load_detector(
     if config is not None:
         cfg = Config.fromfile(config)
     elif meta.get('cfg'):
-        cfg = Config.fromstring(meta['cfg'], '.py')
+        cfg = read_kept_config(meta['cfg'], str(checkpoint))
     else:
         raise ValueError(f'{checkpoint} contains no config: give one with --config CONFIG')
     # A method's model holds the stock detector, whose weights have their stock names.

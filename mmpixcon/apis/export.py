@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 import torch
 from mmdet.models.detectors.base import BaseDetector
+from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
@@ -19,7 +20,9 @@ from torch import Tensor, nn
 PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
 INSTALL = "pip install 'mmpixcon[export]'"
 OPSET = 16
-WORKING = 'What is tested to work: DETR and Deformable DETR'
+WORKING = (
+    'What is tested to work: Faster R-CNN, RetinaNet, FCOS, ATSS, DINO, DETR and Deformable DETR'
+)
 NAMES = ('boxes', 'scores', 'labels')
 # Detections of lower scores are not compared: ties among them may be broken otherwise.
 LEAST_SCORE = 0.05
@@ -99,6 +102,7 @@ def export_onnx(
         with (
             warnings.catch_warnings(),
             mock.patch('torch.onnx.is_in_onnx_export', return_value=False),
+            mock.patch.object(SingleRoIExtractor, 'forward', pool_every_level),
             torch.no_grad(),
         ):
             warnings.simplefilter('ignore')
@@ -111,7 +115,7 @@ def export_onnx(
                 input_names=['image'],
                 output_names=list(NAMES),
             )
-        _move_axes(part)
+        _finish_nodes(part)
         session = onnxruntime.InferenceSession(str(part), providers=['CPUExecutionProvider'])
         differences = []
         for image in images:
@@ -171,15 +175,52 @@ def compare(
     return number, of_boxes, of_scores
 
 
-def _move_axes(path: Path) -> None:
-    """Turn axes of Squeeze and Unsqueeze into inputs, as opsets from 13 on have them.
+def pool_every_level(
+    self: SingleRoIExtractor,
+    feats: Sequence[Tensor],
+    rois: Tensor,
+    roi_scale_factor: float | None = None,
+) -> Tensor:
+    """Take the place of ``SingleRoIExtractor.forward`` while a detector is traced.
 
-    torchvision's symbolic functions of RoIAlign write them as older ones had.
+    That one leaves out levels without regions, so a file would never have those that the traced
+    image does not need.
+
+    Args:
+        self (SingleRoIExtractor): extractor.
+        feats (Sequence[Tensor]): maps of the levels, (1, C, H, W) each.
+        rois (Tensor): regions, (n, 5): index of the image, then corners in its pixels.
+        roi_scale_factor (float, optional): factor of the regions' sides. Defaults to None, 1.
+
+    Returns:
+        Tensor: features of the regions, (n, C, height, width).
+    """
+    levels = self.map_roi_levels(rois, len(feats))
+    if roi_scale_factor is not None:
+        rois = self.roi_rescale(rois, roi_scale_factor)
+    pooled = feats[0].new_zeros(len(rois), self.out_channels, *self.roi_layers[0].output_size)
+    for level, (layer, features) in enumerate(zip(self.roi_layers, feats, strict=True)):
+        inside = (levels == level).nonzero().squeeze(1)
+        pooled[inside] = layer(features, rois[inside])
+    return pooled
+
+
+def _finish_nodes(path: Path) -> None:
+    """Write nodes of older opsets as the opset of the file has them.
+
+    mmcv's and torchvision's symbolic functions of RoIAlign are those of opset 11. Axes of Squeeze
+    became inputs with opset 13. With 16, RoiAlign got a shift by half a pixel as its default, which
+    mmcv's function has subtracted from the regions already.
     """
     import onnx
 
     model: Any = onnx.load(str(path))
     for number, node in enumerate(model.graph.node):
+        if node.op_type == 'RoiAlign' and not any(
+            attribute.name == 'coordinate_transformation_mode' for attribute in node.attribute
+        ):
+            mode = onnx.helper.make_attribute('coordinate_transformation_mode', 'output_half_pixel')
+            node.attribute.append(mode)
         if node.op_type in ('Squeeze', 'Unsqueeze') and node.attribute:
             axes = np.array(node.attribute[0].ints, np.int64)
             name = f'axes_{number}'

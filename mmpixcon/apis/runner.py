@@ -19,6 +19,7 @@ from mmpixcon.datasets.checks.problems import describe
 from mmpixcon.datasets.data_files import STAGES, check_data_files, packs_rgb, set_data_root
 from mmpixcon.engine.checkpoint.safe_files import find_newest_checkpoint
 from mmpixcon.engine.cpu_dist import prepare_cpu_dist
+from mmpixcon.engine.restarts import join_again
 from mmpixcon.models.backbones.pixel_check import check_pixels
 from mmpixcon.models.necks.neck_check import check_neck_inputs
 from mmpixcon.models.unwrap import unwrap
@@ -112,9 +113,9 @@ def check_checkpoint(path: str, source: str) -> None:
 # What any training gets: checkpoints that every torch loads, with a report of what was loaded,
 # and a stop before a loss that is not finite reaches the weights.
 SAFE_HOOKS = ('PlainCheckpointHook', 'FiniteLossHook')
-# What the tools add besides: an end on signals, which a program has to want, and a look at the
-# schedule of a resumed run.
-TOOL_HOOKS = ('InterruptionHook', 'ScheduleHook')
+# What the tools add besides: an end on signals, which a program has to want, a look at the
+# schedule of a resumed run, and one at detections that do not depend on the image.
+TOOL_HOOKS = ('InterruptionHook', 'ScheduleHook', 'DetectionMonitorHook')
 
 
 def use_mixed_precision(cfg: Config, dtype: str = 'auto') -> None:
@@ -212,6 +213,7 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     """
     check_compile(cfg)
     prepare_cpu_dist(cfg)
+    join_again(cfg)
     make_safe(cfg)
     dropped = drop_unread(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

@@ -69,7 +69,7 @@ def detect(
     Writes pictures, detections.json in COCO's format and labels/*.txt in YOLO's. Ends with status
     0, or 2 if there is nothing that can be read.
 
-    Example: mmpixcon detect work_dirs/RUN/epoch_24.pth examples/bccd/images
+    Example: mmpixcon detect work_dirs/fit/best.pth examples/bccd/images
     """
     # mmengine and mmcv write to stdout, which is for the results.
     with contextlib.redirect_stdout(sys.stderr):

@@ -73,8 +73,9 @@ def export(
     content = dict(
         file=str(path),
         size=[width, height],
-        mean=preprocessor.mean.flatten().tolist(),
-        std=preprocessor.std.flatten().tolist(),
+        # Those of a detector that takes pixels as they are, such as YOLOX, change nothing.
+        mean=preprocessor.mean.flatten().tolist() if preprocessor._enable_normalize else [0.0] * 3,
+        std=preprocessor.std.flatten().tolist() if preprocessor._enable_normalize else [1.0] * 3,
         order='RGB' if preprocessor._channel_conversion else 'BGR',
         classes=list(detector.classes),
         detections=number,
@@ -86,6 +87,12 @@ def export(
     if as_json:
         typer.echo(json.dumps(content))
         return
+    if not number:
+        typer.echo(
+            'mmpixcon export: nothing was detected, so nothing was compared. Give photos of what '
+            'the detector knows',
+            err=True,
+        )
     typer.echo(
         f'{path}: an image of {width} x {height}, {content["order"]}\n'
         f'{number} detections in {len(images)} images differ by {of_boxes:.2g} pixels and '

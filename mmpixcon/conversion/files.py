@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmpixcon.utils.archives import no_archives
 from mmpixcon.utils.files import replacing
 
 SUFFIXES = ('.pth', '.pt', '.safetensors', '.pkl')
@@ -81,20 +82,29 @@ def _load(path: Path, trust: bool) -> Any:
         # Releases keep their command line beside the tensors: a Namespace of plain values.
         # Only torch 2.5 and later can be told that it is harmless.
         allow = getattr(torch.serialization, 'safe_globals', lambda _: nullcontext())
-        with allow([argparse.Namespace]):
+        with allow([argparse.Namespace]), nullcontext() if trust else no_archives():
             return torch.load(path, map_location='cpu', weights_only=not trust)
     except pickle.UnpicklingError as error:
         refused = _REFUSED.search(str(error))
         if refused is None:
+            _refuse_archive(path, error)
             raise ValueError(f'{path} cannot be read as a checkpoint; is it one?') from error
         raise ValueError(
             f'{path} holds a {refused[1]} besides tensors and plain types, and may run code when '
             f'it is read. {_TRUST}'
         ) from error
     except (RuntimeError, EOFError, KeyError, AttributeError, ModuleNotFoundError) as error:
+        _refuse_archive(path, error)
         raise ValueError(
             f'{path} cannot be read as a checkpoint; it may be cut short ({_first(error)})'
         ) from error
+
+
+def _refuse_archive(path: Path, error: BaseException) -> None:
+    """Say of TorchScript and tar archives that they may run code; return for other errors."""
+    if str(error).startswith('Cannot use') and 'weights_only=True' in str(error):
+        first = _first(error).split('. ')[0]
+        raise ValueError(f'{path} may run code when it is read ({first}). {_TRUST}') from error
 
 
 def check_output(path: str | Path, suffixes: tuple[str, ...], overwrite: bool) -> None:

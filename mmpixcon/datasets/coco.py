@@ -9,6 +9,7 @@ from typing import Any
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 
+from mmpixcon.limits import check_annotation_size
 from mmpixcon.registry import DATASETS
 
 from .unreadable import SkipUnreadable
@@ -41,8 +42,9 @@ class RobustCocoDataset(SkipUnreadable, CocoDataset):
             COCO: The annotations.
 
         Raises:
-            ValueError: The classes do not match.
+            ValueError: The classes do not match, or the file is too large to be read.
         """
+        check_annotation_size(path)
         coco = COCO(path)
         check_classes(
             self.metainfo['classes'],

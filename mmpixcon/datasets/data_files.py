@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
+
+from mmpixcon.limits import check_annotation_size
 
 MISSING_DATA_REMEDY = (
     'Put the data there, or say where they are: --data-root DIR, or --cfg-options '
@@ -30,6 +32,18 @@ def iter_datasets(cfg: Config, stage: str) -> Iterator[tuple[str, dict]]:
     loader = cfg.get(f'{stage}_dataloader') or {}
     if 'dataset' in loader:
         yield from _walk(f'{stage}_dataloader.dataset', loader['dataset'])
+
+
+def annotation_file(dataset: Mapping[str, Any]) -> str:
+    """Join the annotation file of a data set to its root.
+
+    Args:
+        dataset (Mapping): config of a data set.
+
+    Returns:
+        str: path; '' or the root where it has no annotation file.
+    """
+    return osp.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
 
 
 def packs_rgb(cfg: Config) -> bool:
@@ -84,8 +98,10 @@ def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
 
     Raises:
         FileNotFoundError: Names each missing file, its config key and the remedy.
+        ValueError: An annotation file is too large to be read.
     """
     missing = []
+    annotations = []
     for stage in stages:
         datasets = list(iter_datasets(cfg, stage))
         if stage == 'train':
@@ -102,13 +118,20 @@ def check_data_files(cfg: Config, stages: tuple[str, ...]) -> None:
                 full = osp.join(root, path or '')
                 if path and _is_local(full) and not osp.exists(full):
                     missing.append((full, f'{key}.{name}'))
+                elif name == 'ann_file':
+                    annotations.append(full)
         for key, metric in iter_metrics(cfg, stage):
             path = metric.get('ann_file')
             if path and _is_local(path) and not osp.exists(path):
                 missing.append((path, f'{key}.ann_file'))
+            annotations.append(str(path or ''))
     if missing:
         lines = '\n'.join(f'  {path}  ({key})' for path, key in missing)
         raise FileNotFoundError(f'Data of the config are missing:\n{lines}\n{MISSING_DATA_REMEDY}')
+    for path in annotations:
+        # Others, such as lists of names, are read line by line.
+        if path.endswith('.json') and _is_local(path):
+            check_annotation_size(path)
 
 
 def _walk(key: str, dataset: Any) -> Iterator[tuple[str, dict]]:

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import exists, get_text, join_path, list_dir_or_file, load
 
+from mmpixcon.limits import check_annotation_size
 from mmpixcon.registry import DATASETS
 
 from .unreadable import SkipUnreadable
@@ -130,6 +131,8 @@ class UnlabelledDataset(SkipUnreadable, BaseDataset):
 
     def _names_in_coco(self) -> list[str]:
         """File names in COCO annotations, in the order of the file."""
+        if '://' not in self.ann_file:
+            check_annotation_size(self.ann_file)
         content = load(self.ann_file, backend_args=self.backend_args)
         images = content.get('images') if isinstance(content, dict) else None
         if not isinstance(images, list) or not all('file_name' in image for image in images):

@@ -11,6 +11,8 @@ from mmengine.config import Config
 from mmengine.dist import is_distributed
 from torch import distributed
 
+from .restarts import fresh_store
+
 
 def prepare_cpu_dist(cfg: Config) -> None:
     """Start gloo in mmengine's place if a distributed run has no GPU.
@@ -34,7 +36,7 @@ def prepare_cpu_dist(cfg: Config) -> None:
     cfg.merge_from_dict({'env_cfg': {'dist_cfg': {'backend': 'gloo'}}})
     # The runner leaves a process group alone that is there already.
     if not is_distributed():
-        distributed.init_process_group('gloo')
+        distributed.init_process_group('gloo', **fresh_store())
     # What the runner would use by default, without a device.
     default = {
         'type': 'MMDistributedDataParallel',

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmpixcon.datasets.checks.categories import align_categories
 from mmpixcon.datasets.checks.files import SAMPLE
 from mmpixcon.datasets.checks.problems import BadDataError, Report
 from mmpixcon.datasets.checks.source import Source
@@ -87,8 +88,8 @@ def prepare_data(train: Path, val: Path | None, unlabelled: Path | None, out: Pa
     contents = [split.content for split in splits]
     if second is None:
         contents = list(split_off(contents[0], str(train)))
-    content, held_out = contents
-    classes = tuple(category['name'] for category in content['categories'])
+    classes = tuple(category['name'] for category in contents[0]['categories'])
+    content, held_out = (align_categories(part, classes, renumber=True) for part in contents)
     folders = first.images, (first if second is None else second).images
     files = []
     for name, part in (('train', content), ('val', held_out)):

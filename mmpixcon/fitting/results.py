@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import MODELS
-from mmengine.config import Config
 from mmengine.runner import save_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
@@ -22,6 +20,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmpixcon.apis.detection import load_detector
+from mmpixcon.datasets.checks.reading import read_json
+from mmpixcon.engine.checkpoint.kept_config import read_kept_config
 from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
 from mmpixcon.evaluation.confusion import confusion_matrix
 from mmpixcon.utils.files import replace_file
@@ -87,7 +87,7 @@ def publish(checkpoint: Path, path: Path) -> None:
     """
     state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
     meta = dict(state.get('meta') or {})
-    cfg = Config.fromstring(meta['cfg'], '.py')
+    cfg = read_kept_config(meta['cfg'], str(checkpoint))
     weights = dict(state['state_dict'])
     if 'detector' in cfg.model:
         # What is the method's own stands under its prefix.
@@ -113,7 +113,7 @@ def evaluate(checkpoint: Path, ann_file: Path, images: Path, device: str) -> Eva
         Evaluation: what came out.
     """
     detector = load_detector(checkpoint, device=device)
-    content = json.loads(ann_file.read_text())
+    content = read_json(ann_file)
     keys = {c['name']: c['id'] for c in content['categories']}
     labels = {keys[name]: label for label, name in enumerate(detector.classes) if name in keys}
     photos = [
@@ -140,8 +140,10 @@ def evaluate(checkpoint: Path, ann_file: Path, images: Path, device: str) -> Eva
             ],
         )
     values = metric.evaluate(len(photos))
+    # mmdet writes nan for a class without objects, which JSON does not know.
     by_class = {
-        name: float(values.get(f'coco/{name}_precision', -1.0)) for name in detector.classes
+        name: float(np.nan_to_num(values.get(f'coco/{name}_precision', -1.0), nan=-1.0))
+        for name in detector.classes
     }
     numbers = {key: float(v) for key, v in values.items() if not key.endswith('_precision')}
     precisions = _precisions(content, photos, found, len(detector.classes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -205,6 +206,7 @@ def read_recipe(
         ValueError: A key or a stage is unknown, stages form a cycle, or a value is no good.
     """
     path = find_recipe(path)
+    _refuse_loop_keys(path)
     cfg = read_config(path, may_import=True)
     content = {key: cfg[key] for key in RECIPE_KEYS if key in cfg}
     if not content.get('stages'):
@@ -241,6 +243,18 @@ def read_recipe(
         _table(i, dict(t), path, stages) for i, t in enumerate(content.get('tables', ()))
     )
     return Recipe(path, {name: stages[name] for name in order}, tables, roots)
+
+
+def _refuse_loop_keys(path: Path) -> None:
+    """Refuse a loop at the top of a recipe whose variable is a key: its last value would stay."""
+    for statement in ast.parse(path.read_text(encoding='utf-8')).body:
+        if isinstance(statement, ast.For):
+            names = {node.id for node in ast.walk(statement.target) if isinstance(node, ast.Name)}
+            for name in sorted(names & RECIPE_KEYS):
+                raise ValueError(
+                    f'{path}, line {statement.lineno}: the loop leaves its last {name} behind, '
+                    f'and {name} is a key of recipes. Call the variable something else'
+                )
 
 
 def _stage(

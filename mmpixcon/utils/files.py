@@ -9,6 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def is_same_file(path: str | Path | None, other: str | Path) -> bool:
+    """Return whether two paths lead to one file, which need not exist.
+
+    Args:
+        path (str | Path, optional): path; None and '' lead nowhere.
+        other (str | Path): other path.
+
+    Returns:
+        bool: whether they are the same once links and ``..`` are followed.
+    """
+    return bool(path) and os.path.realpath(str(path)) == os.path.realpath(str(other))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file or folder that appears under its name only when it is whole.

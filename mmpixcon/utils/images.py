@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.fileio import get
 from PIL import Image
 
-from mmpixcon.limits import VARIABLE, max_pixels
+from mmpixcon.limits import PIXELS
 
 
 def read_image(
@@ -49,7 +49,7 @@ def read_image(
 
 def _too_large(content: bytes) -> str | None:
     """Tell by its header whether an image has more pixels than it may have."""
-    limit = max_pixels()
+    limit = PIXELS.read()
     width = height = 0
     # Whatever is no image is told by the decoder.
     with contextlib.suppress(OSError, ValueError, SyntaxError), warnings.catch_warnings():
@@ -62,6 +62,6 @@ def _too_large(content: bytes) -> str | None:
     if width * height <= limit:
         return None
     return (
-        f'its {width} x {height} pixels are more than {limit:,}; set {VARIABLE}={width * height} '
-        'to read it'
+        f'its {width} x {height} pixels are more than {limit:,}; set '
+        f'{PIXELS.variable}={width * height} to read it'
     )

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from mmpixcon.evaluation.detection_groups import group_detections
 
+from .plain_text import plain_text
+
 # Of the four groups, as the paper's figure has them.
 QUADRANTS = (('right', 'unlabelled'), ('missed', 'wrong'))
 
@@ -87,6 +89,7 @@ class PhotoDetections:
     found: dict[str, InstanceData]
 
 
+@plain_text
 def draw_beside_annotations(
     photos: Sequence[PhotoDetections],
     classes: Sequence[str],

@@ -8,7 +8,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .plain_text import plain_text
 
+
+@plain_text
 def draw_precision_recall(
     precisions: np.ndarray, classes: Sequence[str], average: Mapping[str, float]
 ) -> Figure:
@@ -36,6 +39,7 @@ def draw_precision_recall(
     return figure
 
 
+@plain_text
 def draw_confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     """Draw which classes are taken for which.
 

@@ -15,11 +15,14 @@ from matplotlib.patches import Rectangle
 
 from mmpixcon.utils.images import read_image
 
+from .plain_text import plain_text
+
 COLUMNS = 4
 # Names are left out where they would cover the photo.
 NAMED = 12
 
 
+@plain_text
 def draw_labels(content: Mapping[str, Any], folder: Path, number: int = 12) -> Figure:
     """Draw photos with their boxes and class names, those with many classes first.
 
@@ -74,6 +77,7 @@ def draw_labels(content: Mapping[str, Any], folder: Path, number: int = 12) -> F
     return figure
 
 
+@plain_text
 def draw_class_counts(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     """Draw how many objects of each class each split has.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from mmpixcon.apis.config import check_compile, drop_unread, merge_options
+from mmpixcon.apis.config import check_compile, compare_batch, drop_unread, merge_options
 
 
 def small_config() -> Config:
@@ -21,6 +21,17 @@ def small_config() -> Config:
                 dict(type='MultiStepLR', end=12),
                 dict(type='LinearLR', end=70),
             ],
+        )
+    )
+
+
+def batch_config() -> Config:
+    """A training of a picture a step at the rate of eight."""
+    return Config(
+        dict(
+            train_dataloader=dict(batch_size=1),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=4e-4)),
+            auto_scale_lr=dict(base_batch_size=8, enable=False),
         )
     )
 
@@ -55,6 +66,39 @@ def test_what_no_run_reads_is_dropped_but_for_what_the_config_keeps():
     assert {*cfg} == {'model', 'custom_hooks', 'param_scheduler', 'ours', 'kept_keys'}
     cfg.merge_from_dict(dict(runner_type='Mine', anything=2))
     assert drop_unread(cfg) == [] and cfg.anything == 2
+
+
+@pytest.mark.parametrize(
+    ('changes', 'processes', 'step', 'rate'),
+    [
+        ({}, 1, 1, '5e-05'),
+        ({'train_dataloader.batch_size': 2}, 2, 4, '0.0002'),
+        ({'optim_wrapper.accumulative_counts': 3}, 1, 3, '0.00015'),
+    ],
+)
+def test_a_rate_that_is_too_high_for_the_batch_is_named(changes, processes, step, rate):
+    cfg = batch_config()
+    cfg.merge_from_dict(changes)
+    (note,) = compare_batch(cfg, processes)
+    assert 'optim_wrapper.optimizer.lr = 0.0004 is the rate of 8 images a step' in note
+    assert f'a step has {step} (' in note and f'lowers the rate to {rate};' in note
+    # As many images, or nearly: nothing to say.
+    for enough in (5, 8, 16):
+        cfg.merge_from_dict({'train_dataloader.batch_size': enough})
+        assert compare_batch(cfg, processes) == []
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(auto_scale_lr=dict(base_batch_size=8, enable=True)),
+        dict(auto_scale_lr=None),
+        dict(train_dataloader=None),
+        dict(optim_wrapper=dict(constructor='Mine')),
+    ],
+)
+def test_nothing_is_said_of_a_rate_that_is_scaled_or_unknown(changes):
+    assert compare_batch(Config({**batch_config().to_dict(), **changes}), 1) == []
 
 
 @pytest.mark.parametrize('value', [None, True, False, dict(backend='eager'), dict()])

@@ -6,9 +6,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmengine.registry import init_default_scope
 from typer.testing import CliRunner
 
-from mmpixcon.apis.export import ExportError, compare
+from mmpixcon.apis.export import ExportError, compare, pool_every_level
 from mmpixcon.commands.app import app
 from tests.helpers.configs import CONFIGS, ROOT
 from tests.helpers.detectors import save_detector
@@ -22,7 +25,12 @@ def run(*arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'name', ['stock/detr_r18_1xb8-24e_bccd', 'stock/deformable-detr_r18_1xb8-24e_bccd']
+    'name',
+    [
+        'stock/detr_r18_1xb8-24e_bccd',
+        'stock/deformable-detr_r18_1xb8-24e_bccd',
+        'stock/faster-rcnn_r18_fpn_1xb8-24e_bccd',
+    ],
 )
 def test_the_file_detects_the_same(name, tmp_path):
     onnxruntime = pytest.importorskip('onnxruntime', reason="pip install 'mmpixcon[export]'")
@@ -40,15 +48,34 @@ def test_the_file_detects_the_same(name, tmp_path):
     assert json.loads((tmp_path / 'epoch_1.json').read_text()) == content
 
 
+def test_every_level_is_pooled():
+    """As mmdet pools them, also where a level has no region or there is none at all."""
+    init_default_scope('mmdet')
+    extractor = SingleRoIExtractor(
+        dict(type='RoIAlign', output_size=7, sampling_ratio=0), 8, [4, 8, 16, 32]
+    )
+    torch.manual_seed(0)
+    feats = [torch.randn(1, 8, side, side) for side in (64, 32, 16, 8)]
+    sides = torch.tensor([20.0, 100.0, 30.0, 250.0, 120.0])
+    for chosen in (sides, sides[:1], sides[:0]):
+        corners = torch.rand(len(chosen), 2) * 5
+        rois = torch.cat([chosen[:, None] * 0, corners, corners + chosen[:, None]], 1)
+        assert torch.equal(pool_every_level(extractor, feats, rois), extractor(feats, rois))
+
+
 @pytest.mark.slow
-def test_what_would_detect_something_else_is_refused(tmp_path):
+def test_what_would_detect_something_else_is_refused(tmp_path, monkeypatch):
+    def pool_nothing(self, feats, rois, roi_scale_factor=None):
+        return feats[0].new_zeros(len(rois), self.out_channels, 7, 7)
+
+    monkeypatch.setattr('mmpixcon.apis.export.pool_every_level', pool_nothing)
     pytest.importorskip('onnxruntime', reason="pip install 'mmpixcon[export]'")
     checkpoint = save_detector(
         CONFIGS / 'stock/faster-rcnn_r18_fpn_1xb8-24e_bccd.py', tmp_path / 'epoch_1.pth', True
     )
     result = run(checkpoint, *PHOTOS)
     assert result.exit_code == 3
-    assert 'What is tested to work: DETR' in result.output
+    assert 'What is tested to work: Faster R-CNN' in result.output
     assert not list(tmp_path.glob('*.onnx*'))
 
 

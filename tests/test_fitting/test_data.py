@@ -87,6 +87,35 @@ def test_photos_of_yolo_are_split_and_unlabelled_ones_counted(tmp_path):
     assert box == pytest.approx([256, 192, 128, 96], abs=1)
 
 
+def test_validation_gets_the_classes_of_the_training(tmp_path):
+    """In another order, with other ids, without the first class: names stay those of objects."""
+    whole = json.loads((BCCD / 'val.json').read_text())
+    names = {c['id']: c['name'] for c in whole['categories']}
+    first = next(key for key, name in names.items() if name == 'RBC')
+    whole['categories'] = [
+        dict(id=100 - c['id'], name=c['name']) for c in reversed(whole['categories'])
+        if c['id'] != first
+    ]  # fmt: skip
+    whole['annotations'] = [
+        dict(a, category_id=100 - a['category_id'])
+        for a in whole['annotations']
+        if a['category_id'] != first
+    ]
+    path = tmp_path / 'val.json'
+    path.write_text(json.dumps(whole))
+    (tmp_path / 'images').symlink_to(BCCD / 'images')
+    data = prepare_data(BCCD / 'train.json', path, None, tmp_path / 'data')
+    written = [json.loads(file.read_text()) for file in (data.train, data.val)]
+    for content in written:
+        assert [c['name'] for c in content['categories']] == list(data.classes)
+        assert [c['id'] for c in content['categories']] == [1, 2, 3]
+    before = {a['id']: names[100 - a['category_id']] for a in whole['annotations']}
+    after = {a['id']: data.classes[a['category_id'] - 1] for a in written[1]['annotations']}
+    assert after == before
+    kinds = {problem.kind for report in data.reports for problem in report.problems}
+    assert {'class that is only in the training', 'another order of the classes'} <= kinds
+
+
 def test_bad_data_stop_a_fit(tmp_path):
     whole = json.loads((BCCD / 'val.json').read_text())
     for entry in whole['annotations']:

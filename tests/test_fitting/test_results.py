@@ -46,6 +46,9 @@ def test_precisions_are_those_that_coco_averages(tmp_path, monkeypatch):
     keys = {image['id'] for image in images}
     objects = [a for a in content['annotations'] if a['image_id'] in keys]
     path = tmp_path / 'val.json'
+    # No object of the last class is left in what is evaluated.
+    last = content['categories'][-1]
+    objects = [a for a in objects if a['category_id'] != last['id']]
     path.write_text(json.dumps(dict(content, images=images, annotations=objects)))
 
     def shifted(detector, image, tile=None):
@@ -70,9 +73,10 @@ def test_precisions_are_those_that_coco_averages(tmp_path, monkeypatch):
     evaluation = evaluate(checkpoint, path, BCCD / 'images', 'cpu')
     assert 0.05 < evaluation.metrics['coco/bbox_mAP'] < 0.95
     # AP50 is the mean of the precisions at 101 recalls, over the classes.
-    assert evaluation.precisions.mean() == pytest.approx(
+    assert evaluation.precisions[:, :-1].mean() == pytest.approx(
         evaluation.metrics['coco/bbox_mAP_50'], abs=1e-3
     )
+    assert evaluation.by_class[last['name']] == -1
     files = write_results(evaluation, tmp_path, [('seed', 0)], 'all of 3 tensors')
     assert {file.name for file in files} == {
         'results.md', 'precision_recall.png', 'confusion.png', 'detections.png', 'load_report.txt',
@@ -80,6 +84,7 @@ def test_precisions_are_those_that_coco_averages(tmp_path, monkeypatch):
     text = (tmp_path / 'results.md').read_text()
     assert f'| {100 * evaluation.metrics["coco/bbox_mAP"]:.1f} |' in text
     assert '| seed | 0 |' in text
+    assert f'| {last["name"]} | - |' in text
 
 
 def test_reports_of_loading_are_taken_from_the_log(tmp_path):

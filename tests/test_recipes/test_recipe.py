@@ -89,6 +89,11 @@ def test_the_command_line_comes_last(tmp_path):
             "init=dict(load_from='a')))",
             r'stages build on each other in a cycle, (a <- b <- a|b <- a <- b); take one',
         ),
+        (
+            "stages = dict()\nfor name, options in dict(a={}, b={'x': 1}).items():\n"
+            "    stages[name] = dict(config='a.py', options=options)",
+            'line 2: the loop leaves its last options behind, and options is a key of recipes',
+        ),
         ("stages = dict(a=dict(config='a.py', percent=0))", 'percent = 0 must be above 0'),
         ("stages = dict(a=dict(config='a.py', seeds=()))", 'stages.a.seeds is empty'),
         ("stages = dict(a=dict(config='a.py', data='coco'))", "stages.a.data is 'coco', which"),

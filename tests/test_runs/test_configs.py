@@ -440,6 +440,7 @@ def test_small_models_are_mmdets_but_for_their_sizes(small, stock):
 DATASETS_BY_NAME = {
     **{'coco': 'COCO', 'voc0712': 'PASCAL VOC 2007 test', 'lvis-v1': 'LVIS v1'},
     **{'bdd100k': 'BDD100K', 'scenes': 'built-in scenes', 'bccd': 'BCCD'},
+    'household': 'household photos',
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import mmpixcon_ops
+from tests.helpers.commands import example_of
 from tests.helpers.environments import ROOT, Environment
 
 HERE = Path(__file__).parent
@@ -84,7 +85,7 @@ def test_install_train_uninstall(
         env.run('-m', 'mmpixcon', 'detect', best, photo, '--out', 'found', '--threshold', 0)
         assert (env.work / 'found' / 'detections.json').is_file()
         printed = env.run(
-            *('-m', 'mmpixcon', 'compare', *data, *small, '--methods', 'none', 'vicreg'),
+            *('-m', 'mmpixcon', *example_of('compare'), *data, *small),
             *('--percents', 10, '--seeds', 1, '--budget', '150s'),
         )
         assert 'One seed has no deviation' in printed

@@ -134,6 +134,11 @@ def test_a_second_run_in_a_work_folder(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in tmp_path.glob('*.pth')] == ['iter_1.pth']
     (before,) = tmp_path.glob('before_*')
     assert weights(before / 'iter_2.pth') == pytest.approx(expected(4, 2))
+    # A restart by torchrun does not move away what was trained before it.
+    with monkeypatch.context() as restarted:
+        restarted.setenv('TORCHELASTIC_RESTART_COUNT', '1')
+        printed = refused('train.py', CONFIG, '--work-dir', tmp_path, '--overwrite')
+    assert f'{tmp_path} has checkpoints of a run before, such as iter_1.pth' in printed
     # While a run has the folder, no other begins.
     monkeypatch.setattr('fcntl.lockf', busy)
     assert 'is in use by process' in refused('train.py', CONFIG, '--work-dir', tmp_path, '--resume')
@@ -165,6 +170,24 @@ def test_two_processes_on_cpus_equal_one(tmp_path: Path) -> None:
         *('--cfg-options', 'train_dataloader.batch_size=2'),
     )
     assert weights(tmp_path / 'iter_4.pth') == pytest.approx(expected(4, 4))
+
+
+@pytest.mark.slow
+@pytest.mark.torch_versions
+def test_torchrun_goes_on_after_a_lost_process(tmp_path: Path) -> None:
+    config = tmp_path / 'config.py'
+    config.write_text(f"_base_ = '{CONFIG}'\ncustom_hooks = [dict(type='LostProcess')]\n")
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    printed = run(
+        *(sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2'),
+        *('--max-restarts=1', f'--master_port={port}', ROOT / 'tools/train.py', config),
+        *('--launcher', 'pytorch', '--resume', '--work-dir', tmp_path / 'run'),
+        *('--cfg-options', 'train_dataloader.batch_size=2'),
+    )
+    assert 'resumed epoch: 0, iter: 2' in printed
+    assert weights(tmp_path / 'run' / 'iter_4.pth') == pytest.approx(expected(4, 4))
 
 
 def train_rank(rank: int, port: int, folder: Path, told: bool) -> None:

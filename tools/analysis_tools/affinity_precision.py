@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import sys
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mmengine.runner import Runner
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import LoadedBackbone, load_backbone
+from mmpixcon.datasets.checks.reading import read_json
 from mmpixcon.evaluation import annotated_maps, image_affinity_precision
 from mmpixcon.utils.progress import track_progress
 from mmpixcon.utils.tables import markdown_row, markdown_table
@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
 
 def loader_config(args: argparse.Namespace) -> dict:
     """Measure the annotated images, in the order of the file."""
-    content = json.loads(args.annotations.read_text())
+    content = read_json(args.annotations)
     has_masks = any(annotation.get('segmentation') for annotation in content['annotations'])
     resize = [dict(type='mmdet.Resize', scale=(args.size, args.size))] if args.size else []
     return dict(

@@ -26,6 +26,7 @@ from mmengine.structures import InstanceData
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.runner import check_checkpoint
+from mmpixcon.datasets.checks.configs import check_annotations
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.evaluation.detection_groups import DetectionGroups, group_detections
 from mmpixcon.registry import DATASETS
@@ -91,6 +92,9 @@ def main() -> None:
     if args.data_root:
         set_data_root(cfg, args.data_root)
     check_data_files(cfg, ('test',))
+    # Else categories in another order would be annotations of other classes.
+    cfg.work_dir = str(args.out.parent)
+    check_annotations(cfg, ('test',))
     check_checkpoint(args.checkpoint, 'checkpoint')
     # Without options it would look for a backbone that a wrapper has one level below.
     model = init_detector(cfg, args.checkpoint, device=args.device, cfg_options={})

@@ -28,6 +28,7 @@ from typing import Any
 
 from PIL import Image
 
+from mmpixcon.limits import check_annotation_size
 from mmpixcon.utils.files import replace_file
 from mmpixcon.utils.progress import show_progress, track_progress
 from mmpixcon.utils.tables import format_table
@@ -128,6 +129,7 @@ def read_folder(folder: Path) -> Iterator[tuple[str, Any]]:
         hint = f' It has the folders {inner}: give one of them.' if inner else ''
         raise ValueError(f'{folder} holds no .json file.{hint} {WHAT_TO_GIVE}')
     for path in track_progress(paths, f'reading {folder.name}', len(paths), unit='files'):
+        check_annotation_size(path)
         try:
             content = json.loads(path.read_text(encoding='utf-8-sig'))
         except ValueError as error:

@@ -35,6 +35,15 @@ def clean_annotations(
         fatal problem the content is what could be checked.
     """
     report = Report(name)
+    shapes = Counter(content.get('left_out') or ())
+    kinds = ', '.join(f'{kind}: {number}' for kind, number in shapes.most_common())
+    report.add(
+        'shape without an area',
+        Level.LEFT_OUT,
+        f'{{count}} shapes are not boxes, polygons or masks: {kinds}',
+        count=sum(shapes.values()),
+    )
+    content = {key: value for key, value in content.items() if key != 'left_out'}
     images, stands_for = clean_images(content['images'], report, size_of)
     report.add(
         'no images',

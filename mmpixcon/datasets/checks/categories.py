@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .problems import Level, Report
@@ -69,6 +69,39 @@ def clean_categories(
     return categories
 
 
+def align_categories(
+    content: dict[str, Any], classes: Sequence[str], renumber: bool = False
+) -> dict[str, Any]:
+    """Give a COCO file the categories of a detector, in their order.
+
+    ``CocoDataset`` and ``CocoMetric`` count the categories of a file that the detector names, in
+    the order of the file. So one that is missing, or stands elsewhere, moves the labels of those
+    behind it.
+
+    Args:
+        content (dict): COCO content. It is not changed.
+        classes (Sequence[str]): names of the detector's classes.
+        renumber (bool): whether ids rise in that order as well. ``CocoMetric`` mixes up the APs of
+            single classes (``classwise``) where they do not. Defaults to False.
+
+    Returns:
+        dict: content with categories that begin with all classes. Categories that the detector does
+            not name follow.
+    """
+    by_name = {category['name']: category for category in content['categories']}
+    free = max((c['id'] for c in by_name.values() if isinstance(c['id'], int)), default=0) + 1
+    categories = [
+        by_name.get(name, dict(id=free + place, name=name)) for place, name in enumerate(classes)
+    ]
+    categories += [c for name, c in by_name.items() if name not in classes]
+    annotations = content['annotations']
+    if renumber:
+        ids = {category['id']: number for number, category in enumerate(categories, 1)}
+        categories = [dict(c, id=ids[c['id']]) for c in categories]
+        annotations = [dict(a, category_id=ids[a['category_id']]) for a in annotations]
+    return content | dict(categories=categories, annotations=annotations)
+
+
 def compare_classes(train: Report, val: Report) -> None:
     """Compare the classes of training and validation, and report what differs at the second.
 
@@ -90,6 +123,13 @@ def compare_classes(train: Report, val: Report) -> None:
         Level.NOTE,
         '{count} classes have objects here and none to train on; their AP will be 0',
         unseen,
+    )
+    absent = [name for name in train.classes if name not in val.classes]
+    val.add(
+        'class that is only in the training',
+        Level.MENDED,
+        '{count} classes of the training are no categories here; they are added, without objects',
+        absent,
     )
     names = [name for name in val.classes if name in train.classes]
     if names != [name for name in train.classes if name in val.classes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os.path as osp
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
-from mmpixcon.datasets.data_files import STAGES, iter_datasets, iter_metrics
-from mmpixcon.utils.files import replace_file
+from mmpixcon.datasets.data_files import STAGES, annotation_file, iter_datasets, iter_metrics
+from mmpixcon.utils.files import is_same_file, replace_file
 
 from .annotations import clean_annotations
-from .categories import compare_classes
+from .categories import align_categories, compare_classes
 from .files import check_files, sample_of, size_reader
+from .metric_files import check_metric_files
 from .problems import BadDataError, Level, Report
 from .reading import read_coco
 
@@ -45,7 +45,8 @@ def check_annotations(cfg: Config, stages: Sequence[str]) -> list[Report]:
 
     Raises:
         BadDataError: Training would be wrong, learn nothing, or end in an error.
-        ValueError: A file is not a COCO file, or a head has another number of classes than it.
+        ValueError: A file is not a COCO file, a head has another number of classes than the data,
+            or a metric compares with other photos than those that are tested.
     """
     if cfg.get('check_data', True) is False:
         return []
@@ -55,7 +56,7 @@ def check_annotations(cfg: Config, stages: Sequence[str]) -> list[Report]:
         for key, dataset in iter_datasets(cfg, stage):
             if not _is_checked(dataset):
                 continue
-            path = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
+            path = annotation_file(dataset)
             if stage == 'train':
                 check_class_counts(cfg, key, dataset)
             if path not in checked:
@@ -65,6 +66,10 @@ def check_annotations(cfg: Config, stages: Sequence[str]) -> list[Report]:
                     trained.append(report)
                 elif trained and not report.fatal:
                     compare_classes(trained[0], report)
+    for stage in stages:
+        datasets = list(iter_datasets(cfg, stage))
+        if len(datasets) == 1 and _is_checked(datasets[0][1]):
+            check_metric_files(cfg, stage, _classes(datasets[0][1]))
     reports = [report for report, _ in checked.values()]
     if any(report.fatal for report in reports):
         raise BadDataError(reports, SWITCH)
@@ -131,7 +136,7 @@ def _check(
     content, report = clean_annotations(
         read_coco(path, needs_objects), path, masks, size_reader(folder), needs_objects
     )
-    _use_classes(content, report, dataset)
+    content = _use_classes(content, report, dataset, _by_class(cfg, path))
     local = '://' not in str(folder) and folder.is_dir()
     if local and not report.fatal:
         check_files(sample_of(content['images'], SAMPLE), folder, report)
@@ -139,18 +144,22 @@ def _check(
     return report, content
 
 
-def _use_classes(content: dict[str, Any], report: Report, dataset: Mapping[str, Any]) -> None:
-    """Compare the categories with the classes of the config, and order them as those."""
+def _use_classes(
+    content: dict[str, Any], report: Report, dataset: Mapping[str, Any], by_class: bool
+) -> dict[str, Any]:
+    """Compare the categories with the classes of the config, and make them those."""
     classes = _classes(dataset)
     if not classes or report.fatal:
-        return
+        return content
     names = [category['name'] for category in content['categories']]
     absent = [name for name in classes if name not in names]
     remedy = f'Set metainfo=dict(classes={tuple(names)!r}) in the data sets of the config.'
+    none_is_there = len(absent) == len(classes)
     report.add(
         'class that is not in the file',
-        Level.FATAL if len(absent) == len(classes) else Level.NOTE,
-        '{count} classes of the config are no categories of the file',
+        Level.FATAL if none_is_there else Level.MENDED,
+        '{count} classes of the config are no categories of the file'
+        + ('' if none_is_there else '; they are added, without objects'),
         absent,
         remedy,
     )
@@ -167,8 +176,6 @@ def _use_classes(content: dict[str, Any], report: Report, dataset: Mapping[str, 
     )
     order = [name for name in classes if name in names]
     if order != [name for name in names if name in classes]:
-        place = {name: index for index, name in enumerate(order)}
-        content['categories'].sort(key=lambda category: place.get(category['name'], len(place)))
         report.add(
             'another order of the classes',
             Level.MENDED,
@@ -177,7 +184,19 @@ def _use_classes(content: dict[str, Any], report: Report, dataset: Mapping[str, 
             count=len(order),
         )
     # What the others are is said above.
-    report.classes = {name: report.classes[name] for name in order}
+    report.classes = {name: report.classes.get(name, 0) for name in classes}
+    content = align_categories(content, classes)
+    ids = [category['id'] for category in content['categories'][: len(classes)]]
+    if by_class and ids != sorted(ids):
+        content = align_categories(content, classes, renumber=True)
+        report.add(
+            'ids in another order than the classes',
+            Level.MENDED,
+            'the ids of {count} classes do not rise in the order of the config, and the AP of each '
+            'class is asked for (classwise); they are numbered anew in what is evaluated',
+            count=len(classes),
+        )
+    return content
 
 
 def _note_empty(
@@ -225,11 +244,17 @@ def _use_mended(cfg: Config, path: str, mended: Path, content: dict[str, Any]) -
     replace_file(mended, json.dumps(content).encode())
     for stage in STAGES:
         for _, dataset in iter_datasets(cfg, stage):
-            if osp.join(dataset.get('data_root') or '', dataset.get('ann_file') or '') == path:
+            if is_same_file(annotation_file(dataset), path):
                 dataset['ann_file'] = str(mended.resolve())
         for _, metric in iter_metrics(cfg, stage):
-            if osp.normpath(str(metric.get('ann_file') or '')) == osp.normpath(path):
+            if is_same_file(metric.get('ann_file'), path):
                 metric['ann_file'] = str(mended.resolve())
+
+
+def _by_class(cfg: Config, path: str) -> bool:
+    """Return whether a metric gives the AP of each class of an annotation file."""
+    metrics = (metric for stage in STAGES for _, metric in iter_metrics(cfg, stage))
+    return any(m.get('classwise') and is_same_file(m.get('ann_file'), path) for m in metrics)
 
 
 def _learns_masks(dataset: Mapping[str, Any]) -> bool:

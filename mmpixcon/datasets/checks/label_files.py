@@ -1,19 +1,21 @@
-"""Labels in YOLO's, PASCAL VOC's, Labelme's and CVAT's formats, all read by globox."""
+"""Labels in YOLO's, PASCAL VOC's, Labelme's and CVAT's formats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from globox import Annotation, AnnotationSet
-from globox.errors import FileParsingError, ParsingError
 
 from mmpixcon.datasets.unlabelled import SUFFIXES
+from mmpixcon.limits import check_annotation_size
 
+from .box_files import class_names, read_voc, read_yolo
 from .files import read_header
+from .image_labels import ImageLabels
+from .shape_files import read_cvat, read_labelme
 from .source import OTHER_NAMES, SPLITS, Source, head_of, one_a_split, split_of, to_coco
 
 CLASS_FILES = ('classes.txt', 'obj.names', '_darknet.labels')
@@ -60,11 +62,11 @@ def read_yolo_yaml(path: Path) -> list[Source]:
         ValueError: It names no classes or no splits.
     """
     content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    names = content.get('names') if isinstance(content, dict) else None
-    if isinstance(names, dict):
-        names = [str(names[key]) for key in sorted(names)]
-    if not isinstance(names, list):
+    content = content if isinstance(content, dict) else {}
+    names = class_names(content.get('names'))
+    if names is None:
         raise ValueError(f'{path} has no names: list the classes, such as names: [cat, dog]')
+    keypoints = bool(content.get('kpt_shape'))
     root = path.parent / str(content.get('path') or '')
     root = root if root.is_dir() else path.parent
     sources = []
@@ -78,36 +80,34 @@ def read_yolo_yaml(path: Path) -> list[Source]:
         )
         if folder is None:
             raise FileNotFoundError(f'{root / value} does not exist. It is {key} of {path}')
-        sources.append(_yolo_source(split_of(key), folder, names, path.parent))
+        sources.append(_yolo_source(split_of(key), folder, names, path.parent, keypoints))
     if not sources:
         raise ValueError(f'{path} names no split: write train: and val: with image folders')
     return one_a_split(sources)
 
 
-def _yolo_source(split: str, folder: Path, names: list[str] | None, root: Path) -> Source:
+def _yolo_source(
+    split: str,
+    folder: Path,
+    names: Mapping[str, str] | None,
+    root: Path,
+    keypoints: bool = False,
+) -> Source:
     def read() -> dict[str, Any]:
         listed = names or _class_file(root, folder)
 
-        def annotation(photo: Path) -> Annotation:
+        def annotation(photo: Path) -> ImageLabels:
             labels = _label_of(photo)
             header = read_header(photo)
             size = header.shown_size if header else (1, 1)
             name = photo.relative_to(folder).as_posix()
-            if labels is None or not labels.read_text().strip():
-                return Annotation(name, size)
-            return _parse(_read_yolo, labels, name, size)
+            if labels is None:
+                return ImageLabels(name, size, [])
+            return _parse(read_yolo, labels, name, size, keypoints)
 
         return to_coco(map(annotation, _photos(folder)), listed)
 
     return Source(split, 'YOLO', folder, folder, read)
-
-
-def _read_yolo(path: Path, name: str, size: tuple[int, int]) -> Annotation:
-    """Read boxes, or polygons, whose lines have more than five numbers."""
-    longest = max(len(line.split()) for line in path.read_text().splitlines())
-    if longest > 6:
-        return Annotation.from_yolo_seg(path, image_id=name, image_size=size)
-    return Annotation.from_yolo_darknet(path, image_id=name, image_size=size)
 
 
 def _label_of(photo: Path) -> Path | None:
@@ -130,11 +130,12 @@ def _photos(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES)
 
 
-def _class_file(*folders: Path) -> list[str] | None:
+def _class_file(*folders: Path) -> Mapping[str, str] | None:
     for folder in folders:
         for name in CLASS_FILES:
             if (folder / name).is_file():
-                return [line.strip() for line in (folder / name).read_text().split('\n') if line]
+                lines = (folder / name).read_text(encoding='utf-8-sig').splitlines()
+                return class_names([line.strip() for line in lines if line.strip()])
     return None
 
 
@@ -164,12 +165,12 @@ def find_voc(data: Path, images: Path | None) -> list[Source]:
     listed = {path.stem: path for path in sorted((data / 'ImageSets' / 'Main').glob('*.txt'))}
     lists = {split: listed[split] for split in SPLITS if split in listed}
     if not lists:
-        return [_files_source('all', 'PASCAL VOC', folder, photos, files, Annotation.from_xml)]
+        return [_files_source('all', 'PASCAL VOC', folder, photos, files, read_voc)]
     sources = []
     for split, path in lists.items():
         names = {line.split()[0] for line in path.read_text().splitlines() if line.strip()}
         part = [file for file in files if file.stem in names]
-        sources.append(_files_source(split, 'PASCAL VOC', path, photos, part, Annotation.from_xml))
+        sources.append(_files_source(split, 'PASCAL VOC', path, photos, part, read_voc))
     return sources
 
 
@@ -189,13 +190,9 @@ def find_labelme(data: Path, images: Path | None) -> list[Source]:
         if files:
             split = 'all' if folder is data else split_of(folder.name)
             sources.append(
-                _files_source(split, 'Labelme', folder, images or folder, files, _read_labelme)
+                _files_source(split, 'Labelme', folder, images or folder, files, read_labelme)
             )
     return one_a_split(sources)
-
-
-def _read_labelme(path: Path) -> Annotation:
-    return Annotation.from_labelme(path, include_poly=True)
 
 
 def _files_source(
@@ -204,10 +201,10 @@ def _files_source(
     path: Path,
     images: Path,
     files: list[Path],
-    parser: Callable[[Path], Annotation],
+    parser: Callable[[Path, Path], ImageLabels],
 ) -> Source:
     def read() -> dict[str, Any]:
-        return to_coco((_parse(parser, file) for file in files), None)
+        return to_coco((_parse(parser, file, images) for file in files), None)
 
     return Source(split, format_name, path, images, read)
 
@@ -242,17 +239,19 @@ def cvat_source(path: Path, images: Path) -> Source:
     """
 
     def read() -> dict[str, Any]:
+        check_annotation_size(path)
         try:
-            return to_coco(AnnotationSet.from_cvat(path), None)
-        except (ParsingError, AssertionError) as error:
-            raise ValueError(f'{path} is not a CVAT file: {error}') from error
+            return to_coco(read_cvat(path), None)
+        except ValueError as error:
+            raise ValueError(f'{path} cannot be read: {error}. Export or correct it.') from error
 
     return Source(split_of(path.stem), 'CVAT', path, images, read)
 
 
-def _parse(parser: Callable[..., Annotation], path: Path, *arguments: Any) -> Annotation:
+def _parse(parser: Callable[..., ImageLabels], path: Path, *arguments: Any) -> ImageLabels:
     """Read one label file, and name it if that fails."""
+    check_annotation_size(path)
     try:
         return parser(path, *arguments)
-    except (FileParsingError, ParsingError, UnicodeDecodeError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path} cannot be read: {error}. Export or correct this file.') from error

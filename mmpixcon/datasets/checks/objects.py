@@ -87,7 +87,7 @@ def _with_category(objects: list[Entry], categories: Sequence[Any], report: Repo
         Level.FATAL,
         '{count} objects have a category_id that no category has',
         [f'category_id {key!r}: {count} objects' for key, count in unknown.most_common()],
-        f'The categories have the ids {", ".join(map(repr, list(categories)[:5]))}'
+        f'The categories have the ids {", ".join(map(repr, list(categories)[:5])) or "(none)"}'
         f'{", ..." if len(categories) > 5 else ""}: if one side counts from 0 and the other from '
         '1, all names are wrong.',
         count=sum(unknown.values()),

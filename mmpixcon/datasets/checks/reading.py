@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmpixcon.limits import check_annotation_size
+
 MARKS = {
     codecs.BOM_UTF8: 'utf-8-sig',
     codecs.BOM_UTF16_LE: 'utf-16',
@@ -26,8 +28,10 @@ def read_json(path: str | Path) -> Any:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The content is not JSON; the message says where and what to do.
+        ValueError: The content is not JSON, or too large or nested to be read; the message says
+            where and what to do.
     """
+    check_annotation_size(path)
     data = Path(path).read_bytes()
     if not data.strip():
         raise ValueError(f'{path} is empty. Export or copy it again.')
@@ -47,6 +51,11 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(
             f'{path} is not JSON (line {error.lineno}, column {error.colno}): {reason}.'
         ) from error
+    except RecursionError as error:
+        raise ValueError(f'{path} is nested too deeply to hold annotations.') from error
+    except ValueError as error:
+        # Numbers of thousands of digits.
+        raise ValueError(f'{path} cannot be read: {error}.') from error
 
 
 def read_coco(path: str | Path, needs_objects: bool = True) -> dict[str, Any]:

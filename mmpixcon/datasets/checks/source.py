@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from globox import Annotation
+from .image_labels import ImageLabels
 
 SPLITS = ('train', 'val', 'test')
 # What others call a split.
@@ -59,13 +59,15 @@ def head_of(path: Path) -> bytes:
         return file.read(4096)
 
 
-def to_coco(annotations: Iterable[Annotation], classes: list[str] | None) -> dict[str, Any]:
+def to_coco(
+    annotations: Iterable[ImageLabels], classes: Mapping[str, str] | None
+) -> dict[str, Any]:
     """Put label files together in COCO format.
 
     Args:
-        annotations (Iterable[Annotation]): labels of an image each.
-        classes (list[str], optional): names by number where labels are numbers. Defaults to None,
-            the labels are names, which are sorted.
+        annotations (Iterable[ImageLabels]): labels of an image each.
+        classes (Mapping[str, str], optional): names by number where labels are numbers. None takes
+            the labels as names, and sorts them.
 
     Returns:
         dict: COCO content.
@@ -75,23 +77,22 @@ def to_coco(annotations: Iterable[Annotation], classes: list[str] | None) -> dic
     """
     present = list(annotations)
     labels = sorted({str(box.label) for a in present for box in a.boxes})
-    if classes is None:
-        names = {label: label for label in labels}
-        order = labels
-    else:
-        names = {str(number): name for number, name in enumerate(classes)}
-        order = list(classes)
+    names = {label: label for label in labels} if classes is None else classes
     unknown = [label for label in labels if label not in names]
     if unknown:
+        named = ', '.join(f'{number}: {name}' for number, name in list(names.items())[:10])
         raise ValueError(
-            f'labels have the class numbers {", ".join(unknown[:5])}, and there are names for 0 to '
-            f'{len(order) - 1} only: {", ".join(order[:10])}'
+            f'labels have the class numbers {", ".join(unknown[:5])}, and there are names only for '
+            f'{named or "none"}'
         )
-    ids = {name: number for number, name in enumerate(order, 1)}
+    # Two classes of one name stay two, for the check to tell.
+    ids = {label: number for number, label in enumerate(names, 1)}
     content: dict[str, Any] = dict(
         images=[],
         annotations=[],
-        categories=[dict(id=number, name=name) for name, number in ids.items()],
+        # What the formats have besides boxes, for the check to count.
+        left_out=[kind for labels in present for kind in labels.left_out],
+        categories=[dict(id=ids[label], name=name) for label, name in names.items()],
     )
     for number, annotation in enumerate(present, 1):
         size = annotation.image_size or (None, None)
@@ -104,7 +105,7 @@ def to_coco(annotations: Iterable[Annotation], classes: list[str] | None) -> dic
                 dict(
                     id=len(content['annotations']) + 1,
                     image_id=number,
-                    category_id=ids[names[str(box.label)]],
+                    category_id=ids[str(box.label)],
                     bbox=rectangle,
                     area=rectangle[2] * rectangle[3],
                     iscrowd=0,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 import numpy as np
+
+from mmpixcon.datasets.checks.reading import read_json
 
 
 def read_coco_boxes(path: str | Path) -> dict[str, np.ndarray]:
@@ -24,7 +25,7 @@ def read_coco_boxes(path: str | Path) -> dict[str, np.ndarray]:
         FileNotFoundError: It does not exist.
         ValueError: It is not a COCO file.
     """
-    content = json.loads(Path(path).read_text())
+    content = read_json(path)
     if not isinstance(content, dict) or not {'images', 'annotations'} <= set(content):
         raise ValueError(f'{path} is not a COCO file: it needs images and annotations')
     boxes = defaultdict(list)

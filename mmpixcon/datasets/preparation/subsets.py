@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from mmpixcon.datasets.checks.reading import read_json
 from mmpixcon.utils.files import replace_file
 
 
@@ -65,10 +66,7 @@ def write_subsets(
     """
     if not annotations.is_file():
         raise FileNotFoundError(f'{annotations} does not exist: name a COCO annotation file')
-    try:
-        coco = json.loads(annotations.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{annotations} is not a JSON file: {error}') from None
+    coco = read_json(annotations)
     if not isinstance(coco, dict) or 'images' not in coco:
         raise ValueError(f'{annotations} is not a COCO file: it has no "images"')
     out.mkdir(parents=True, exist_ok=True)

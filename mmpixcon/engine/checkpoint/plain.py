@@ -23,6 +23,8 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmpixcon.utils.archives import no_archives
+
 # Key of the dicts that stand for an object that plain types do not have.
 _KIND = '__mmpixcon__'
 # Sections where an entry that nothing plain stands for is only a note; leaving
@@ -153,8 +155,8 @@ def from_plain(value: Any) -> Any:
 def weights_only() -> Iterator[None]:
     """Let no ``torch.load`` in the block run code that a file brings.
 
-    That is the default from torch 2.6 on. Older ones run it, and the fork's
-    mmengine does when loading without it fails; this holds for both. Who sets
+    That is the default from torch 2.6 on. Older ones run it, and what archives bring even then, and
+    the fork's mmengine does when loading without it fails; this holds for all. Who sets
     ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` trusts the files, and gets torch's
     behavior.
     """
@@ -164,7 +166,8 @@ def weights_only() -> Iterator[None]:
     before = os.environ.get(_FORCE)
     os.environ[_FORCE] = '1'
     try:
-        yield
+        with no_archives():
+            yield
     finally:
         if before is None:
             del os.environ[_FORCE]

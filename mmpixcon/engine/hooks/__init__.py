@@ -3,6 +3,7 @@
 from .affinity_precision_hook import AffinityPrecisionHook
 from .channels_last_hook import ChannelsLastHook
 from .contrast_monitor_hook import ContrastMonitorHook
+from .detection_monitor_hook import DetectionMonitorHook
 from .embedding_monitor_hook import EmbeddingMonitorHook
 from .finite_loss_hook import FiniteLossHook
 from .interruption_hook import InterruptionHook
@@ -19,6 +20,7 @@ __all__ = [
     'AffinityPrecisionHook',
     'ChannelsLastHook',
     'ContrastMonitorHook',
+    'DetectionMonitorHook',
     'EmbeddingMonitorHook',
     'FiniteLossHook',
     'InterruptionHook',

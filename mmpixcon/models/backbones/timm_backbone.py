@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpixcon.registry import MODELS
+from mmpixcon.utils.archives import no_archives
 
 # What lets transformers take images of any size, where they have it. Padding to whole patches is
 # set apart, since Swin transformers have it without an option for it.
@@ -172,7 +173,8 @@ class TIMMBackbone(BaseModule):
         if not path.is_file():
             raise FileNotFoundError(f'checkpoint_path={str(path)!r} does not exist')
         timm = _timm()
-        tensors = timm.models.load_state_dict(str(path), weights_only=True)
+        with no_archives():
+            tensors = timm.models.load_state_dict(str(path), weights_only=True)
         own = self.timm_model.state_dict()
         missing = own.keys() - tensors.keys()
         if missing:

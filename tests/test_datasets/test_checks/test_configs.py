@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from mmdet.registry import DATASETS, METRICS
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmpixcon.apis.runner import build_runner
 from mmpixcon.datasets.checks.configs import check_annotations
@@ -104,6 +107,100 @@ def test_mended_data_train_and_evaluate(cfg, folder):
     assert len(scalars(runner, 'train/loss')) == 2
 
 
+def perfect_scores(cfg: Config) -> dict[str, float]:
+    """Evaluate detections that are the annotations, by the classes of the config."""
+    init_default_scope('mmdet')
+    dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, pipeline=[]))
+    metric = METRICS.build(cfg.val_evaluator)
+    metric.dataset_meta = dataset.metainfo
+    content = json.loads((Path(cfg.val_dataloader.dataset.data_root) / 'val.json').read_text())
+    names = {category['id']: category['name'] for category in content['categories']}
+    for image in content['images']:
+        objects = [a for a in content['annotations'] if a['image_id'] == image['id']]
+        corners = torch.tensor([a['bbox'] for a in objects]).float()
+        corners[:, 2:] += corners[:, :2]
+        labels = torch.tensor([CLASSES.index(names[a['category_id']]) for a in objects])
+        found = dict(bboxes=corners, labels=labels, scores=torch.ones(len(objects)))
+        sample = dict(pred_instances=found, img_id=image['id'], ori_shape=(60, 80))
+        metric.process({}, [sample])
+    return metric.evaluate(len(content['images']))
+
+
+def reverse(content):
+    content['categories'].reverse()
+
+
+def drop_cats(content):
+    """Leave out the first class and its objects, so that labels would move."""
+    content['categories'] = content['categories'][1:]
+    content['annotations'] = [a for a in content['annotations'] if a['category_id'] == 2]
+
+
+def swap_ids(content):
+    for entry in (*content['categories'], *content['annotations']):
+        key = 'category_id' if 'category_id' in entry else 'id'
+        entry[key] = 3 - entry[key]
+
+
+@pytest.mark.parametrize('damage', [reverse, drop_cats, swap_ids])
+def test_perfect_detections_score_one(cfg, folder, damage):
+    """Whatever the order and number of the categories to validate with."""
+    change(folder, 'val.json', damage)
+    cfg.val_evaluator.classwise = True
+    check_annotations(cfg, ('train', 'val'))
+    scores = perfect_scores(cfg)
+    assert scores['coco/bbox_mAP'] == 1
+    assert scores['coco/dog_precision'] == 1
+    # COCO's value for a class without objects is -1, which mmdet writes as nan.
+    assert scores['coco/cat_precision'] == 1 or damage is drop_cats
+
+
+def test_the_ap_of_each_class_is_its_own(cfg, folder):
+    """COCO's evaluation sorts classes by their ids, and mmdet names them by their order."""
+    change(folder, 'val.json', swap_ids)
+    cfg.val_evaluator.classwise = True
+    check_annotations(cfg, ('train', 'val'))
+    # Annotations of dogs move after the check, so that no detection of a dog is right.
+    mended = Path(cfg.val_evaluator.ann_file)
+    content = json.loads(mended.read_text())
+    dog = next(c['id'] for c in content['categories'] if c['name'] == 'dog')
+    for entry in content['annotations']:
+        if entry['category_id'] == dog:
+            entry['bbox'] = [0, 0, 5, 5]
+    mended.write_text(json.dumps(content))
+    scores = perfect_scores(cfg)
+    assert (scores['coco/cat_precision'], scores['coco/dog_precision']) == (1, 0)
+
+
+def test_objects_keep_their_names_where_a_class_is_missing(cfg, folder):
+    change(folder, 'train.json', drop_cats)
+    (report,) = check_annotations(cfg, ('train',))
+    kinds = {problem.kind: problem for problem in report.problems}
+    assert 'cat' in str(kinds['class that is not in the file'])
+    dataset = DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=[]))
+    labels = {e['bbox_label'] for i in range(6) for e in dataset.get_data_info(i)['instances']}
+    assert labels == {CLASSES.index('dog')}
+
+
+def test_a_metric_of_other_photos(cfg, folder):
+    """Its ids are found in another file too, so that only the AP would tell."""
+    content = json.loads((folder / 'val.json').read_text())
+    other = folder / 'other.json'
+    for image in content['images']:
+        image['file_name'] = f'other/{image["file_name"]}'
+    other.write_text(json.dumps(content))
+    cfg.val_evaluator.ann_file = str(other)
+    match = r'val_evaluator\.ann_file=.*val\.json'
+    with pytest.raises(ValueError, match=match) as error:
+        check_annotations(cfg, ('train', 'val'))
+    assert '2 of 2 photos have another id there' in str(error.value)
+    other.write_text((folder / 'val.json').read_text())
+    check_annotations(cfg, ('train', 'val'))
+    change(folder, 'other.json', reverse)
+    with pytest.raises(ValueError, match='its categories are not the classes'):
+        check_annotations(cfg, ('train', 'val'))
+
+
 def test_a_head_of_another_number_of_classes(cfg):
     cfg.model.bbox_head.num_classes = 80
     with pytest.raises(
@@ -132,7 +229,7 @@ def test_classes_of_the_config(cfg):
     texts = {problem.kind: str(problem) for problem in reports[0].problems}
     assert '(bird)' in texts['class that is not in the file']
     assert '6 objects have a class' in texts['class that is not in the config']
-    cfg.train_dataloader.dataset.type = 'mmpixcon.RobustCocoDataset'
+    cfg.train_dataloader.dataset.update(type='mmpixcon.RobustCocoDataset', ann_file='train.json')
     with pytest.raises(BadDataError, match='class that the config does not name'):
         check_annotations(cfg, ('train',))
     cfg.train_dataloader.dataset.metainfo = dict(classes=('bird', 'fish'))

@@ -164,7 +164,7 @@ def test_yolo_photos_of_one_name_in_two_folders(unlabelled):
 def test_a_yolo_class_without_a_name(unlabelled):
     write_yolo(unlabelled, 'labels', 'train')
     (unlabelled / 'classes.txt').write_text('cat\n')
-    with pytest.raises(ValueError, match='class numbers 1, and there are names for 0 to 0'):
+    with pytest.raises(ValueError, match='class numbers 1, and there are names only for 0: '):
         read(unlabelled)
 
 
