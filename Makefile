@@ -44,4 +44,4 @@ test: lint ## check style and run all tests
 	@$(PYTEST) $(ARGS)
 
 test-fast: test-env ## run the tests that take no time, within two minutes
-	@$(PYTEST) -m 'not slow and not install' $(ARGS)
+	@$(PYTEST) -m 'not slow and not install and not pages' $(ARGS)

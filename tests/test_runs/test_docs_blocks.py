@@ -142,7 +142,7 @@ def test_marks_name_tests_and_reasons(page):
         check_marks(block)
 
 
-@pytest.mark.slow
+@pytest.mark.pages
 @pytest.mark.parametrize('page', IS_EXECUTED, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_blocks_do_what_the_page_says(page, tmp_path):
     folder = tmp_path / 'mmpixcon'
