@@ -49,7 +49,7 @@ def test_the_file_detects_the_same(name, tmp_path):
 
 
 def test_every_level_is_pooled():
-    """As mmdet pools them, also where a level has no region or there is none at all."""
+    """Features are those of mmdet, also if a level, or the whole image, has no region."""
     init_default_scope('mmdet')
     extractor = SingleRoIExtractor(
         dict(type='RoIAlign', output_size=7, sampling_ratio=0), 8, [4, 8, 16, 32]

@@ -10,6 +10,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmpixcon.evaluation.confusion import confusion_matrix
+from mmpixcon.fitting.data import prepare_data
 from mmpixcon.fitting.results import evaluate, load_report, write_results
 from tests.helpers.configs import CONFIGS, ROOT
 from tests.helpers.detectors import save_detector
@@ -85,6 +86,35 @@ def test_precisions_are_those_that_coco_averages(tmp_path, monkeypatch):
     assert f'| {100 * evaluation.metrics["coco/bbox_mAP"]:.1f} |' in text
     assert '| seed | 0 |' in text
     assert f'| {last["name"]} | - |' in text
+
+
+def test_perfect_detections_of_a_validation_in_another_order(tmp_path, monkeypatch):
+    """From the labels as they are given to the numbers of ``mmpixcon fit``."""
+    content = json.loads((BCCD / 'val.json').read_text())
+    content['images'] = content['images'][:4]
+    keys = {image['id'] for image in content['images']}
+    objects = [a for a in content['annotations'] if a['image_id'] in keys]
+    content.update(annotations=objects, categories=content['categories'][::-1])
+    (tmp_path / 'images').symlink_to(BCCD / 'images')
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    data = prepare_data(BCCD / 'train.json', tmp_path / 'val.json', None, tmp_path / 'data')
+    names = {category['id']: category['name'] for category in content['categories']}
+    images = iter(content['images'])
+
+    def detect(detector, image, tile=None):
+        key = next(images)['id']
+        of = [o for o in objects if o['image_id'] == key]
+        corners = torch.tensor([o['bbox'] for o in of]).float()
+        corners[:, 2:] += corners[:, :2]
+        labels = torch.tensor([data.classes.index(names[o['category_id']]) for o in of])
+        found = InstanceData(bboxes=corners, labels=labels, scores=torch.ones(len(of)))
+        return SimpleNamespace(pred_instances=found)
+
+    monkeypatch.setattr('mmpixcon.apis.detection.Detector.detect', detect)
+    checkpoint = save_detector(STOCK, tmp_path / 'epoch_1.pth')
+    evaluation = evaluate(checkpoint, data.val, data.val_images, 'cpu')
+    assert evaluation.metrics['coco/bbox_mAP'] == 1
+    assert set(evaluation.by_class.values()) == {1.0}
 
 
 def test_reports_of_loading_are_taken_from_the_log(tmp_path):

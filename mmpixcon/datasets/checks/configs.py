@@ -187,7 +187,9 @@ def _use_classes(
     report.classes = {name: report.classes.get(name, 0) for name in classes}
     content = align_categories(content, classes)
     ids = [category['id'] for category in content['categories'][: len(classes)]]
-    if by_class and ids != sorted(ids):
+    # Names of categories are sorted as text, and cannot be sorted beside numbers.
+    rise = all(isinstance(key, int) for key in ids) and ids == sorted(ids)
+    if by_class and not rise:
         content = align_categories(content, classes, renumber=True)
         report.add(
             'ids in another order than the classes',
