@@ -1,22 +1,32 @@
-# PixCon's losses and levels on the small two-stage Deformable DETR, built-in scenes, from
-# random weights.
+# PixCon's losses, levels and weights on a small Deformable DETR, built-in scenes, from random
+# weights: in two stages, and stock and L_Cos in one.
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 
 small = 'deformable-detr_r18_1xb8-12e_scenes.py'
-models = {
-    'stock': f'../stock/{small}',
-    'L_Cos': f'../pixcon/pixcon_{small}',
-    'L_Cos, two levels': f'../pixcon/ablations/pixcon-two-level_{small}',
-    'L_Cos, all levels': f'../pixcon/ablations/pixcon-all-level_{small}',
-    'L_NCE': f'../pixcon/ablations/pixcon-nce_{small}',
-    'L_Cos, warm-up of beta': f'../pixcon/ablations/pixcon-warmup_{small}',
+stock = dict(config=f'../stock/{small}', data='scenes')
+l_cos = dict(config=f'../pixcon/pixcon_{small}', data='scenes')
+stages = {
+    'stock': stock,
+    'L_Cos': l_cos,
+    'L_Cos, beta 0.1': dict(l_cos, options={'model.beta': 0.1}),
+    'L_Cos, coarsest level': dict(l_cos, options={'model.levels': [-1]}),
+    'stock, one stage': dict(stock, options={'model.as_two_stage': False}),
+    'L_Cos, one stage': dict(l_cos, options={'model.detector.as_two_stage': False}),
 }
-stages = {name: dict(config=config, data='scenes') for name, config in models.items()}
+variants = {
+    'L_Cos, two levels': 'two-level',
+    'L_Cos, all levels': 'all-level',
+    'L_Cos, predictor': 'predictor',
+    'L_Cos, warm-up of beta': 'warmup',
+    'L_NCE': 'nce',
+}
+for name, variant in variants.items():
+    stages[name] = dict(config=f'../pixcon/ablations/pixcon-{variant}_{small}', data='scenes')
 tables = [
     dict(
-        title='Two-stage Deformable DETR R18, built-in scenes',
-        rows={name: {'': name} for name in models},
+        title='Deformable DETR R18, built-in scenes',
+        rows={name: {'': name} for name in stages},
         metrics=dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50'),
     )
 ]
