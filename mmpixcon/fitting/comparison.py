@@ -103,8 +103,8 @@ def seconds_a_step(cfg: Config, device: str, threads: int) -> float:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    # mmengine and pycocotools tell what they build.
-    logging.disable(logging.INFO)
+    # mmengine and pycocotools tell what they build, and that frozen layers are not trained.
+    logging.disable(logging.WARNING)
     try:
         init_default_scope(cfg.get('default_scope', 'mmdet'))
         model = MODELS.build(cfg.model).to(device).train()
