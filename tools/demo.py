@@ -147,11 +147,10 @@ def main() -> None:
     start = time.time()
     options: dict[str, Any] = args.cfg_options
     recipe = read_recipe(RECIPE, dict(bccd=f'{BCCD}/'), options, (args.seed,))
-    # The pretraining beside the detector that does not wait for it, then the other one.
-    first = [name for name, stage in recipe.stages.items() if not stage.sources]
-    beside = Launch(jobs=min(os.cpu_count() or 1, len(first)))
-    begun = Execution(recipe, args.out, beside, args.changed, first)
-    execution = Execution(recipe, args.out, Launch(), args.changed)
+    # The pretraining on all cores, then the detectors beside each other: no core ever waits.
+    begun = Execution(recipe, args.out, Launch(), args.changed, [PRETRAINING])
+    beside = Launch(jobs=min(os.cpu_count() or 1, len(recipe.stages) - 1))
+    execution = Execution(recipe, args.out, beside, args.changed)
     try:
         before = execution.check().values()
         begun.execute(Board(len(execution.runs), sys.stdout))
