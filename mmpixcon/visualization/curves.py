@@ -129,7 +129,7 @@ def draw_curves(
 
 
 def draw_comparison(results: dict[str, list[float]], label: str) -> Figure:
-    """Draw the runs of several models: a point a seed, a bar their mean.
+    """Draw the runs of several models: a bar the mean, a line its deviation, a point a seed.
 
     Args:
         results (dict[str, list[float]]): Values of each model's runs.
@@ -142,7 +142,9 @@ def draw_comparison(results: dict[str, list[float]], label: str) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     rows = np.arange(len(results))
-    axes.barh(rows, [np.mean(values) for values in results.values()], color='lightsteelblue')
+    means = [np.mean(values) for values in results.values()]
+    spreads = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in results.values()]
+    axes.barh(rows, means, xerr=spreads, capsize=3, ecolor='gray', color='lightsteelblue')
     for row, values in zip(rows, results.values()):
         axes.plot(values, np.full(len(values), row), 'o', color='midnightblue', markersize=4)
     axes.set_yticks(rows, list(results))

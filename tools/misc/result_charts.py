@@ -1,0 +1,175 @@
+r"""Draws the charts of docs/results.md from the metafiles of the configs.
+
+    python tools/misc/result_charts.py
+
+Writes ``docs/gains.png``, what each method gains over the same detector without it, and
+``docs/pretraining_bccd.png``, the methods that pretrain a backbone. Run it where a number changed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from readme_tables import ROOT, Numbers, read_numbers
+
+# Deviations of the difference from which a difference counts.
+COUNTS = 2.0
+COLORS = {'gain': 'seagreen', 'no difference': 'gray', 'loss': 'firebrick'}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Methods beside the same detector without them.
+
+    Attributes:
+        title (str): detector, start and data.
+        dataset (str): data set, as the metafiles call it.
+        base (tuple[str, int]): model without a method, and its seeds.
+        methods (dict[str, tuple[str, int]]): models with a method, and their seeds.
+    """
+
+    title: str
+    dataset: str
+    base: tuple[str, int]
+    methods: dict[str, tuple[str, int]]
+
+
+BACKBONES = {
+    'MoCo v2': ('mocov2_r18_1xb32-100e_bccd', 3),
+    'DetCo': ('detco_r18_1xb32-100e_bccd', 3),
+    'PLRC': ('plrc_r18_1xb32-100e_bccd', 3),
+    'PLRC, region level': ('plrc-region-level_r18_1xb32-100e_bccd', 3),
+    'Barlow Twins': ('barlowtwins_r18_1xb32-100e_bccd', 3),
+    'VICReg': ('vicreg_r18_1xb32-100e_bccd', 3),
+}
+RANDOM = ('faster-rcnn_r18_fpn_1xb4-200i_bccd, from random weights', 3)
+PIXCON = 'deformable-detr_r18_1xb8-12e_scenes'
+SETTINGS = (
+    Setting('Faster R-CNN R18, random weights, BCCD, 10 %', 'BCCD, 10 %', RANDOM, BACKBONES),
+    Setting('the same, all labels', 'BCCD', RANDOM, BACKBONES),
+    Setting(
+        'the same, household photos, 10 %',
+        'household photos, 10 %',
+        ('faster-rcnn_r18_fpn_1xb4-200i_household, from random weights', 3),
+        {'VICReg': ('vicreg_r18_1xb32-10e_household', 3)},
+    ),
+    Setting(
+        'Faster R-CNN Lite0, ImageNet, BCCD, 10 %',
+        'BCCD, 10 %',
+        ('faster-rcnn_lite0_fpn_1xb4-200i_bccd, from ImageNet', 5),
+        {
+            'VICReg': ('vicreg_lite0_1xb32-100e_bccd', 3),
+            'PixCon, L_Cos': ('pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd', 5),
+            'PixCon, L_NCE': ('pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd, L_NCE', 4),
+        },
+    ),
+    Setting(
+        'Deformable DETR R18, random weights, scenes',
+        'built-in scenes',
+        (PIXCON, 3),
+        {
+            'PixCon, L_Cos': (f'pixcon_{PIXCON}', 3),
+            'PixCon, warm-up': (f'pixcon-warmup_{PIXCON}', 3),
+            'PixCon, L_NCE': (f'pixcon-nce_{PIXCON}', 3),
+        },
+    ),
+    Setting(
+        'the same, backbone of MoCo v2',
+        'built-in scenes',
+        ('deformable-detr-pretrained_r18_1xb8-12e_scenes, from MoCo v2', 3),
+        {
+            'UP-DETR': ('updetr_deformable-detr_r18_1xb8-50e_scenes', 3),
+            'DETReg': ('detreg_deformable-detr_r18_1xb8-50e_scenes', 3),
+            'Siamese DETR': ('siamese-detr_deformable-detr_r18_1xb8-50e_scenes', 3),
+        },
+    ),
+)
+
+
+def value_of(models: dict[str, Numbers], model: str, dataset: str) -> tuple[float, float]:
+    """Read the mean AP of a model and its deviation over seeds, in percent."""
+    numbers = models[model]
+    return numbers['ours', dataset, 'box AP'], numbers['ours', dataset, 'box AP deviation']
+
+
+def draw_gains(models: dict[str, Numbers]) -> Figure:
+    """Draw the gain of each method in each setting, and two deviations of it.
+
+    Args:
+        models (dict[str, Numbers]): numbers of the metafiles.
+
+    Returns:
+        Figure: rows of a setting below its title.
+    """
+    rows: list[tuple[str, float, float] | str] = []
+    for setting in SETTINGS:
+        rows.append(setting.title)
+        base, spread = value_of(models, setting.base[0], setting.dataset)
+        for name, (model, seeds) in setting.methods.items():
+            mean, deviation = value_of(models, model, setting.dataset)
+            error = math.sqrt(spread**2 / setting.base[1] + deviation**2 / seeds)
+            rows.append((name, mean - base, COUNTS * error))
+    figure = Figure(figsize=(7.5, 0.27 * len(rows) + 0.8), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        if isinstance(row, str):
+            continue
+        _, gain, error = row
+        kind = 'no difference' if abs(gain) <= error else 'gain' if gain > 0 else 'loss'
+        axes.errorbar(gain, place, xerr=error, fmt='o', color=COLORS[kind], capsize=3)
+    for kind, color in COLORS.items():
+        axes.plot([], [], 'o-', color=color, label=kind)
+    axes.axvline(0, color='black', linewidth=0.8)
+    labels = [row if isinstance(row, str) else row[0] for row in rows]
+    axes.set_yticks(range(len(rows)), labels)
+    for text, row in zip(axes.get_yticklabels(), rows, strict=True):
+        text.set_fontweight('bold' if isinstance(row, str) else 'normal')
+    axes.invert_yaxis()
+    axes.grid(axis='x', alpha=0.3)
+    axes.legend(loc='lower left')
+    axes.set_xlabel('gain in AP, with two deviations')
+    return figure
+
+
+def draw_backbones(models: dict[str, Numbers]) -> Figure:
+    """Draw the AP on BCCD after each pretraining of a backbone, with one deviation.
+
+    Args:
+        models (dict[str, Numbers]): numbers of the metafiles.
+
+    Returns:
+        Figure: two bars a method.
+    """
+    starts = {'random weights': RANDOM, **BACKBONES}
+    figure = Figure(figsize=(7.5, 4), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    places = np.arange(len(starts))
+    shares = (('BCCD, 10 %', '20 labeled photos', -0.2), ('BCCD', '205 labeled photos', 0.2))
+    for (dataset, label, shift), color in zip(shares, ('lightsteelblue', 'steelblue'), strict=True):
+        values = [value_of(models, model, dataset) for model, _ in starts.values()]
+        means, deviations = zip(*values, strict=True)
+        axes.barh(places + shift, means, 0.38, xerr=deviations, capsize=3, color=color, label=label)
+    axes.set_yticks(places, list(starts))
+    axes.invert_yaxis()
+    figure.legend(loc='outside upper center', ncols=2)
+    axes.set_xlabel('AP on 87 photos, mean and deviation of 3 seeds')
+    return figure
+
+
+def main() -> None:
+    """Draw both charts."""
+    models = read_numbers(ROOT / 'configs')
+    for name, draw in (('gains', draw_gains), ('pretraining_bccd', draw_backbones)):
+        path = ROOT / 'docs' / f'{name}.png'
+        draw(models).savefig(path, dpi=120)
+        print(path.relative_to(ROOT))
+
+
+if __name__ == '__main__':
+    main()
