@@ -1,0 +1,43 @@
+"""Charts of the results page."""
+
+import importlib
+import math
+import sys
+
+import pytest
+
+from tests.helpers.configs import ROOT
+
+
+@pytest.fixture
+def charts(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools' / 'misc'))
+    yield importlib.import_module('result_charts')
+    sys.modules.pop('result_charts')
+
+
+def test_a_gain_is_drawn_with_two_deviations_of_the_difference(charts, monkeypatch):
+    models = {
+        name: {
+            ('ours', 'photos', 'box AP'): mean,
+            ('ours', 'photos', 'box AP deviation'): deviation,
+        }
+        for name, mean, deviation in (('none', 40.0, 1.0), ('method', 43.0, 2.0))
+    }
+    setting = charts.Setting('detector', 'photos', ('none', 4), {'Method': ('method', 16)})
+    monkeypatch.setattr(charts, 'SETTINGS', (setting,))
+    axes = charts.draw_gains(models).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ['detector', 'Method']
+    point, (left, right), _ = axes.containers[0]
+    error = 2 * math.sqrt(1.0 / 4 + 4.0 / 16)
+    assert point.get_xdata() == pytest.approx([3.0])
+    assert left.get_xdata() == pytest.approx([3.0 - error])
+    assert right.get_xdata() == pytest.approx([3.0 + error])
+    assert point.get_color() == charts.COLORS['gain']
+
+
+def test_all_models_of_the_charts_have_numbers(charts):
+    models = charts.read_numbers(ROOT / 'configs')
+    rows = sum(1 + len(setting.methods) for setting in charts.SETTINGS)
+    assert len(charts.draw_gains(models).axes[0].get_yticks()) == rows
+    assert len(charts.draw_backbones(models).axes[0].get_yticks()) == 7
