@@ -29,6 +29,7 @@ from mmpixcon.fitting.comparison import (
     judge,
     read_budget,
     seconds_a_step,
+    seconds_of_seed,
 )
 from mmpixcon.fitting.configs import detector_config, pretraining_config
 from mmpixcon.fitting.data import FitData, prepare_data
@@ -99,12 +100,14 @@ def compare(
 ) -> None:
     """Measure which method is worth it on your photos, with which share of the labels.
 
-    It trains a detector with each method, share and seed, as far as the budget allows. A first look
-    with one seed and one share takes a tenth of it. The table is printed again after each seed. If
-    it is interrupted, run it again to continue. The exit statuses are those of `mmpixcon fit`.
+    It trains a detector with each method, share and seed, in as many steps as the budget allows. A
+    first look with one seed and one share takes a tenth of it. The table is printed again after
+    each seed. If it is interrupted or a seed no longer fits, run it again to continue. The exit
+    statuses are those of `mmpixcon fit`.
 
     Example: mmpixcon compare --train examples/bccd --methods none vicreg --budget 1h
     """
+    begun = time.monotonic()
     with contextlib.redirect_stdout(sys.stderr), told():
         seconds = read_budget(budget)
         names = list(dict.fromkeys([NONE, *(methods or USUAL)]))
@@ -140,10 +143,21 @@ def compare(
             steps = first.iterations
             typer.echo(f'\nFirst look: one seed, {middle:g} % of the labels, {steps} steps.')
             run(out / 'first_look', training, chosen, first, [middle], [0], jobs, changed, command)
+        slowness = 1.0
         for number in range(1, seeds + 1):
+            planned = seconds_of_seed(whole, costs, len(shares), jobs, photos, number == 1)
+            start = time.monotonic()
+            if number > 1 and start - begun + slowness * planned > seconds:
+                typer.echo(
+                    f'Another seed would end after the budget of {budget}: the trainings took '
+                    f'{slowness:.1f} times as long as planned. This is what {number - 1} of '
+                    f'{seeds} seeds say. Run the same command again for the next.'
+                )
+                break
             text, outcome = run(
                 out / 'runs', training, chosen, whole, shares, range(number), jobs, changed, command
             )
+            slowness = max(slowness, (time.monotonic() - start) / planned)
     winner = [
         'mmpixcon', 'fit', '--train', str(train), '--detector', name, '--method', outcome.winner,
         *(['--val', str(val)] if val else []),

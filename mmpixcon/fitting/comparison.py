@@ -153,6 +153,53 @@ def scaled(plan: Plan, factor: float, photos: int) -> Plan:
     )
 
 
+def planned_seconds(
+    plan: Plan, costs: Costs, photos: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Seconds that a comparison takes on one core, by what is done once and for each training.
+
+    Args:
+        plan (Plan): plan.
+        costs (Costs): seconds of the parts.
+        photos (int): photos of the pretraining.
+
+    Returns:
+        tuple[tuple[float, float], tuple[float, float]]: the pretraining of all methods, and one
+        training of a detector with each: seconds besides the steps, and seconds of all steps.
+    """
+    steps = plan.pretraining_epochs * max(photos // plan.pretraining_batch, 1)
+    methods = len(costs.training)
+    return (
+        (OVERHEAD * len(costs.pretraining), steps * sum(costs.pretraining.values())),
+        (methods * (OVERHEAD + costs.evaluation), plan.iterations * sum(costs.training.values())),
+    )
+
+
+def speed_of(jobs: int) -> float:
+    """How many times as fast as one after another trainings are that run beside each other."""
+    return 1 + (jobs - 1) * EFFICIENCY
+
+
+def seconds_of_seed(
+    plan: Plan, costs: Costs, shares: int, jobs: int, photos: int, first: bool
+) -> float:
+    """Seconds that one seed of a comparison is planned to take.
+
+    Args:
+        plan (Plan): plan.
+        costs (Costs): seconds of the parts.
+        shares (int): trainings of a detector with each method.
+        jobs (int): trainings at a time.
+        photos (int): photos of the pretraining.
+        first (bool): whether it is the first seed, which has the pretraining too.
+
+    Returns:
+        float: seconds.
+    """
+    once, each = planned_seconds(plan, costs, photos)
+    return (sum(once) * first + shares * sum(each)) / speed_of(jobs)
+
+
 def fitting_plan(
     plan: Plan, costs: Costs, trainings: int, budget: float, jobs: int, photos: int
 ) -> tuple[Plan, float]:
@@ -172,16 +219,10 @@ def fitting_plan(
     Raises:
         ValueError: Not even a few steps fit.
     """
-    speed = 1 + (jobs - 1) * EFFICIENCY
-    per_epoch = max(photos // plan.pretraining_batch, 1)
-    fixed = sum(
-        OVERHEAD * (name in costs.pretraining) + trainings * (OVERHEAD + costs.evaluation)
-        for name in costs.training
-    )
-    whole = sum(
-        costs.pretraining.get(name, 0.0) * plan.pretraining_epochs * per_epoch
-        + trainings * seconds * plan.iterations
-        for name, seconds in costs.training.items()
+    speed = speed_of(jobs)
+    fixed, whole = (
+        once + trainings * each
+        for once, each in zip(*planned_seconds(plan, costs, photos), strict=True)
     )
     factor = min((budget * PLANNED * speed - fixed) / whole, LONGEST)
     least = LEAST_STEPS / plan.iterations
