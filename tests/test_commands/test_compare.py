@@ -1,4 +1,4 @@
-"""``mmpixcon compare``: seeds within a budget. The command itself: tests/test_tools/test_install.py."""
+"""``mmpixcon compare``: seeds within a budget. tests/test_tools/test_install.py runs the command."""
 
 from __future__ import annotations
 
