@@ -1,4 +1,4 @@
-"""``mmpixcon compare``: seeds within a budget. tests/test_tools/test_install.py runs the command."""
+"""``mmpixcon compare``: seeds within a budget. The command runs in test_tools/test_install.py."""
 
 from __future__ import annotations
 
