@@ -78,7 +78,18 @@ SETTINGS = (
         },
     ),
     Setting(
-        'the same, backbone of MoCo v2',
+        'the same, on a second machine',
+        'built-in scenes',
+        (f'{PIXCON}, second machine', 3),
+        {
+            'PixCon, L_Cos': (f'pixcon_{PIXCON}, second machine', 3),
+            'PixCon, beta 0.1': (f'pixcon_{PIXCON}, beta 0.1', 3),
+            'PixCon, coarsest level': (f'pixcon_{PIXCON}, coarsest level', 3),
+            'PixCon, predictor': (f'pixcon-predictor_{PIXCON}', 3),
+        },
+    ),
+    Setting(
+        'Deformable DETR R18, MoCo v2, scenes',
         'built-in scenes',
         ('deformable-detr-pretrained_r18_1xb8-12e_scenes, from MoCo v2', 3),
         {
