@@ -147,7 +147,7 @@ def main() -> None:
     start = time.time()
     options: dict[str, Any] = args.cfg_options
     recipe = read_recipe(RECIPE, dict(bccd=f'{BCCD}/'), options, (args.seed,))
-    # The pretraining on all cores, then the detectors beside each other: no core ever waits.
+    # The pretraining on all cores, then the detectors beside each other: that keeps cores busy.
     begun = Execution(recipe, args.out, Launch(), args.changed, [PRETRAINING])
     beside = Launch(jobs=min(os.cpu_count() or 1, len(recipe.stages) - 1))
     execution = Execution(recipe, args.out, beside, args.changed)
