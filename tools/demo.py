@@ -22,10 +22,10 @@ from typing import Any
 
 import mmcv
 import torch
-from mmengine.config import DictAction
 from mmengine.structures import InstanceData
 
 from mmpixcon.apis.detection import load_detector
+from mmpixcon.apis.options import OptionsAction
 from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import CHANGED, Execution
@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings of all stages'
+        '--cfg-options', nargs='+', action=OptionsAction, default={}, help='settings of all stages'
     )
     parser.add_argument(
         '--changed', choices=CHANGED, default='refuse', help='if there are runs of other settings'

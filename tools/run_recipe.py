@@ -16,9 +16,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
+from mmpixcon.apis.options import OptionsAction
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.command import add_launch_arguments, launch_of, run
 
@@ -40,10 +39,14 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seeds', type=int, nargs='+', help="in place of the recipe's")
     parser.add_argument(
-        '--data', nargs='+', action=DictAction, default={}, help='folders of data, as NAME=FOLDER'
+        '--data',
+        nargs='+',
+        action=OptionsAction,
+        default={},
+        help='folders of data, as NAME=FOLDER',
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings of all stages'
+        '--cfg-options', nargs='+', action=OptionsAction, default={}, help='settings of all stages'
     )
     add_launch_arguments(parser)
     parser.add_argument(

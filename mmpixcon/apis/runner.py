@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from mmdet.registry import RUNNERS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmpixcon.datasets.checks.configs import check_annotations
@@ -26,6 +26,7 @@ from mmpixcon.models.unwrap import unwrap
 from mmpixcon_ops import describe_operators
 
 from .config import check_compile, drop_unread, merge_options
+from .options import OptionsAction
 
 #: Types of mixed precision.
 AMP_DTYPES = ('float16', 'bfloat16')
@@ -42,7 +43,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         help='settings to change, as key=value; lists as key="[a,b]" or key=a,b, an element of a '
         'list by its type: custom_hooks.PlainCheckpointHook.min_loaded=0.3',
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from mmengine.config import DictAction
 
+from mmpixcon.apis.options import parse_option
 from mmpixcon.datasets.checks.problems import BadDataError, describe
 from mmpixcon.fitting.choices import (
     NONE,
@@ -300,6 +300,5 @@ def read_options(options: list[str]) -> dict[str, Any]:
         key, equals, value = option.partition('=')
         if not equals:
             raise ValueError(f'--cfg-options {option} is not KEY=VALUE')
-        parts = DictAction._parse_iterable(value)
-        values[key] = parts
+        values[key] = parse_option(value)
     return values

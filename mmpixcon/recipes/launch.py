@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from mmpixcon.apis.options import as_option
+
 from .signals import told_to_end
 
 # Beside the package: in a checkout, or in .mim of an installed one.
@@ -117,13 +119,6 @@ def tools_folder() -> Path:
     raise FileNotFoundError(
         f'mmpixcon is installed without its tools: there are none beside {PACKAGE}'
     )
-
-
-def as_option(value: Any) -> str:
-    """A value as ``--cfg-options`` reads it."""
-    if isinstance(value, (list, tuple)):
-        return f'[{",".join(as_option(part) for part in value)}]'
-    return str(value)
 
 
 def run_logged(

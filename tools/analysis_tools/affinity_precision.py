@@ -18,11 +18,11 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import LoadedBackbone, load_backbone
+from mmpixcon.apis.options import OptionsAction
 from mmpixcon.datasets.checks.reading import read_json
 from mmpixcon.evaluation import annotated_maps, image_affinity_precision
 from mmpixcon.utils.progress import track_progress
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         help='settings of the config, such as model.backbone.strides=1,2,2,1',
     )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')

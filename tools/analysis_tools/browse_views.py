@@ -19,11 +19,12 @@ import mmcv
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.apis.config import merge_options
+from mmpixcon.apis.options import OptionsAction
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
 from mmpixcon.models.detectors.pixel_contrast import DETECTION, MOMENTUM
 from mmpixcon.models.geometry import PixelPairs, ViewGrid
@@ -47,7 +48,7 @@ def parse_args() -> argparse.Namespace:
         '--lines', type=int, default=6, help='PixCon: anchors to join in each picture'
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='settings to change')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='settings to change')
     return parser.parse_args()
 
 

@@ -16,9 +16,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 import mmpixcon  # noqa: F401  (makes mmdet:: configs of the pinned set readable)
+from mmpixcon.apis.options import OptionsAction
 from mmpixcon.recipes import Recipe, Stage, Table
 from mmpixcon.recipes.command import add_launch_arguments, launch_of, run
 
@@ -41,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     parser.add_argument(DATA, help="folder of the data, in place of the configs'")
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings of all runs'
+        '--cfg-options', nargs='+', action=OptionsAction, default={}, help='settings of all runs'
     )
     add_launch_arguments(parser)
     args = parser.parse_args()

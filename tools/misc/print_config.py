@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 import mmpixcon  # noqa: F401  (registers)
 from mmpixcon.apis.config import drop_unread, merge_options, place_of_key
+from mmpixcon.apis.options import OptionsAction
 
 MISSING = object()
 
@@ -121,7 +122,7 @@ def parse_args() -> argparse.Namespace:
         'sets it; an element of a list is named by its type or place',
     )
     parser.add_argument('--save-path', help='file to write the config to (.py, .json or .yml)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='settings to change')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='settings to change')
     return parser.parse_args()
 
 
