@@ -5,9 +5,7 @@ _base_ = [
     '../_base_/pixcon.py',
     'mmdet::_base_/default_runtime.py',
 ]
-# A choice, not measured: the finest level, stride 16, has 80 cells and the coarsest 6; the full
-# config's coarsest, stride 64, has about 250.
-model = dict(_base_.pixcon_model, _delete_=True, detector=_base_.model, levels=(0,))
+model = dict(_delete_=True, **_base_.pixcon_model, detector=_base_.model)
 model['detector'].bbox_head.num_classes = _base_.num_classes
 pipeline = [_base_.load_image, _base_.load_annotations, _base_.views]
 train_dataloader = dict(

@@ -13,7 +13,7 @@ from mmpixcon.apis.config import INFORMATION_KEYS
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import READ
 from mmpixcon.recipes.finished import collect
-from mmpixcon.recipes.launch import Launch, as_option, progress_of
+from mmpixcon.recipes.launch import Launch, progress_of
 from mmpixcon.recipes.report import _cost, _minutes, report
 from mmpixcon.recipes.state import (
     ChangedError,
@@ -221,10 +221,6 @@ def test_slurm_gets_the_whole_command(run, tmp_path):
     }[run]
     rest = ['--data-root', 'd', '--cfg-options', 'a.b=[1,2]']
     assert told == [*start, str(ROOT / 'tools' / f'{run}.py'), *own, *rest]
-
-
-def test_options_as_the_command_line_reads_them():
-    assert as_option([(1, 2), 'a']) == '[[1,2],a]' and as_option(True) == 'True'
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def test_scenes(detector, scenes_root, tmp_path):
     assert not torch.equal(online[name], average[name])
     assert (online[name] - average[name]).abs().max() < 0.1
     assert scalars(runner, 'train/pixcon/beta') == [0.5, 0.625, 0.75, 0.875]
-    level = model.levels[0] % 5 if 'faster' in detector else max(model.levels[0], 0)
+    maps = dict(zip(DETECTORS, (3, 1, 5)))[detector]
+    level = model.levels[0] % maps
     for stat in ('positives_per_anchor', 'anchor_share', 'positive_similarity', 'feature_std'):
         assert len(scalars(runner, f'train/pixcon/l{level}_{stat}')) == 4
 
@@ -215,7 +216,7 @@ def test_every_schedule_of_the_hook_is_at_work(scenes_root, tmp_path):
 def test_S_of_another_number_of_levels_is_refused(scenes_root, tmp_path):
     cfg = quick('pixcon/pixcon_deformable-detr_r18_1xb8-12e_scenes.py', scenes_root, tmp_path)
     cfg.custom_hooks[0].S = [9.0, 4.5]
-    with pytest.raises(ValueError, match=r'S for 2 levels, but model.levels = \[0\]'):
+    with pytest.raises(ValueError, match=r'S for 2 levels, but model.levels = \[-1\]'):
         Runner.from_cfg(cfg).train()
     with pytest.raises(ValueError, match='S = 0 must be positive'):
         HOOKS.build(dict(type=HOOK, S=0))

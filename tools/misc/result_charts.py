@@ -72,7 +72,7 @@ SETTINGS = (
         'built-in scenes',
         (PIXCON, 3),
         {
-            'PixCon, L_Cos': (f'pixcon_{PIXCON}', 3),
+            'PixCon, L_Cos, fine': (f'pixcon-finest-level_{PIXCON}', 3),
             'PixCon, warm-up': (f'pixcon-warmup_{PIXCON}', 3),
             'PixCon, L_NCE': (f'pixcon-nce_{PIXCON}', 3),
         },
@@ -82,10 +82,10 @@ SETTINGS = (
         'built-in scenes',
         (f'{PIXCON}, second machine', 3),
         {
-            'PixCon, L_Cos': (f'pixcon_{PIXCON}, second machine', 3),
-            'PixCon, beta 0.1': (f'pixcon_{PIXCON}, beta 0.1', 3),
-            'PixCon, coarsest level': (f'pixcon_{PIXCON}, coarsest level', 3),
-            'PixCon, predictor': (f'pixcon-predictor_{PIXCON}', 3),
+            'PixCon, L_Cos': (f'pixcon_{PIXCON}', 3),
+            'PixCon, L_Cos, fine': (f'pixcon-finest-level_{PIXCON}, second machine', 3),
+            'PixCon, fine, beta 0.1': (f'pixcon-finest-level_{PIXCON}, beta 0.1', 3),
+            'PixCon, fine, predictor': (f'pixcon-predictor_{PIXCON}', 3),
         },
     ),
     Setting(

@@ -256,7 +256,7 @@ def test_collapsed_features_show_in_the_statistics(deformable):
     torch.nn.init.zeros_(norm.weight)
     torch.nn.init.ones_(norm.bias)
     _, measured = loss_and_statistics(model, data)
-    assert measured['l0_momentum_std'].item() < 1e-3
+    assert measured['l2_momentum_std'].item() < 1e-3
 
 
 def test_no_overlap_keeps_a_zero_in_the_graph(deformable):
@@ -269,8 +269,8 @@ def test_no_overlap_keeps_a_zero_in_the_graph(deformable):
     loss = losses['loss_pixel_cos'][0]
     assert loss.item() == 0
     assert loss.requires_grad
-    assert measured['l0_anchor_share'].item() == 0
-    assert measured['l0_positives_per_anchor'].item() == 0
+    assert measured['l2_anchor_share'].item() == 0
+    assert measured['l2_positives_per_anchor'].item() == 0
 
 
 def test_images_without_boxes_train(case):
