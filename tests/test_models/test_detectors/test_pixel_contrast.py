@@ -252,7 +252,7 @@ def test_two_levels_add_up(scenes_root, tmp_path):
 
 def test_collapsed_features_show_in_the_statistics(deformable):
     _, model, data = deformable
-    norm = model.momentum_encoder.neck.convs[0].gn
+    norm = model.momentum_encoder.neck.extra_convs[-1].gn
     torch.nn.init.zeros_(norm.weight)
     torch.nn.init.ones_(norm.bias)
     _, measured = loss_and_statistics(model, data)
