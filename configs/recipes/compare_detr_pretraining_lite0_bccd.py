@@ -62,6 +62,7 @@ for name, method in methods.items():
         options={
             **last,
             'train_dataloader.dataset.pipeline.RandomChoiceResize.scales': small,
+            'train_dataloader.dataset.pipeline.RegionCrops.size': 32,
             **method.get('options', {}),
         },
     )

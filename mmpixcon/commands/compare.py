@@ -30,6 +30,7 @@ from mmpixcon.fitting.comparison import (
     read_budget,
     seconds_a_step,
     seconds_of_seed,
+    speed_of,
 )
 from mmpixcon.fitting.configs import detector_config, pretraining_config
 from mmpixcon.fitting.data import FitData, prepare_data
@@ -48,6 +49,7 @@ from mmpixcon.recipes.finished import collect
 from mmpixcon.recipes.launch import Launch, QuietBoard
 from mmpixcon.recipes.recipe import read_recipe
 from mmpixcon.recipes.report import report
+from mmpixcon.recipes.state import minutes_spent
 from mmpixcon.utils.tables import format_table
 
 from .fit import FAILED, as_size, told
@@ -136,7 +138,9 @@ def compare(
             first, _ = fitting_plan(plan, costs, 1, seconds * FIRST_LOOK, jobs, photos)
         rest = seconds * (1 - FIRST_LOOK) if first else seconds
         whole, needed = fitting_plan(plan, costs, len(shares) * seeds, rest, jobs, photos)
-        typer.echo(summary(data, name, names, shares, seeds, whole, needed, jobs))
+        # What an interrupted command did is not done again.
+        left = max(needed - 60 * minutes_spent(out / 'runs') / speed_of(jobs), 0)
+        typer.echo(summary(data, name, names, shares, seeds, whole, left, jobs))
     command = 'mmpixcon ' + shlex.join(sys.argv[1:])
     with contextlib.redirect_stdout(sys.stderr), told(FAILED):
         if first:

@@ -104,6 +104,19 @@ def read_state(folder: Path) -> RunState | None:
     )
 
 
+def minutes_spent(work_dir: Path) -> float:
+    """Minutes that all runs of a recipe took so far.
+
+    Args:
+        work_dir (Path): work folder of the recipe, which need not exist.
+
+    Raises:
+        ChangedError: A run is of another version.
+    """
+    states = (read_state(path.parent) for path in work_dir.glob(f'*/*/{FILE}'))
+    return sum(state.minutes for state in states if state)
+
+
 def slug(name: str) -> str:
     """A name as a folder's."""
     return re.sub(r'[^\w.+-]+', '_', name.replace('%', 'percent').replace(',', '')).strip('_')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from mmpixcon.commands import compare as module
 from mmpixcon.commands.app import app
 from mmpixcon.fitting.comparison import Costs, Outcome
+from mmpixcon.recipes.state import RunState
 from tests.helpers.configs import ROOT
 
 BCCD = ROOT / 'examples' / 'bccd'
@@ -73,3 +75,18 @@ def test_no_seed_is_begun_that_ends_after_the_budget_and_the_next_call_goes_on(c
     clock, result = compare(1.8)
     assert clock.seeds == [1, 2, 1, 2, 3]
     assert 'Another seed' not in result.output
+
+
+def end_of(result):
+    hours, minutes = re.search(r'done at about\s+(\d\d):(\d\d)', result.stderr).groups()
+    return 60 * int(hours) + int(minutes)
+
+
+def test_what_is_done_is_not_in_the_time_that_is_left(compare, tmp_path):
+    _, result = compare(1.0)
+    begun = end_of(result)
+    for seed, minutes in enumerate((10.0, 9.5)):
+        folder = tmp_path / 'runs' / 'none_10percent' / f'seed_{seed}'
+        RunState('none, 10%', seed, {}, minutes=minutes).write(folder)
+    _, result = compare(1.0)
+    assert (begun - end_of(result)) % (24 * 60) in (19, 20)
