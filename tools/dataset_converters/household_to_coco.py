@@ -23,12 +23,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.utils import track_iter_progress
 from PIL import Image
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from mmpixcon.utils.files import replace_file
+from mmpixcon.utils.progress import track_progress
 
 CLASSES = ('curtain', 'pot', 'toaster')
 PARTS = ('train', 'valid', 'test')
@@ -177,7 +177,7 @@ def convert(clone: Path) -> dict[str, int]:
         raise FileNotFoundError(f'{clone} has no photos in {"/, ".join(PARTS)}/: {WHERE_FROM}')
     paths = [path for path in paths if path.with_suffix('.txt').is_file()]
     hashes, mirrored = [], []
-    for path in track_iter_progress(paths):
+    for path in track_progress(paths, 'reading', len(paths)):
         gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if gray is None:
             raise ValueError(f'{path} is no readable image: {WHERE_FROM}')
