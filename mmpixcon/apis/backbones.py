@@ -69,7 +69,8 @@ def load_backbone(
         config (str | Path): config of a detector, a wrapped detector or a pretraining
             method, of mmpixcon, mmdet or mmselfsup.
         checkpoint (str | Path): checkpoint of that model, of another one with the same
-            backbone, or of the backbone alone.
+            backbone, or of the backbone alone; a file, or a name as ``init_cfg`` takes it, such
+            as ``efficientnet-lite://lite0``.
         options (Mapping[str, Any], optional): Settings of the config that change, dotted, such as
             the backbone's strides. Defaults to None.
 
@@ -82,7 +83,7 @@ def load_backbone(
         RuntimeError: The checkpoint does not have the backbone's weights.
     """
     for kind, path in (('config', config), ('checkpoint', checkpoint)):
-        if not Path(path).is_file():
+        if '://' not in str(path) and not Path(path).is_file():
             raise FileNotFoundError(f'{kind} {path} does not exist')
     cfg = Config.fromfile(config)
     merge_options(cfg, options or {})

