@@ -2,7 +2,8 @@
 # Deformable DETR on BCCD, 10 % and all of the labels, photos of 160 pixels. The backbone, an
 # EfficientNet-Lite0, is frozen in the pretraining and keeps its batch norm afterwards. Each method
 # is pretrained once, for 1300 steps of 8 photos, and fine-tuned with three seeds, for 312. L_g's
-# weight is the release's for COCO, 0.3; rows of its own have 0 and 10. Proposals first: see
+# weight is the release's for COCO, 0.3; rows of its own have 0 and 10. In the rows "own region", a
+# query is only matched to the region whose feature it got. Proposals first: see
 # configs/_base_/datasets/regions_bccd.py.
 from mmpixcon.recipes import pretrain_then, rows_of
 
@@ -10,14 +11,18 @@ seeds = (0, 1, 2)
 data = dict(bccd='examples/bccd/')
 
 model = 'deformable-detr-one-stage_lite0_1xb8-50e_bccd.py'
+updetr = f'../updetr/updetr_{model}'
 siamese_detr = f'../siamese_detr/siamese-detr_{model}'
+# Queries learn to use the features that they get.
+own_region = {'model.match_own_region': True}
 methods = {
-    'UP-DETR': dict(config=f'../updetr/updetr_{model}'),
+    'UP-DETR': dict(config=updetr),
     'DETReg': dict(config=f'../detreg/detreg_{model}'),
     'Siamese DETR': dict(config=siamese_detr),
     'Siamese DETR, L_g 0': dict(config=siamese_detr, options={'model.head.global_weight': 0.0}),
     'Siamese DETR, L_g 10': dict(config=siamese_detr, options={'model.head.global_weight': 10.0}),
-    'Siamese DETR, own region': dict(config=siamese_detr, options={'model.match_own_region': True}),
+    'UP-DETR, own region': dict(config=updetr, options=own_region),
+    'Siamese DETR, own region': dict(config=siamese_detr, options=own_region),
 }
 small = [(160, 120)]
 # The last checkpoint, and one before it while that is written.
