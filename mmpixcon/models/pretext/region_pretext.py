@@ -264,6 +264,30 @@ class RegionPretext(DetectorWrapper):
         memory = calls['encoder'].output
         return head_inputs, dict(memory=memory, padding=padding, level_cells=cells)
 
+    def flatten_views(self, inputs: Any, samples: Any) -> tuple[Tensor, SampleList]:
+        """Images (N, 3, H, W) of a batch and their samples; methods with views have them here."""
+        return inputs, samples
+
+    @torch.no_grad()
+    def plain_states(self, batch_inputs: Any, batch_data_samples: Any) -> Tensor:
+        """States of the queries without features, which the fine-tuned detector begins with.
+
+        Args:
+            batch_inputs: as :meth:`loss` takes them.
+            batch_data_samples: as :meth:`loss` takes them.
+
+        Returns:
+            Tensor: last decoder layer in evaluation mode, (N, Q, C).
+        """
+        images, samples = self.flatten_views(batch_inputs, batch_data_samples)
+        training = self.training
+        self.eval()
+        try:
+            states = self.decode(self.backbone_maps(images), samples)[0]['hidden_states'][-1]
+        finally:
+            self.train(training)
+        return states
+
     def detection_losses(
         self, head_inputs: dict[str, Any], samples: SampleList, regions: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Tensor, Matching]:

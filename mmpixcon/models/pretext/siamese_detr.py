@@ -103,7 +103,7 @@ class SiameseDETR(RegionPretext):
         Raises:
             ValueError: The data has no two views of a size, or another number of regions.
         """
-        images, samples = self._stack(batch_inputs, batch_data_samples)
+        images, samples = self.flatten_views(batch_inputs, batch_data_samples)
         maps = self.backbone_maps(images)
         objects = self._jittered_features(maps, samples)
         targets = self.crop_features(samples) if self.head.needs_crops else objects.flatten(0, 1)
@@ -128,7 +128,7 @@ class SiameseDETR(RegionPretext):
         Returns:
             tuple[dict, dict]: losses of both.
         """
-        images, samples = self._stack(batch_inputs, batch_data_samples)
+        images, samples = self.flatten_views(batch_inputs, batch_data_samples)
         maps = self.backbone_maps(images)
         objects = self._jittered_features(maps, samples)
         return self._compare_features(
@@ -158,10 +158,17 @@ class SiameseDETR(RegionPretext):
         jittered = jitter_boxes(boxes, limits[:, None], self.box_jitter)
         return self.object_features(maps, jittered.unbind())
 
-    def _stack(
+    def flatten_views(
         self, inputs: dict[str, Tensor], samples: dict[str, SampleList]
     ) -> tuple[Tensor, SampleList]:
-        """The second views after the first ones, (2 N, 3, H, W) and 2 N samples."""
+        """Put the second views after the first ones.
+
+        Returns:
+            tuple[Tensor, SampleList]: (2 N, 3, H, W), and 2 N samples.
+
+        Raises:
+            ValueError: The data has no two views of a size, or another number of regions.
+        """
         if not isinstance(inputs, dict) or set(inputs) != set(VIEWS):
             raise ValueError(
                 'SiameseDETR takes two views: put IoUConstrainedViews, SharedProposals and '

@@ -1,4 +1,4 @@
-"""The hook logs whether queries use their features, in a run of a shipped config."""
+"""The hook logs whether queries use image and features, in a run of a shipped config."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def test_a_run_logs_both_losses(method, scenes_root, tmp_path):
     hook.interval = 2
     runner = Runner.from_cfg(cfg)
     runner.train()
+    image_shares = scalars(runner, 'train/image_share')
+    assert len(image_shares) == 2 and all(0 < share < 1 for share in image_shares)
     names = ('bbox_own_features', 'bbox_other_features')
     if method == 'detreg':
         assert not any(f'train/{name}' in runner.message_hub.log_scalars for name in names)
@@ -55,6 +57,7 @@ def test_training_keeps_its_random_numbers(method):
     RegionConditionHook(interval=1).after_train_iter(runner, 0, data)
     assert torch.equal(torch.get_rng_state(), state)
     assert 'train/bbox_other_features' in hub.log_scalars
+    assert model.training and not model.detector.backbone.training
 
 
 def test_bad_interval():

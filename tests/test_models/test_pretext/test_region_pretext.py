@@ -13,6 +13,7 @@ from torchvision.ops import generalized_box_iou
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
 from mmpixcon.models.heads import batched_matching
 from mmpixcon.models.heads.batched_matching import Matching
+from mmpixcon.models.layers import num_matching_queries
 from mmpixcon.models.pretext.region_pretext import own_region_share
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS
@@ -54,6 +55,25 @@ def test_checkpoint_is_the_stock_detectors(method, variant):
     assert other.load_state_dict(copy.deepcopy(saved), strict=True)
     for name, value in other.state_dict().items():
         assert torch.equal(value, saved[name]), name
+
+
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_plain_states_are_those_of_the_stock_detector(method, variant):
+    model = pretext(method, variant)
+    batch_inputs, batch_samples = inputs(method)
+    states = model.plain_states(batch_inputs, batch_samples)
+    assert model.training and not model.detector.backbone.training
+    # Another one that loads the checkpoint has class layers of its own, which rank the encoder's
+    # cells in two stages.
+    stock = copy.deepcopy(model.detector).eval()
+    if method == 'SiameseDETR':
+        batch_inputs = torch.cat([batch_inputs[view] for view in ('view1', 'view2')])
+        batch_samples = [s for view in ('view1', 'view2') for s in batch_samples[view]]
+    with torch.no_grad():
+        expected = stock.forward_transformer(stock.extract_feat(batch_inputs), batch_samples)
+    torch.testing.assert_close(states, expected['hidden_states'][-1])
+    assert states.shape == (len(batch_samples), num_matching_queries(stock), 256)
 
 
 def test_a_stock_checkpoint_loads_without_its_classes():
