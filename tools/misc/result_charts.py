@@ -47,6 +47,18 @@ BACKBONES = {
     'VICReg': ('vicreg_r18_1xb32-100e_bccd', 3),
 }
 RANDOM = ('faster-rcnn_r18_fpn_1xb4-200i_bccd, from random weights', 3)
+IMAGENET = 'faster-rcnn_lite0_fpn_1xb4-200i_bccd, from ImageNet'
+LITE0 = {
+    'MoCo v2': ('mocov2_lite0_1xb32-100e_bccd', 3),
+    'PLRC': ('plrc_lite0_1xb32-100e_bccd', 3),
+    'Barlow Twins': ('barlowtwins_lite0_1xb32-100e_bccd', 3),
+}
+ONE_STAGE = ('deformable-detr-one-stage_lite0_1xb8-24e_bccd, 312 steps', 3)
+TRANSFORMERS = {
+    'UP-DETR': ('updetr_deformable-detr-one-stage_lite0_1xb8-50e_bccd', 3),
+    'DETReg': ('detreg_deformable-detr-one-stage_lite0_1xb8-50e_bccd', 3),
+    'Siamese DETR': ('siamese-detr_deformable-detr-one-stage_lite0_1xb8-50e_bccd', 3),
+}
 PIXCON = 'deformable-detr_r18_1xb8-12e_scenes'
 SETTINGS = (
     Setting('Faster R-CNN R18, random weights, BCCD, 10 %', 'BCCD, 10 %', RANDOM, BACKBONES),
@@ -60,13 +72,22 @@ SETTINGS = (
     Setting(
         'Faster R-CNN Lite0, ImageNet, BCCD, 10 %',
         'BCCD, 10 %',
-        ('faster-rcnn_lite0_fpn_1xb4-200i_bccd, from ImageNet', 5),
+        (IMAGENET, 5),
         {
+            **LITE0,
             'VICReg': ('vicreg_lite0_1xb32-100e_bccd', 3),
             'PixCon, L_Cos': ('pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd', 5),
             'PixCon, L_NCE': ('pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd, L_NCE', 4),
         },
     ),
+    Setting('the same, all labels', 'BCCD', (IMAGENET, 3), LITE0),
+    Setting(
+        'one-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
+        'BCCD at 160 pixels, 10 %',
+        ONE_STAGE,
+        TRANSFORMERS,
+    ),
+    Setting('the same, all labels', 'BCCD at 160 pixels', ONE_STAGE, TRANSFORMERS),
     Setting(
         'Deformable DETR R18, random weights, scenes',
         'built-in scenes',
