@@ -199,7 +199,14 @@ class Execution:
     def _run(self, run: Run, before: RunState | None, board: Board) -> None:
         """Train or test once."""
         stage, folder = self.recipe.stages[run[0]], self.folder(run)
-        if before is None and folder.is_dir() and read_state(folder) is not None:
+        present = read_state(folder) if before is None and folder.is_dir() else None
+        if present is not None and present.digest == self.state(run).digest:
+            # Another command began the same run meanwhile. Its lock tells whether it still trains.
+            if present.finished:
+                board.finished(_title(run), f'done meanwhile, in {present.minutes:.1f} min')
+                return
+            before = present
+        elif present is not None:
             folder.rename(_free(folder.with_name(f'{folder.name}.changed')))
         state = replace(self.state(run), minutes=before.minutes if before else 0.0)
         state.write(folder)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from mmpixcon.apis.config import INFORMATION_KEYS
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import READ
 from mmpixcon.recipes.finished import collect
-from mmpixcon.recipes.launch import Launch, progress_of
+from mmpixcon.recipes.launch import Board, Launch, progress_of
 from mmpixcon.recipes.report import _cost, _minutes, report
 from mmpixcon.recipes.state import (
     ChangedError,
@@ -51,6 +53,24 @@ def test_each_run_is_done_once_and_shown_in_one_line(recipe):
         'pretrained_10percent:2',
         'pretrained_100percent:2',
     ]
+
+
+def test_what_another_command_did_meanwhile_stays(recipe):
+    late = execution(recipe)
+    assert not any(late.check().values())
+    execute(recipe)
+    calls()
+    # One of them was interrupted.
+    unfinished = late.runs[-1]
+    state = read_state(late.folder(unfinished))
+    replace(state, finished=False).write(late.folder(unfinished))
+    out = io.StringIO()
+    board = Board(len(late.runs), out)
+    for run in late.runs:
+        late._run(run, None, board)
+    assert calls() == ['pretrained_100percent:1']
+    assert out.getvalue().count('done meanwhile') == 6
+    assert not list(Path('work').rglob('*.changed'))
 
 
 def test_a_failed_run_ends_what_builds_on_it_only(recipe):
