@@ -23,7 +23,7 @@ class RegionConditionHook(Hook):
     - without features, as the fine-tuned detector does. ``image_share`` is the share of the
       variance of the queries' states that lies between images
       (:func:`~mmpixcon.evaluation.image_share.image_share`). Near 0, the decoder tells each image
-      the same, and fine-tuning has to begin below a random one.
+      the same.
     - Siamese DETR and UP-DETR twice more: as in training, and with each region's feature given to
       the queries of the next one. As long as ``bbox_other_features`` is no higher than
       ``bbox_own_features``, what is pretrained is a decoder for boxes of random places. The model
