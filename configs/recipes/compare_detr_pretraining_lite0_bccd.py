@@ -5,7 +5,7 @@
 # weight is the release's for COCO, 0.3; rows of its own have 0 and 10. In the rows "own region", a
 # query is only matched to the region whose feature it got. Proposals first: see
 # configs/_base_/datasets/regions_bccd.py.
-from mmpixcon.recipes import pretrain_then, rows_of
+from mmpixcon.recipes import epoch_options, pretrain_then, rows_of
 
 seeds = (0, 1, 2)
 data = dict(bccd='examples/bccd/')
@@ -24,33 +24,20 @@ methods = {
     'UP-DETR, own region': dict(config=updetr, options=own_region),
     'Siamese DETR, own region': dict(config=siamese_detr, options=own_region),
 }
-small = [(160, 120)]
+size = (160, 120)
 # The last checkpoint, and one before it while that is written.
 last = {'default_hooks.checkpoint.max_keep_ckpts': 2}
 smaller_photos = {
     **last,
-    **{f'{part}_dataloader.dataset.pipeline.Resize.scale': small[0] for part in ('train', 'val')},
+    **{f'{part}_dataloader.dataset.pipeline.Resize.scale': size for part in ('train', 'val')},
 }
-
-
-def epochs(number, decay):
-    """Options of a training of so many epochs, with an evaluation at the end of each quarter."""
-    return {
-        **smaller_photos,
-        'train_cfg.max_epochs': number,
-        'train_cfg.val_interval': number // 4,
-        'param_scheduler.MultiStepLR.end': number,
-        'param_scheduler.MultiStepLR.milestones': [decay],
-    }
-
-
 fine_tune = dict(
     config='../finetune/deformable-detr-one-stage-pretrained_lite0_1xb8-24e_bccd.py', data='bccd'
 )
 # 3 steps an epoch of 20 photos, 26 of 205.
 shares = {
-    '10%': dict(fine_tune, percent=10, options=epochs(104, decay=88)),
-    '100%': dict(fine_tune, options=epochs(12, decay=10)),
+    '10%': dict(fine_tune, percent=10, options={**smaller_photos, **epoch_options(104, decay=88)}),
+    '100%': dict(fine_tune, options={**smaller_photos, **epoch_options(12, decay=10)}),
 }
 # Only the backbone knows something, and keeps its batch norm like the others.
 none = dict(
@@ -66,7 +53,7 @@ for name, method in methods.items():
         seeds=(0,),
         options={
             **last,
-            'train_dataloader.dataset.pipeline.RandomChoiceResize.scales': small,
+            'train_dataloader.dataset.pipeline.RandomChoiceResize.scales': [size],
             'train_dataloader.dataset.pipeline.RegionCrops.size': 32,
             **method.get('options', {}),
         },

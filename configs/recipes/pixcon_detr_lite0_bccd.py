@@ -1,14 +1,18 @@
 # PixCon beside a detection transformer that starts from ImageNet: the small Deformable DETR on an
 # EfficientNet-Lite0, in two stages and in one, BCCD with 10 % and all of the labels, photos of 160
 # pixels, 312 steps of 8. All rows contrast the coarsest level, but those called fine, stride 16.
-from mmpixcon.recipes import pretrain_then, rows_of
+from mmpixcon.recipes import epoch_options, pretrain_then, rows_of
 
 seeds = (0, 1, 2)
 data = dict(bccd='examples/bccd/')
 
 size = (160, 120)
 views = 'train_dataloader.dataset.pipeline.PixelContrastViews'
-small_val = {'val_dataloader.dataset.pipeline.Resize.scale': size}
+small_val = {
+    # The last checkpoint, and one before it while that is written.
+    'default_hooks.checkpoint.max_keep_ckpts': 2,
+    'val_dataloader.dataset.pipeline.Resize.scale': size,
+}
 small_stock = {**small_val, 'train_dataloader.dataset.pipeline.Resize.scale': size}
 small_pixcon = {
     **small_val,
@@ -39,22 +43,10 @@ models = {
 for name, setting in settings.items():
     models[name] = dict(config=pixcon, options={**small_pixcon, **setting})
 
-
-def epochs(number, decay):
-    """Options of a training of so many epochs, with an evaluation at the end of each quarter."""
-    return {
-        'default_hooks.checkpoint.max_keep_ckpts': 2,
-        'train_cfg.max_epochs': number,
-        'train_cfg.val_interval': number // 4,
-        'param_scheduler.MultiStepLR.end': number,
-        'param_scheduler.MultiStepLR.milestones': [decay],
-    }
-
-
 # 3 steps an epoch of 20 photos, 26 of 205.
 shares = {
-    '10%': dict(data='bccd', percent=10, options=epochs(104, decay=88)),
-    '100%': dict(data='bccd', options=epochs(12, decay=10)),
+    '10%': dict(data='bccd', percent=10, options=epoch_options(104, decay=88)),
+    '100%': dict(data='bccd', options=epoch_options(12, decay=10)),
 }
 stages = pretrain_then(models, shares)
 tables = [

@@ -43,3 +43,29 @@ def rows_of(starts: Iterable[str], tasks: str | Iterable[str]) -> dict[str, dict
         return {start: {'': f'{start}, {tasks}'} for start in starts}
     columns = tuple(tasks)
     return {start: {task: f'{start}, {task}' for task in columns} for start in starts}
+
+
+def epoch_options(epochs: int, decay: int, evaluations: int = 4) -> dict[str, Any]:
+    """Options of a training of another length, for a config with a MultiStepLR.
+
+    Args:
+        epochs (int): Length of the training.
+        decay (int): Epoch after which the learning rate drops.
+        evaluations (int): Number of evaluations, at even distances. Defaults to 4.
+
+    Returns:
+        dict[str, Any]: For ``options`` of a stage.
+
+    Raises:
+        ValueError: If the epochs cannot be divided so, or the rate would never drop.
+    """
+    if evaluations < 1 or epochs % evaluations:
+        raise ValueError(f'{epochs} epochs cannot have {evaluations} evaluations at even distances')
+    if not 0 < decay < epochs:
+        raise ValueError(f'decay must be an epoch within the {epochs} of the training, not {decay}')
+    return {
+        'train_cfg.max_epochs': epochs,
+        'train_cfg.val_interval': epochs // evaluations,
+        'param_scheduler.MultiStepLR.end': epochs,
+        'param_scheduler.MultiStepLR.milestones': [decay],
+    }

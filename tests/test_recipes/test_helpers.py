@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mmpixcon.recipes import pretrain_then, rows_of
+import pytest
+
+from mmpixcon.recipes import epoch_options, pretrain_then, rows_of
 
 
 def test_every_task_from_every_start():
@@ -24,3 +26,19 @@ def test_rows_of_their_tables():
         'b': {'COCO': 'b, COCO', 'VOC': 'b, VOC'},
     }
     assert rows_of(['a'], 'VOC') == {'a': {'': 'a, VOC'}}
+
+
+def test_options_of_a_length():
+    assert epoch_options(104, decay=88) == {
+        'train_cfg.max_epochs': 104,
+        'train_cfg.val_interval': 26,
+        'param_scheduler.MultiStepLR.end': 104,
+        'param_scheduler.MultiStepLR.milestones': [88],
+    }
+    assert epoch_options(9, decay=6, evaluations=3)['train_cfg.val_interval'] == 3
+
+
+@pytest.mark.parametrize('epochs,decay,evaluations', [(10, 8, 4), (12, 12, 4), (12, 0, 4), (8, 4, 0)])
+def test_a_length_without_even_evaluations_or_decay_is_refused(epochs, decay, evaluations):
+    with pytest.raises(ValueError, match=f'{epochs} '):
+        epoch_options(epochs, decay, evaluations)

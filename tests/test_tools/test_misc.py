@@ -18,7 +18,7 @@ SMALL = CONFIGS / 'pixcon' / 'pixcon_deformable-detr_r18_1xb8-12e_scenes.py'
     'key,value,file,name',
     [
         ('model.detector.backbone.depth', '18', 'models/deformable-detr_r18.py', 'backbone.depth'),
-        ('model.levels', '(0,)', SMALL.name, 'model.levels'),
+        ('model.levels', '(-1,)', '_base_/pixcon.py', 'pixcon_model.levels'),
         ('model.S', '9.0', '_base_/pixcon.py', 'pixcon_model.S'),
         ('model.detector.bbox_head.num_classes', '4', SMALL.name, 'bbox_head.num_classes'),
         ('train_dataloader.batch_size', '8', 'datasets/scenes.py', 'train_dataloader.batch_size'),
@@ -57,7 +57,7 @@ def test_what_is_printed_is_what_a_run_reads(tmp_path):
     assert status == 0, err
     cfg = Config.fromfile(written)
     assert 'pixcon_model' not in cfg and 'pixcon_model' not in out
-    assert cfg.custom_hooks[1].min_loaded == 0.25 and cfg.model.levels == (0,)
+    assert cfg.custom_hooks[1].min_loaded == 0.25 and cfg.model.levels == (-1,)
 
 
 @pytest.mark.slow
