@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from mmpixcon.engine.checkpoint.load_report import report_loading
 from mmpixcon.registry import MODELS
 
+from .config import merge_options
 from .runner import check_checkpoint
 
 
@@ -72,15 +75,21 @@ class LoadedDetector:
 
 
 def load_detector(
-    config: str | Path, checkpoint: str | Path, device: str | torch.device = 'cpu'
+    config: str | Path,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = 'cpu',
+    options: Mapping[str, Any] | None = None,
 ) -> LoadedDetector:
     """Build a detector and fill it from a checkpoint.
 
     Args:
         config (str | Path): config of a detector, stock or wrapped.
-        checkpoint (str | Path): checkpoint of it, or of one with other classes or none: layers
-            that give classes may be missing.
+        checkpoint (str | Path, optional): checkpoint of it, or of one with other classes or none:
+            layers that give classes may be missing. Defaults to None, the weights that a training
+            of the config begins with: ``load_from``, or those of ``init_cfg``.
         device (str | torch.device): device that the detector runs on. Defaults to 'cpu'.
+        options (Mapping[str, Any], optional): settings of the config that change, dotted, such as
+            the size of photos. Defaults to None.
 
     Returns:
         LoadedDetector: In evaluation mode.
@@ -92,8 +101,11 @@ def load_detector(
     """
     if not Path(config).is_file():
         raise FileNotFoundError(f'config {config} does not exist')
-    check_checkpoint(str(checkpoint), 'checkpoint')
     cfg = Config.fromfile(config)
+    merge_options(cfg, options or {})
+    checkpoint = checkpoint or cfg.get('load_from')
+    if checkpoint:
+        check_checkpoint(str(checkpoint), 'checkpoint')
     if not cfg.get('test_dataloader'):
         raise ValueError(
             f'{config} has no test_dataloader to read photos with: give the config of the stock '
@@ -101,10 +113,13 @@ def load_detector(
         )
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = revert_sync_batchnorm(MODELS.build(cfg.model))
-    state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
-    state = state.get('state_dict', state)
-    report_loading(model, state, str(checkpoint), 0.9, 'min_loaded')
-    load_state_dict(model, state, logger='silent')
+    if checkpoint:
+        state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
+        state = state.get('state_dict', state)
+        report_loading(model, state, str(checkpoint), 0.9, 'min_loaded')
+        load_state_dict(model, state, logger='silent')
+    else:
+        model.init_weights()
     model.to(device).eval()
     # Boxes are not looked at.
     steps = [s for s in get_test_pipeline_cfg(cfg) if 'LoadAnnotations' not in s['type']]

@@ -38,7 +38,9 @@ def test_options_of_a_length():
     assert epoch_options(9, decay=6, evaluations=3)['train_cfg.val_interval'] == 3
 
 
-@pytest.mark.parametrize('epochs,decay,evaluations', [(10, 8, 4), (12, 12, 4), (12, 0, 4), (8, 4, 0)])
+@pytest.mark.parametrize(
+    'epochs,decay,evaluations', [(10, 8, 4), (12, 12, 4), (12, 0, 4), (8, 4, 0)]
+)
 def test_a_length_without_even_evaluations_or_decay_is_refused(epochs, decay, evaluations):
     with pytest.raises(ValueError, match=f'{epochs} '):
         epoch_options(epochs, decay, evaluations)

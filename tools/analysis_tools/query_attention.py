@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('images', nargs='+', help='photos or folders of them')
-    add_model_argument(parser)
+    add_model_argument(parser, needs_checkpoint=False)
     selection = parser.add_mutually_exclusive_group()
     selection.add_argument('--queries', type=int, nargs='+', help='numbers of queries')
     selection.add_argument('--annotations', type=Path, help='COCO file with objects of the photos')
