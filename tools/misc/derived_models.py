@@ -12,7 +12,7 @@ from torch import nn
 
 from derived_values import derived, detector
 from mmpixcon.models.detectors.frozen import CLASS_LAYERS
-from mmpixcon.models.pretext.region_pretext import one_class
+from mmpixcon.models.pretext.regions import one_class
 from mmpixcon.recipes.recipe import Stage
 from mmpixcon.registry import MODELS
 

@@ -21,8 +21,9 @@ from ..capture import captured, recorded_calls
 from ..detectors.frozen import CLASS_LAYERS, freeze
 from ..detectors.wrapper import DetectorWrapper
 from ..heads.batched_heads import batch_matching
-from ..heads.batched_matching import Matching, at_least_one, mean_over_processes
+from ..heads.batched_matching import Matching
 from ..layers import num_matching_queries
+from .regions import one_class, own_region_share
 
 # Side in pixels of the image that strides and channels of maps are read from. Whole cells of
 # strides 4 to 32, and of 14, which some plain transformers have.
@@ -301,8 +302,8 @@ class RegionPretext(DetectorWrapper):
 
         Returns:
             tuple: Losses, with ``own_region_share`` where queries get features, see
-            :func:`own_region_share`; states of the matching queries, (L, N, Q, C); and which of
-            them are matched to which region, in each layer.
+            :func:`~mmpixcon.models.pretext.regions.own_region_share`; states of the matching
+            queries, (L, N, Q, C); and which of them are matched to which region, in each layer.
         """
         head = self.detector.bbox_head
         matching_queries = num_matching_queries(self.detector)
@@ -345,71 +346,3 @@ class RegionPretext(DetectorWrapper):
 def forked_rng(device: torch.device) -> AbstractContextManager[None]:
     """Draw random numbers, on the CPU and a device, without a change of those that come after."""
     return torch.random.fork_rng([device] if device.type == 'cuda' else [])
-
-
-@torch.no_grad()
-def own_region_share(matching: Matching, regions: Tensor) -> Tensor:
-    """Share of matched queries that have found the region whose feature they got.
-
-    Where any query may be matched to any region, the losses fall without a look at the features:
-    this tells whether they are used. Chance is 1 / n of n regions.
-
-    Args:
-        matching (Matching): of any query to any region; of all layers, the last one counts.
-        regions (Tensor): (Q, ), index of the region whose feature a query got. Patterns, which
-            repeat the queries, are taken into account.
-
-    Returns:
-        Tensor: scalar; 0 without a match.
-    """
-    query, region = matching.query[-1], matching.box[-1]
-    return (regions[query % len(regions)] == region).sum() / max(len(query), 1)
-
-
-def check_num_regions(detector: DetectionTransformer, num_regions: int) -> None:
-    """Check that each region gets as many object queries.
-
-    Raises:
-        ValueError: The regions do not divide the queries.
-    """
-    if num_regions < 1 or detector.num_queries % num_regions:
-        raise ValueError(
-            f'model.num_regions = {num_regions} must be a divisor of model.detector.num_queries = '
-            f'{detector.num_queries}: each region has the same number of queries'
-        )
-
-
-def one_class(detector: dict, softmax: bool) -> ConfigDict:
-    """The config of a detector of regions.
-
-    Args:
-        detector (dict): config of a stock detector; not changed.
-        softmax (bool): Whether one-stage detectors get a softmax in the place of
-            sigmoids, in the loss and in the matching.
-
-    Returns:
-        ConfigDict: With one class.
-    """
-    detector = ConfigDict(copy.deepcopy(detector))
-    head = detector.get('bbox_head')
-    if not head:
-        return detector
-    head.num_classes = 1
-    stock = head.get('loss_cls')
-    if softmax and stock and stock.get('use_sigmoid') and not detector.get('as_two_stage'):
-        # The weight of the paper's; that of focal losses is made for them.
-        head.loss_cls = ConfigDict(
-            type='mmdet.CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0
-        )
-        costs = ((detector.get('train_cfg') or {}).get('assigner') or {}).get('match_costs', [])
-        for cost in costs:
-            if cost.type.endswith('FocalLossCost'):
-                cost.clear()
-                cost.update(type='mmdet.ClassificationCost', weight=1.0)
-    return detector
-
-
-def mean_regions(samples: SampleList) -> float | Tensor:
-    """Regions of a batch, at least 1, mean over processes: what mmdet divides losses by."""
-    count = sum(len(sample.gt_instances) for sample in samples)
-    return at_least_one(mean_over_processes(count, samples[0].gt_instances.bboxes.device))

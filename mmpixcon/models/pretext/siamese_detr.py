@@ -12,7 +12,8 @@ from mmpixcon.registry import MODELS
 
 from ..heads.siamese_detr_head import SiameseDETRHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, check_num_regions, mean_regions
+from .region_pretext import RegionPretext
+from .regions import check_num_regions, mean_regions
 
 VIEWS = ('view1', 'view2')
 

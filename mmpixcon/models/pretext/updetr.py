@@ -10,7 +10,8 @@ from mmpixcon.registry import MODELS
 
 from ..heads.region_query_head import RegionQueryHead
 from ..layers import conditioned_queries
-from .region_pretext import RegionPretext, check_num_regions, mean_regions
+from .region_pretext import RegionPretext
+from .regions import check_num_regions, mean_regions
 
 
 @MODELS.register_module()

@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from mmpixcon.models.capture import recorded_calls
-from mmpixcon.models.pretext.region_pretext import own_region_share
+from mmpixcon.models.pretext.regions import own_region_share
 from mmpixcon.models.task_modules.batched_costs import batched_costs
 from tests.helpers.region_models import inputs, pretext, quiet, total
 

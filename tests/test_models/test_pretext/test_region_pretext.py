@@ -14,7 +14,7 @@ from mmpixcon.models.detectors.frozen import CLASS_LAYERS
 from mmpixcon.models.heads import batched_matching
 from mmpixcon.models.heads.batched_matching import Matching
 from mmpixcon.models.layers import num_matching_queries
-from mmpixcon.models.pretext.region_pretext import own_region_share
+from mmpixcon.models.pretext.regions import own_region_share
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import CONFIGS
 from tests.helpers.region_models import (
