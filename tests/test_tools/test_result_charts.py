@@ -21,10 +21,11 @@ def test_a_gain_is_drawn_with_two_deviations_of_the_difference(charts, monkeypat
         name: {
             ('ours', 'photos', 'box AP'): mean,
             ('ours', 'photos', 'box AP deviation'): deviation,
+            ('ours', 'photos', 'box AP seeds'): seeds,
         }
-        for name, mean, deviation in (('none', 40.0, 1.0), ('method', 43.0, 2.0))
+        for name, mean, deviation, seeds in (('none', 40.0, 1.0, 4), ('method', 43.0, 2.0, 16))
     }
-    setting = charts.Setting('detector', 'photos', ('none', 4), {'Method': ('method', 16)})
+    setting = charts.Setting('detector', 'photos', 'none', {'Method': 'method'})
     monkeypatch.setattr(charts, 'SETTINGS', (setting,))
     axes = charts.draw_gains(models).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ['detector', 'Method']
@@ -41,3 +42,14 @@ def test_all_models_of_the_charts_have_numbers(charts):
     rows = sum(1 + len(setting.methods) for setting in charts.SETTINGS)
     assert len(charts.draw_gains(models).axes[0].get_yticks()) == rows
     assert len(charts.draw_backbones(models).axes[0].get_yticks()) == 7
+
+
+def test_every_mean_says_of_how_many_seeds(charts):
+    without = [
+        f'{model}: {metric} on {dataset}'
+        for model, numbers in charts.read_numbers(ROOT / 'configs').items()
+        for source, dataset, metric in numbers
+        if metric.endswith(' deviation')
+        and (source, dataset, metric.replace(' deviation', ' seeds')) not in numbers
+    ]
+    assert not without

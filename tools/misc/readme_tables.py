@@ -57,6 +57,8 @@ def parse_args() -> argparse.Namespace:
 def read_numbers(configs: Path) -> dict[str, Numbers]:
     """Read the numbers of every model of the metafiles.
 
+    Where a result is the mean of several runs, each of its metrics has ``METRIC seeds`` beside it.
+
     Raises:
         ValueError: A model has two numbers for the same.
     """
@@ -66,7 +68,11 @@ def read_numbers(configs: Path) -> dict[str, Numbers]:
             numbers = dict(models.get(model['Name'], {}))
             for result in model.get('Results') or ():
                 source = f'paper {result["Paper"]["Name"]}' if 'Paper' in result else 'ours'
-                for metric, value in result['Metrics'].items():
+                metrics = result['Metrics']
+                if 'Seeds' in result:
+                    seeds = {f'{metric} seeds': result['Seeds'] for metric in metrics}
+                    metrics = {**metrics, **seeds}
+                for metric, value in metrics.items():
                     key = (source, result['Dataset'], metric.removesuffix(MARK))
                     if key in numbers:
                         raise ValueError(f'{path}: {model["Name"]} has {", ".join(key)} twice')

@@ -28,36 +28,36 @@ class Setting:
     Attributes:
         title (str): detector, start and data.
         dataset (str): data set, as the metafiles call it.
-        base (tuple[str, int]): model without a method, and its seeds.
-        methods (dict[str, tuple[str, int]]): models with a method, and their seeds.
+        base (str): model without a method.
+        methods (dict[str, str]): models with a method.
     """
 
     title: str
     dataset: str
-    base: tuple[str, int]
-    methods: dict[str, tuple[str, int]]
+    base: str
+    methods: dict[str, str]
 
 
 BACKBONES = {
-    'MoCo v2': ('mocov2_r18_1xb32-100e_bccd', 3),
-    'DetCo': ('detco_r18_1xb32-100e_bccd', 3),
-    'PLRC': ('plrc_r18_1xb32-100e_bccd', 3),
-    'PLRC, region level': ('plrc-region-level_r18_1xb32-100e_bccd', 3),
-    'Barlow Twins': ('barlowtwins_r18_1xb32-100e_bccd', 3),
-    'VICReg': ('vicreg_r18_1xb32-100e_bccd', 3),
+    'MoCo v2': 'mocov2_r18_1xb32-100e_bccd',
+    'DetCo': 'detco_r18_1xb32-100e_bccd',
+    'PLRC': 'plrc_r18_1xb32-100e_bccd',
+    'PLRC, region level': 'plrc-region-level_r18_1xb32-100e_bccd',
+    'Barlow Twins': 'barlowtwins_r18_1xb32-100e_bccd',
+    'VICReg': 'vicreg_r18_1xb32-100e_bccd',
 }
-RANDOM = ('faster-rcnn_r18_fpn_1xb4-200i_bccd, from random weights', 3)
+RANDOM = 'faster-rcnn_r18_fpn_1xb4-200i_bccd, from random weights'
 IMAGENET = 'faster-rcnn_lite0_fpn_1xb4-200i_bccd, from ImageNet'
 LITE0 = {
-    'MoCo v2': ('mocov2_lite0_1xb32-100e_bccd', 3),
-    'PLRC': ('plrc_lite0_1xb32-100e_bccd', 3),
-    'Barlow Twins': ('barlowtwins_lite0_1xb32-100e_bccd', 3),
+    'MoCo v2': 'mocov2_lite0_1xb32-100e_bccd',
+    'PLRC': 'plrc_lite0_1xb32-100e_bccd',
+    'Barlow Twins': 'barlowtwins_lite0_1xb32-100e_bccd',
 }
-ONE_STAGE = ('deformable-detr-one-stage_lite0_1xb8-24e_bccd, 312 steps', 3)
+ONE_STAGE = 'deformable-detr-one-stage_lite0_1xb8-24e_bccd, 312 steps'
 TRANSFORMERS = {
-    'UP-DETR': ('updetr_deformable-detr-one-stage_lite0_1xb8-50e_bccd', 3),
-    'DETReg': ('detreg_deformable-detr-one-stage_lite0_1xb8-50e_bccd', 3),
-    'Siamese DETR': ('siamese-detr_deformable-detr-one-stage_lite0_1xb8-50e_bccd', 3),
+    'UP-DETR': 'updetr_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
+    'DETReg': 'detreg_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
+    'Siamese DETR': 'siamese-detr_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
 }
 PIXCON = 'deformable-detr_r18_1xb8-12e_scenes'
 SETTINGS = (
@@ -66,21 +66,21 @@ SETTINGS = (
     Setting(
         'the same, household photos, 10 %',
         'household photos, 10 %',
-        ('faster-rcnn_r18_fpn_1xb4-200i_household, from random weights', 3),
-        {'VICReg': ('vicreg_r18_1xb32-10e_household', 3)},
+        'faster-rcnn_r18_fpn_1xb4-200i_household, from random weights',
+        {'VICReg': 'vicreg_r18_1xb32-10e_household'},
     ),
     Setting(
         'Faster R-CNN Lite0, ImageNet, BCCD, 10 %',
         'BCCD, 10 %',
-        (IMAGENET, 5),
+        IMAGENET,
         {
             **LITE0,
-            'VICReg': ('vicreg_lite0_1xb32-100e_bccd', 3),
-            'PixCon, L_Cos': ('pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd', 5),
-            'PixCon, L_NCE': ('pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd, L_NCE', 4),
+            'VICReg': 'vicreg_lite0_1xb32-100e_bccd',
+            'PixCon, L_Cos': 'pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd',
+            'PixCon, L_NCE': 'pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd, L_NCE',
         },
     ),
-    Setting('the same, all labels', 'BCCD', (IMAGENET, 3), LITE0),
+    Setting('the same, all labels', 'BCCD', IMAGENET, LITE0),
     Setting(
         'one-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
         'BCCD at 160 pixels, 10 %',
@@ -91,41 +91,44 @@ SETTINGS = (
     Setting(
         'Deformable DETR R18, random weights, scenes',
         'built-in scenes',
-        (PIXCON, 3),
+        PIXCON,
         {
-            'PixCon, L_Cos, fine': (f'pixcon-finest-level_{PIXCON}', 3),
-            'PixCon, warm-up': (f'pixcon-warmup_{PIXCON}', 3),
-            'PixCon, L_NCE': (f'pixcon-nce_{PIXCON}', 3),
+            'PixCon, L_Cos, fine': f'pixcon-finest-level_{PIXCON}',
+            'PixCon, warm-up': f'pixcon-warmup_{PIXCON}',
+            'PixCon, L_NCE': f'pixcon-nce_{PIXCON}',
         },
     ),
     Setting(
         'the same, on a second machine',
         'built-in scenes',
-        (f'{PIXCON}, second machine', 3),
+        f'{PIXCON}, second machine',
         {
-            'PixCon, L_Cos': (f'pixcon_{PIXCON}', 3),
-            'PixCon, L_Cos, fine': (f'pixcon-finest-level_{PIXCON}, second machine', 3),
-            'PixCon, fine, beta 0.1': (f'pixcon-finest-level_{PIXCON}, beta 0.1', 3),
-            'PixCon, fine, predictor': (f'pixcon-predictor_{PIXCON}', 3),
+            'PixCon, L_Cos': f'pixcon_{PIXCON}',
+            'PixCon, L_Cos, fine': f'pixcon-finest-level_{PIXCON}, second machine',
+            'PixCon, fine, beta 0.1': f'pixcon-finest-level_{PIXCON}, beta 0.1',
+            'PixCon, fine, predictor': f'pixcon-predictor_{PIXCON}',
         },
     ),
     Setting(
         'Deformable DETR R18, MoCo v2, scenes',
         'built-in scenes',
-        ('deformable-detr-pretrained_r18_1xb8-12e_scenes, from MoCo v2', 3),
+        'deformable-detr-pretrained_r18_1xb8-12e_scenes, from MoCo v2',
         {
-            'UP-DETR': ('updetr_deformable-detr_r18_1xb8-50e_scenes', 3),
-            'DETReg': ('detreg_deformable-detr_r18_1xb8-50e_scenes', 3),
-            'Siamese DETR': ('siamese-detr_deformable-detr_r18_1xb8-50e_scenes', 3),
+            'UP-DETR': 'updetr_deformable-detr_r18_1xb8-50e_scenes',
+            'DETReg': 'detreg_deformable-detr_r18_1xb8-50e_scenes',
+            'Siamese DETR': 'siamese-detr_deformable-detr_r18_1xb8-50e_scenes',
         },
     ),
 )
 
 
-def value_of(models: dict[str, Numbers], model: str, dataset: str) -> tuple[float, float]:
-    """Read the mean AP of a model and its deviation over seeds, in percent."""
+def value_of(models: dict[str, Numbers], model: str, dataset: str) -> tuple[float, float, int]:
+    """Read the mean AP of a model and its deviation over seeds, in percent, and their number."""
     numbers = models[model]
-    return numbers['ours', dataset, 'box AP'], numbers['ours', dataset, 'box AP deviation']
+    mean, deviation, seeds = (
+        numbers['ours', dataset, key] for key in ('box AP', 'box AP deviation', 'box AP seeds')
+    )
+    return mean, deviation, int(seeds)
 
 
 def draw_gains(models: dict[str, Numbers]) -> Figure:
@@ -140,10 +143,10 @@ def draw_gains(models: dict[str, Numbers]) -> Figure:
     rows: list[tuple[str, float, float] | str] = []
     for setting in SETTINGS:
         rows.append(setting.title)
-        base, spread = value_of(models, setting.base[0], setting.dataset)
-        for name, (model, seeds) in setting.methods.items():
-            mean, deviation = value_of(models, model, setting.dataset)
-            error = math.sqrt(spread**2 / setting.base[1] + deviation**2 / seeds)
+        base, base_deviation, base_seeds = value_of(models, setting.base, setting.dataset)
+        for name, model in setting.methods.items():
+            mean, deviation, seeds = value_of(models, model, setting.dataset)
+            error = math.sqrt(base_deviation**2 / base_seeds + deviation**2 / seeds)
             rows.append((name, mean - base, COUNTS * error))
     figure = Figure(figsize=(7.5, 0.27 * len(rows) + 0.8), layout='constrained')
     FigureCanvasAgg(figure)
@@ -184,8 +187,8 @@ def draw_backbones(models: dict[str, Numbers]) -> Figure:
     places = np.arange(len(starts))
     shares = (('BCCD, 10 %', '20 labeled photos', -0.2), ('BCCD', '205 labeled photos', 0.2))
     for (dataset, label, shift), color in zip(shares, ('lightsteelblue', 'steelblue'), strict=True):
-        values = [value_of(models, model, dataset) for model, _ in starts.values()]
-        means, deviations = zip(*values, strict=True)
+        values = [value_of(models, model, dataset) for model in starts.values()]
+        means, deviations, _ = zip(*values, strict=True)
         axes.barh(places + shift, means, 0.38, xerr=deviations, capsize=3, color=color, label=label)
     axes.set_yticks(places, list(starts))
     axes.invert_yaxis()
