@@ -17,7 +17,7 @@ from mmpixcon.datasets.data_files import iter_datasets, set_data_root
 from mmpixcon.datasets.preparation.subsets import write_subsets
 from mmpixcon.engine.checkpoint.safe_files import POINTER, pointed_checkpoint
 
-from .launch import Board, Launch, run_logged
+from .launch import Board, Launch, claim, run_logged
 from .recipe import Recipe, Stage, resolved
 from .signals import passing_signals_on
 from .state import (
@@ -207,6 +207,8 @@ class Execution:
                 return
             before = present
         elif present is not None:
+            # Nothing is moved that another command is still at.
+            claim(folder).close()
             folder.rename(_free(folder.with_name(f'{folder.name}.changed')))
         state = replace(self.state(run), minutes=before.minutes if before else 0.0)
         state.write(folder)

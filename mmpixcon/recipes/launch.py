@@ -121,6 +121,31 @@ def tools_folder() -> Path:
     )
 
 
+def claim(folder: Path) -> TextIO:
+    """Lock the work folder of a run, as long as the returned file is open in any process.
+
+    Args:
+        folder (Path): work folder of the run.
+
+    Returns:
+        TextIO: lock file. A child process that gets it holds the lock too.
+
+    Raises:
+        RuntimeError: Another process is at it.
+    """
+    lock = (folder / 'lock').open('a')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise RuntimeError(
+            f'another process still writes to {folder}, as this recipe was started twice '
+            'or killed before. Wait until it ends, or end it with `kill ID`; '
+            f'`fuser {lock.name}` prints its ID'
+        ) from None
+    return lock
+
+
 def run_logged(
     command: Sequence[str], log: Path, environment: Mapping[str, str], say: Callable[[str], None]
 ) -> None:
@@ -138,15 +163,7 @@ def run_logged(
     Raises:
         RuntimeError: It failed; has its last lines and the log's path. Or another process is at it.
     """
-    with log.open('a') as file, log.with_name('lock').open('a') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f'another process still writes to {log.parent}, as this recipe was started twice '
-                'or killed before. Wait until it ends, or end it with `kill ID`; '
-                f'`fuser {lock.name}` prints its ID'
-            ) from None
+    with log.open('a') as file, claim(log.parent) as lock:
         process = subprocess.Popen(
             [sys.executable, '-c', DIES_WITH_PARENT, *command],
             # Locked as long as the process lives, whatever becomes of this one.

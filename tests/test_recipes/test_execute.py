@@ -15,7 +15,7 @@ from mmpixcon.apis.config import INFORMATION_KEYS
 from mmpixcon.recipes import read_recipe
 from mmpixcon.recipes.execute import READ
 from mmpixcon.recipes.finished import collect
-from mmpixcon.recipes.launch import Board, Launch, progress_of
+from mmpixcon.recipes.launch import Board, Launch, claim, progress_of
 from mmpixcon.recipes.report import _cost, _minutes, report
 from mmpixcon.recipes.state import (
     ChangedError,
@@ -124,6 +124,23 @@ def test_a_changed_config_is_refused_rerun_or_kept(recipe):
     assert read_state(Path('work/pretrain/seed_0')).settings['train_cfg.max_epochs'] == 4
     execute(recipe)
     assert calls() == []
+
+
+def test_a_changed_run_that_another_command_is_at_stays(recipe):
+    execute(recipe)
+    calls()
+    Path('a.py').write_text(Path('a.py').read_text().replace('max_epochs=3', 'max_epochs=4'))
+    folder = Path('work/pretrain/seed_0')
+    with (
+        claim(folder),
+        pytest.raises(RuntimeError, match=f'another process still writes to {folder}'),
+    ):
+        execute(recipe, 'rerun')
+    assert calls() == [] and read_state(folder).finished
+    assert not list(Path('work').rglob('*.changed'))
+    # The lock ends with its process.
+    execute(recipe, 'rerun')
+    assert len(calls()) == 5
 
 
 def test_what_does_not_matter_reruns_nothing(recipe):
