@@ -47,7 +47,9 @@ BACKBONES = {
     'VICReg': 'vicreg_r18_1xb32-100e_bccd',
 }
 RANDOM = 'faster-rcnn_r18_fpn_1xb4-200i_bccd, from random weights'
-IMAGENET = 'faster-rcnn_lite0_fpn_1xb4-200i_bccd, from ImageNet'
+FASTER_LITE0 = 'faster-rcnn_lite0_fpn_1xb4-200i_bccd'
+IMAGENET = f'{FASTER_LITE0}, from ImageNet'
+DETR_LITE0 = 'deformable-detr_lite0_1xb8-24e_bccd'
 LITE0 = {
     'MoCo v2': 'mocov2_lite0_1xb32-100e_bccd',
     'PLRC': 'plrc_lite0_1xb32-100e_bccd',
@@ -76,11 +78,48 @@ SETTINGS = (
         {
             **LITE0,
             'VICReg': 'vicreg_lite0_1xb32-100e_bccd',
-            'PixCon, L_Cos': 'pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd',
-            'PixCon, L_NCE': 'pixcon_faster-rcnn_lite0_fpn_1xb4-200i_bccd, L_NCE',
+            'PixCon, L_Cos': f'pixcon_{FASTER_LITE0}',
+            'PixCon, L_NCE': f'pixcon_{FASTER_LITE0}, L_NCE',
         },
     ),
     Setting('the same, all labels', 'BCCD', IMAGENET, LITE0),
+    Setting(
+        'Faster R-CNN Lite0, ImageNet, BCCD, 10 %, another machine',
+        'BCCD, 10 %',
+        f'{FASTER_LITE0}, another machine',
+        {
+            'PixCon, L_Cos, beta 0.1': f'pixcon_{FASTER_LITE0}, beta 0.1',
+            'PixCon, L_Cos, stride 16': f'pixcon_{FASTER_LITE0}, stride 16',
+            'PixCon, L_Cos, stride 64': f'pixcon_{FASTER_LITE0}, stride 64',
+            'PixCon, L_NCE': f'pixcon_{FASTER_LITE0}, L_NCE, another machine',
+            'PixCon, L_NCE and L_Cos': f'pixcon_{FASTER_LITE0}, L_NCE and L_Cos',
+        },
+    ),
+    Setting(
+        'the same, all labels',
+        'BCCD',
+        f'{FASTER_LITE0}, another machine',
+        {'PixCon, L_Cos': f'pixcon_{FASTER_LITE0}, another machine'},
+    ),
+    Setting(
+        'two-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
+        'BCCD at 160 pixels, 10 %',
+        f'{DETR_LITE0}, 312 steps',
+        {
+            'PixCon, L_Cos': f'pixcon_{DETR_LITE0}, 312 steps',
+            'PixCon, L_Cos, predictor': f'pixcon_{DETR_LITE0}, predictor, 312 steps',
+            'PixCon, L_NCE': f'pixcon_{DETR_LITE0}, L_NCE, 312 steps',
+        },
+    ),
+    Setting(
+        'the same, one stage',
+        'BCCD at 160 pixels, 10 %',
+        f'{DETR_LITE0}, one stage, 312 steps',
+        {
+            'PixCon, L_Cos': f'pixcon_{DETR_LITE0}, one stage, 312 steps',
+            'PixCon, L_NCE': f'pixcon_{DETR_LITE0}, L_NCE, one stage, 312 steps',
+        },
+    ),
     Setting(
         'one-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
         'BCCD at 160 pixels, 10 %',
