@@ -26,9 +26,10 @@ def test_a_gain_is_drawn_with_two_deviations_of_the_difference(charts, monkeypat
         for name, mean, deviation, seeds in (('none', 40.0, 1.0, 4), ('method', 43.0, 2.0, 16))
     }
     setting = charts.Setting('detector', 'photos', 'none', {'Method': 'method'})
-    monkeypatch.setattr(charts, 'SETTINGS', (setting,))
+    monkeypatch.setattr(charts, 'PANELS', {'panel': (setting,)})
     axes = charts.draw_gains(models).axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ['detector', 'Method']
+    assert [text.get_text() for text in axes.get_yticklabels()] == ['Method']
+    assert [text.get_text() for text in axes.texts] == ['detector']
     point, (left, right), _ = axes.containers[0]
     error = 2 * math.sqrt(1.0 / 4 + 4.0 / 16)
     assert point.get_xdata() == pytest.approx([3.0])
@@ -39,8 +40,9 @@ def test_a_gain_is_drawn_with_two_deviations_of_the_difference(charts, monkeypat
 
 def test_all_models_of_the_charts_have_numbers(charts):
     models = charts.read_numbers(ROOT / 'configs')
-    rows = sum(1 + len(setting.methods) for setting in charts.SETTINGS)
-    assert len(charts.draw_gains(models).axes[0].get_yticks()) == rows
+    panels = charts.draw_gains(models).axes
+    for axes, settings in zip(panels, charts.PANELS.values(), strict=True):
+        assert len(axes.get_yticks()) == sum(len(setting.methods) for setting in settings)
     assert len(charts.draw_backbones(models).axes[0].get_yticks()) == 7
 
 

@@ -9,11 +9,14 @@ Writes ``docs/gains.png``, what each method gains over the same detector without
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from readme_tables import ROOT, Numbers, read_numbers
 
 # Deviations of the difference from which a difference counts.
@@ -61,8 +64,8 @@ TRANSFORMERS = {
     'DETReg': 'detreg_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
     'Siamese DETR': 'siamese-detr_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
 }
-PIXCON = 'deformable-detr_r18_1xb8-12e_scenes'
-SETTINGS = (
+DETR_R18 = 'deformable-detr_r18_1xb8-12e_scenes'
+PRETRAINING = (
     Setting('Faster R-CNN R18, random weights, BCCD, 10 %', 'BCCD, 10 %', RANDOM, BACKBONES),
     Setting('the same, all labels', 'BCCD', RANDOM, BACKBONES),
     Setting(
@@ -75,79 +78,9 @@ SETTINGS = (
         'Faster R-CNN Lite0, ImageNet, BCCD, 10 %',
         'BCCD, 10 %',
         IMAGENET,
-        {
-            **LITE0,
-            'VICReg': 'vicreg_lite0_1xb32-100e_bccd',
-            'PixCon, L_Cos': f'pixcon_{FASTER_LITE0}',
-            'PixCon, L_NCE': f'pixcon_{FASTER_LITE0}, L_NCE',
-        },
+        {**LITE0, 'VICReg': 'vicreg_lite0_1xb32-100e_bccd'},
     ),
     Setting('the same, all labels', 'BCCD', IMAGENET, LITE0),
-    Setting(
-        'Faster R-CNN Lite0, ImageNet, BCCD, 10 %, another machine',
-        'BCCD, 10 %',
-        f'{FASTER_LITE0}, another machine',
-        {
-            'PixCon, L_Cos, beta 0.1': f'pixcon_{FASTER_LITE0}, beta 0.1',
-            'PixCon, L_Cos, stride 16': f'pixcon_{FASTER_LITE0}, stride 16',
-            'PixCon, L_Cos, stride 64': f'pixcon_{FASTER_LITE0}, stride 64',
-            'PixCon, L_NCE': f'pixcon_{FASTER_LITE0}, L_NCE, another machine',
-            'PixCon, L_NCE and L_Cos': f'pixcon_{FASTER_LITE0}, L_NCE and L_Cos',
-        },
-    ),
-    Setting(
-        'the same, all labels',
-        'BCCD',
-        f'{FASTER_LITE0}, another machine',
-        {'PixCon, L_Cos': f'pixcon_{FASTER_LITE0}, another machine'},
-    ),
-    Setting(
-        'two-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
-        'BCCD at 160 pixels, 10 %',
-        f'{DETR_LITE0}, 312 steps',
-        {
-            'PixCon, L_Cos': f'pixcon_{DETR_LITE0}, 312 steps',
-            'PixCon, L_Cos, predictor': f'pixcon_{DETR_LITE0}, predictor, 312 steps',
-            'PixCon, L_NCE': f'pixcon_{DETR_LITE0}, L_NCE, 312 steps',
-        },
-    ),
-    Setting(
-        'the same, one stage',
-        'BCCD at 160 pixels, 10 %',
-        f'{DETR_LITE0}, one stage, 312 steps',
-        {
-            'PixCon, L_Cos': f'pixcon_{DETR_LITE0}, one stage, 312 steps',
-            'PixCon, L_NCE': f'pixcon_{DETR_LITE0}, L_NCE, one stage, 312 steps',
-        },
-    ),
-    Setting(
-        'one-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
-        'BCCD at 160 pixels, 10 %',
-        ONE_STAGE,
-        TRANSFORMERS,
-    ),
-    Setting('the same, all labels', 'BCCD at 160 pixels', ONE_STAGE, TRANSFORMERS),
-    Setting(
-        'Deformable DETR R18, random weights, scenes',
-        'built-in scenes',
-        PIXCON,
-        {
-            'PixCon, L_Cos, fine': f'pixcon-finest-level_{PIXCON}',
-            'PixCon, warm-up': f'pixcon-warmup_{PIXCON}',
-            'PixCon, L_NCE': f'pixcon-nce_{PIXCON}',
-        },
-    ),
-    Setting(
-        'the same, on a second machine',
-        'built-in scenes',
-        f'{PIXCON}, second machine',
-        {
-            'PixCon, L_Cos': f'pixcon_{PIXCON}',
-            'PixCon, L_Cos, fine': f'pixcon-finest-level_{PIXCON}, second machine',
-            'PixCon, fine, beta 0.1': f'pixcon-finest-level_{PIXCON}, beta 0.1',
-            'PixCon, fine, predictor': f'pixcon-predictor_{PIXCON}',
-        },
-    ),
     Setting(
         'Deformable DETR R18, MoCo v2, scenes',
         'built-in scenes',
@@ -158,10 +91,87 @@ SETTINGS = (
             'Siamese DETR': 'siamese-detr_deformable-detr_r18_1xb8-50e_scenes',
         },
     ),
+    Setting(
+        'one-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
+        'BCCD at 160 pixels, 10 %',
+        ONE_STAGE,
+        TRANSFORMERS,
+    ),
+    Setting('the same, all labels', 'BCCD at 160 pixels', ONE_STAGE, TRANSFORMERS),
 )
+PIXCON = (
+    Setting(
+        'Deformable DETR R18, random weights, scenes',
+        'built-in scenes',
+        DETR_R18,
+        {
+            'L_Cos, fine': f'pixcon-finest-level_{DETR_R18}',
+            'L_Cos, fine, warm-up': f'pixcon-warmup_{DETR_R18}',
+            'L_NCE, fine': f'pixcon-nce_{DETR_R18}',
+        },
+    ),
+    Setting(
+        'the same, on a second machine',
+        'built-in scenes',
+        f'{DETR_R18}, second machine',
+        {
+            'L_Cos, coarsest': f'pixcon_{DETR_R18}',
+            'L_Cos, fine': f'pixcon-finest-level_{DETR_R18}, second machine',
+            'L_Cos, fine, beta 0.1': f'pixcon-finest-level_{DETR_R18}, beta 0.1',
+            'L_Cos, fine, predictor': f'pixcon-predictor_{DETR_R18}',
+        },
+    ),
+    Setting(
+        'Faster R-CNN Lite0, ImageNet, BCCD, 10 %',
+        'BCCD, 10 %',
+        IMAGENET,
+        {
+            'L_Cos, stride 8': f'pixcon_{FASTER_LITE0}',
+            'L_NCE, stride 8': f'pixcon_{FASTER_LITE0}, L_NCE',
+        },
+    ),
+    Setting(
+        'the same, on another machine',
+        'BCCD, 10 %',
+        f'{FASTER_LITE0}, another machine',
+        {
+            'L_Cos, stride 8, beta 0.1': f'pixcon_{FASTER_LITE0}, beta 0.1',
+            'L_Cos, stride 16': f'pixcon_{FASTER_LITE0}, stride 16',
+            'L_Cos, stride 64': f'pixcon_{FASTER_LITE0}, stride 64',
+            'L_NCE, stride 8': f'pixcon_{FASTER_LITE0}, L_NCE, another machine',
+            'L_NCE and L_Cos, stride 8': f'pixcon_{FASTER_LITE0}, L_NCE and L_Cos',
+        },
+    ),
+    Setting(
+        'the same, all labels',
+        'BCCD',
+        f'{FASTER_LITE0}, another machine',
+        {'L_Cos, stride 8': f'pixcon_{FASTER_LITE0}, another machine'},
+    ),
+    Setting(
+        'two-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
+        'BCCD at 160 pixels, 10 %',
+        f'{DETR_LITE0}, 312 steps',
+        {
+            'L_Cos, coarsest': f'pixcon_{DETR_LITE0}, 312 steps',
+            'L_Cos, coarsest, predictor': f'pixcon_{DETR_LITE0}, predictor, 312 steps',
+            'L_NCE, coarsest': f'pixcon_{DETR_LITE0}, L_NCE, 312 steps',
+        },
+    ),
+    Setting(
+        'the same, one stage',
+        'BCCD at 160 pixels, 10 %',
+        f'{DETR_LITE0}, one stage, 312 steps',
+        {
+            'L_Cos, coarsest': f'pixcon_{DETR_LITE0}, one stage, 312 steps',
+            'L_NCE, coarsest': f'pixcon_{DETR_LITE0}, L_NCE, one stage, 312 steps',
+        },
+    ),
+)
+PANELS = {'pretraining before the detector': PRETRAINING, 'PixCon beside the detector': PIXCON}
 
 
-def value_of(models: dict[str, Numbers], model: str, dataset: str) -> tuple[float, float, int]:
+def value_of(models: Mapping[str, Numbers], model: str, dataset: str) -> tuple[float, float, int]:
     """Read the mean AP of a model and its deviation over seeds, in percent, and their number."""
     numbers = models[model]
     mean, deviation, seeds = (
@@ -170,51 +180,64 @@ def value_of(models: dict[str, Numbers], model: str, dataset: str) -> tuple[floa
     return mean, deviation, int(seeds)
 
 
-def draw_gains(models: dict[str, Numbers]) -> Figure:
+def draw_gains(models: Mapping[str, Numbers]) -> Figure:
     """Draw the gain of each method in each setting, and two deviations of it.
 
     Args:
-        models (dict[str, Numbers]): numbers of the metafiles.
+        models (Mapping[str, Numbers]): numbers of the metafiles.
 
     Returns:
-        Figure: rows of a setting below its title.
+        Figure: a panel for pretraining and one for PixCon; rows of a setting below its title.
     """
-    rows: list[tuple[str, float, float] | str] = []
-    for setting in SETTINGS:
-        rows.append(setting.title)
-        base, base_deviation, base_seeds = value_of(models, setting.base, setting.dataset)
-        for name, model in setting.methods.items():
-            mean, deviation, seeds = value_of(models, model, setting.dataset)
-            error = math.sqrt(base_deviation**2 / base_seeds + deviation**2 / seeds)
-            rows.append((name, mean - base, COUNTS * error))
-    figure = Figure(figsize=(7.5, 0.27 * len(rows) + 0.8), layout='constrained')
+    height = max(sum(1 + len(s.methods) for s in settings) for settings in PANELS.values())
+    figure = Figure(figsize=(6 * len(PANELS), 0.25 * height + 1.2), layout='constrained')
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for place, row in enumerate(rows):
-        if isinstance(row, str):
-            continue
-        _, gain, error = row
-        kind = 'no difference' if abs(gain) <= error else 'gain' if gain > 0 else 'loss'
-        axes.errorbar(gain, place, xerr=error, fmt='o', color=COLORS[kind], capsize=3)
-    for kind, color in COLORS.items():
-        axes.plot([], [], 'o-', color=color, label=kind)
-    axes.axvline(0, color='black', linewidth=0.8)
-    labels = [row if isinstance(row, str) else row[0] for row in rows]
-    axes.set_yticks(range(len(rows)), labels)
-    for text, row in zip(axes.get_yticklabels(), rows, strict=True):
-        text.set_fontweight('bold' if isinstance(row, str) else 'normal')
-    axes.invert_yaxis()
-    axes.grid(axis='x', alpha=0.3)
-    axes.legend(loc='lower left')
-    axes.set_xlabel('gain in AP, with two deviations')
+    panels = figure.subplots(1, len(PANELS), sharex=True, squeeze=False)[0]
+    for axes, (title, settings) in zip(panels, PANELS.items(), strict=True):
+        draw_settings(axes, settings, models)
+        axes.set_title(title)
+        axes.set_ylim(height - 0.5, -0.5)
+        axes.set_xlabel('gain in AP, with two deviations')
+    # Where the shorter panel has no rows.
+    lines = [Line2D([], [], marker='o', color=color) for color in COLORS.values()]
+    panels[-1].legend(lines, [*COLORS], loc='lower left')
     return figure
 
 
-def draw_backbones(models: dict[str, Numbers]) -> Figure:
+def draw_settings(axes: Axes, settings: Sequence[Setting], models: Mapping[str, Numbers]) -> None:
+    """Draw the gains of some settings, below each other.
+
+    Args:
+        axes (Axes): axes to draw on.
+        settings (Sequence[Setting]): settings, each with its title over its rows.
+        models (Mapping[str, Numbers]): numbers of the metafiles.
+    """
+    labels: dict[int, str] = {}
+    place = 0
+    for setting in settings:
+        base, base_deviation, base_seeds = value_of(models, setting.base, setting.dataset)
+        # Over the points, where there is more room than beside them.
+        title = axes.text(0.02, place, setting.title, transform=axes.get_yaxis_transform())
+        title.set(weight='bold', va='center', fontsize=9, in_layout=False)
+        for name, model in setting.methods.items():
+            place += 1
+            mean, deviation, seeds = value_of(models, model, setting.dataset)
+            gain = mean - base
+            error = COUNTS * math.sqrt(base_deviation**2 / base_seeds + deviation**2 / seeds)
+            kind = 'no difference' if abs(gain) <= error else 'gain' if gain > 0 else 'loss'
+            axes.errorbar(gain, place, xerr=error, fmt='o', color=COLORS[kind], capsize=3)
+            labels[place] = name
+        place += 1
+    axes.axvline(0, color='black', linewidth=0.8, zorder=0)
+    axes.set_yticks([*labels], [*labels.values()])
+    axes.grid(axis='x', alpha=0.3)
+
+
+def draw_backbones(models: Mapping[str, Numbers]) -> Figure:
     """Draw the AP on BCCD after each pretraining of a backbone, with one deviation.
 
     Args:
-        models (dict[str, Numbers]): numbers of the metafiles.
+        models (Mapping[str, Numbers]): numbers of the metafiles.
 
     Returns:
         Figure: two bars a method.
