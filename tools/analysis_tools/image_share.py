@@ -59,8 +59,8 @@ def find_photos(args: argparse.Namespace) -> list[Path]:
         paths = [path for path in paths if boxes_of_photo(listed, path) is not None]
     paths = paths[: args.num]
     if len(paths) < 2:
-        listing = f', of those that {args.annotations} lists' if args.annotations else ''
-        sys.exit(f'image_share: at least two photos are needed{listing}, and {len(paths)} is there')
+        listing = f' that {args.annotations} lists' if args.annotations else ''
+        sys.exit(f'image_share: photos{listing}: {len(paths)}; give at least two')
     return paths
 
 
