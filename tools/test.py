@@ -16,6 +16,7 @@ from mmpixcon.apis.runner import (
     explained,
     load_config,
 )
+from mmpixcon.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,6 +64,9 @@ def main() -> None:
     if args.tta:
         use_tta(cfg)
     runner = build_runner(cfg, args.notes)
+    # Stock configs don't have it, and would be tested with whatever part of a checkpoint fits.
+    if not any(isinstance(hook, PlainCheckpointHook) for hook in runner.hooks):
+        runner.register_hook(PlainCheckpointHook())
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     with explained(cfg):

@@ -12,6 +12,7 @@ stages = {
     'stock': stock,
     'L_Cos': l_cos,
     'L_Cos, predictor': dict(l_cos, options={'model.predictor.type': 'mmpixcon.PixelPredictor'}),
+    'L_NCE': dict(l_cos, options={'model.alpha': 1.0, 'model.beta': 0.0}),
     'L_NCE, L_Cos': dict(l_cos, options={'model.alpha': 1.0}),
     'stock, one stage': dict(stock, options={'model.as_two_stage': False}),
     'L_Cos, one stage': dict(l_cos, options={'model.detector.as_two_stage': False}),

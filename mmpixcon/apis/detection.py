@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +16,14 @@ from mmcv.ops import batched_nms
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmpixcon.engine.checkpoint.kept_config import read_kept_config
+from mmpixcon.engine.checkpoint.load_report import check_all_loaded
 
 # Overlap of two detections of a class above which tiles have found the same object.
 SAME_OBJECT = 0.5
@@ -140,13 +146,13 @@ def load_detector(
 
     Raises:
         FileNotFoundError: A file is missing.
-        ValueError: The checkpoint keeps no config, or one that may run code, or it is of no
-            detector.
+        ValueError: The checkpoint keeps no config, or one that may run code, it is of no
+            detector, or of another one than the config.
     """
     for path in (checkpoint, config):
         if path is not None and not Path(path).is_file():
             raise FileNotFoundError(f'{path} does not exist')
-    state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
+    state = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', logger='silent')
     meta: dict[str, Any] = state.get('meta') or {}
     if config is not None:
         cfg = Config.fromfile(config)
@@ -162,6 +168,24 @@ def load_detector(
             f'{checkpoint} is of {cfg.model.type}, which detects nothing yet: fine-tune a detector '
             'from it first'
         )
+    # Else mmengine warns that it has no folder for pictures, which are not its to write.
+    if cfg.get('visualizer'):
+        cfg.visualizer.vis_backends = []
     init_default_scope('mmdet')
-    inferencer = DetInferencer(cfg, str(checkpoint), device=device, show_progress=False)
+    with _quiet_mmengine():
+        inferencer = DetInferencer(cfg, str(checkpoint), device=device, show_progress=False)
+    check_all_loaded(inferencer.model, state.get('state_dict', state), str(checkpoint))
     return Detector(inferencer, tuple(inferencer.model.dataset_meta['classes']))
+
+
+@contextlib.contextmanager
+def _quiet_mmengine() -> Iterator[None]:
+    """Keep back what mmengine says of loading, since ``check_all_loaded`` says what matters."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

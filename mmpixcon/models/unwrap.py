@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 
 
 def unwrap(model: Any) -> Any:
-    """Take a model out of ``DistributedDataParallel`` and the like.
+    """Take a model out of ``DistributedDataParallel``, test-time augmentation and the like.
 
     Args:
         model (nn.Module): model of a runner.
@@ -16,4 +16,6 @@ def unwrap(model: Any) -> Any:
     Returns:
         nn.Module: the model itself.
     """
-    return model.module if is_model_wrapper(model) else model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model

@@ -158,6 +158,10 @@ def test_what_cannot_be_used(checkpoint, tmp_path):
     torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict={}), pretraining)
     result = run(pretraining, PHOTOS[0])
     assert result.exit_code == 2 and 'detects nothing yet' in result.stderr
+    # The rest of another detector would detect at random.
+    other = CONFIGS / 'stock' / 'detr_r18_1xb8-24e_bccd.py'
+    result = run(checkpoint, PHOTOS[0], '--config', other)
+    assert result.exit_code == 2 and 'the others would keep random values' in result.stderr
 
 
 def test_features_are_those_of_the_photo_without_its_padding(checkpoint, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmpixcon.apis.detectors import load_detector
+from mmpixcon.apis.inspection import load_for_inspection
 from mmpixcon.evaluation.image_share import image_share, queries_of
 from tests.helpers.configs import CONFIGS, ROOT
 from tests.helpers.processes import run_tool
@@ -46,11 +46,11 @@ def photos(scenes_root):
 
 def test_a_detector_as_its_training_begins_and_with_other_settings(photos):
     torch.manual_seed(3)
-    loaded = load_detector(
+    loaded = load_for_inspection(
         DETR, options={'test_dataloader.dataset.pipeline.Resize.scale': (96, 80)}
     )
     torch.manual_seed(3)
-    again = load_detector(DETR)
+    again = load_for_inspection(DETR)
     photo = loaded.read(photos[0])
     assert max(photo.inputs.shape[2:]) == 96 < max(again.read(photos[0]).inputs.shape[2:])
     states, boxes = queries_of(loaded.detector, photo.inputs, photo.samples)
@@ -59,7 +59,7 @@ def test_a_detector_as_its_training_begins_and_with_other_settings(photos):
     torch.testing.assert_close(
         queries_of(again.detector, photo.inputs, photo.samples), (states, boxes)
     )
-    faster = load_detector(FASTER).detector
+    faster = load_for_inspection(FASTER).detector
     with pytest.raises(ValueError, match='FasterRCNN has no decoder with object queries'):
         queries_of(faster, photo.inputs, photo.samples)
 
@@ -67,7 +67,7 @@ def test_a_detector_as_its_training_begins_and_with_other_settings(photos):
 @pytest.mark.slow
 def test_the_tool_measures_checkpoints_and_beginnings(scenes_root, tmp_path):
     torch.manual_seed(0)
-    loaded = load_detector(DETR)
+    loaded = load_for_inspection(DETR)
     with torch.no_grad():
         # Each box is half of the photo wide, and a quarter high.
         last = loaded.detector.bbox_head.fc_reg

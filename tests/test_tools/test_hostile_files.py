@@ -17,7 +17,7 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from mmpixcon.apis import detection, detectors
+from mmpixcon.apis import detection, inspection
 from mmpixcon.apis.backbones import load_backbone
 from mmpixcon.conversion.files import read_checkpoint
 from mmpixcon.engine.checkpoint import ReportingPretrainedInit
@@ -134,7 +134,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "mmdet's init_detector": lambda path: init_detector(stock_config(), str(path), device='cpu'),
     'detect': lambda path: detection.load_detector(path),
     'detect with a config': lambda path: detection.load_detector(path, DETECTOR),
-    'detectors': lambda path: detectors.load_detector(DETECTOR, path),
+    'inspection': lambda path: inspection.load_for_inspection(DETECTOR, path),
     'backbones': lambda path: load_backbone(DETECTOR, path),
     'fit': lambda path: publish(path, path.with_name('out.pth')),
     'convert': read_checkpoint,

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from mmpixcon.engine.hooks import InterruptionHook
+from mmpixcon.registry import MODELS
 from tests.helpers.configs import ROOT
 from tests.helpers.processes import in_two_processes, run_tool
 
@@ -251,3 +252,17 @@ def test_the_test_tool_names_a_missing_checkpoint(
     assert f'Checkpoint {tmp_path}/no.pth' in refused('test.py', CONFIG, tmp_path / 'no.pth')
     printed = refused('test.py', CONFIG, 'x.pth', '--out', 'x.txt')
     assert '--out writes a pickle file' in printed
+
+
+def test_the_test_tool_refuses_a_checkpoint_of_another_model(
+    tmp_path: Path, scenes_root: Path
+) -> None:
+    # A stock config, without hooks of ours: its head would be tested with random weights.
+    other = MODELS.build(dict(type='mmdet.ResNet', depth=18, base_channels=32))
+    tensors = {f'backbone.{name}': value for name, value in other.state_dict().items()}
+    torch.save(dict(state_dict=tensors), tmp_path / 'other.pth')
+    printed = refused(
+        *('test.py', SCENES, tmp_path / 'other.pth'),
+        *('--data-root', scenes_root, '--work-dir', tmp_path),
+    )
+    assert 'tensors of FasterRCNN' in printed and 'the others would keep random values' in printed

@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmpixcon.apis.detectors import load_detector
+from mmpixcon.apis.inspection import load_for_inspection
 from mmpixcon.datasets.preparation.coco_boxes import boxes_of_photo, read_coco_boxes
 from mmpixcon.registry import MODELS
 from mmpixcon.visualization.query_attention import draw_boxes, draw_points, draw_weights
@@ -99,7 +99,7 @@ def test_a_wrapped_detector_sees_photos_as_the_stock_one(checkpoints, scenes_roo
     photo = sorted((scenes_root / 'val').iterdir())[0]
     inputs = []
     for config in (DEFORMABLE, PIXCON):
-        loaded = load_detector(config, checkpoints / 'pixcon.pth')
+        loaded = load_for_inspection(config, checkpoints / 'pixcon.pth')
         assert type(loaded.detector).__name__ == 'DeformableDETR'
         assert not loaded.detector.training
         inputs.append(loaded.read(photo))
@@ -111,12 +111,12 @@ def test_a_wrapped_detector_sees_photos_as_the_stock_one(checkpoints, scenes_roo
     expected = (image[0, 0, ::-1] - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]
     np.testing.assert_allclose(inputs[0].inputs[0, :, 0, 0], expected, rtol=1e-4)
     with pytest.raises(RuntimeError, match=r'faster\.pth, less than min_loaded = 0\.9'):
-        load_detector(DETR, checkpoints / 'faster.pth')
+        load_for_inspection(DETR, checkpoints / 'faster.pth')
     pretraining = CONFIGS / 'siamese_detr' / 'siamese-detr_detr_r50_32xb8-60e_imagenet.py'
     with pytest.raises(ValueError, match=r'imagenet\.py has no test_dataloader to read photos'):
-        load_detector(pretraining, checkpoints / 'detr.pth')
+        load_for_inspection(pretraining, checkpoints / 'detr.pth')
     with pytest.raises(FileNotFoundError, match=r'config nowhere\.py does not exist'):
-        load_detector('nowhere.py', checkpoints / 'detr.pth')
+        load_for_inspection('nowhere.py', checkpoints / 'detr.pth')
 
 
 def models(checkpoints):

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Subset
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.runner import check_checkpoint
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
+from mmpixcon.engine.checkpoint.load_report import check_all_loaded
 from mmpixcon.evaluation.embeddings import (
     correlation_statistics,
     cross_correlation,
@@ -58,7 +59,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     np.random.seed(args.seed)
     model = MODELS.build(cfg.model)
-    load_checkpoint(model, args.checkpoint, map_location='cpu')
+    checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu')
+    check_all_loaded(model, checkpoint.get('state_dict', checkpoint), args.checkpoint)
     # Statistics of training, not those of these few images.
     model.eval()
     dataset = DATASETS.build(cfg.train_dataloader.dataset)

@@ -18,13 +18,13 @@ from pathlib import Path
 import mmcv
 import numpy as np
 import torch
-from mmdet.apis import inference_detector, init_detector
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
+from mmpixcon.apis.detection import load_detector
 from mmpixcon.apis.runner import check_checkpoint
 from mmpixcon.datasets.checks.configs import check_annotations
 from mmpixcon.datasets.data_files import check_data_files, set_data_root
@@ -96,15 +96,14 @@ def main() -> None:
     cfg.work_dir = str(args.out.parent)
     check_annotations(cfg, ('test',))
     check_checkpoint(args.checkpoint, 'checkpoint')
-    # Without options it would look for a backbone that a wrapper has one level below.
-    model = init_detector(cfg, args.checkpoint, device=args.device, cfg_options={})
+    detector = load_detector(args.checkpoint, args.config, args.device)
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     count = min(args.images, len(dataset))
     results = []
     for i in track_progress(range(count), 'detecting', count):
         info = dataset.get_data_info(i)
         truth = annotations_of(info)
-        detections = inference_detector(model, info['img_path']).pred_instances.cpu()
+        detections = detector.detect(mmcv.imread(info['img_path'])).pred_instances
         detections = detections[detections.scores >= args.score]
         groups = group_detections(
             detections.bboxes,

@@ -15,7 +15,7 @@ import torch
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import find_images
-from mmpixcon.apis.detectors import load_detector
+from mmpixcon.apis.inspection import load_for_inspection
 from mmpixcon.visualization.feature_maps import attention_map, draw_grid, overlay
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     """Draw."""
     args = parse_args()
     paths = find_images(args.images, args.num)
-    loaded = load_detector(args.config, args.checkpoint, args.device)
+    loaded = load_for_inspection(args.config, args.checkpoint, args.device)
     rows = []
     for path in paths:
         photo = loaded.read(path)

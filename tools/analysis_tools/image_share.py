@@ -22,7 +22,7 @@ import torch
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import find_images
-from mmpixcon.apis.detectors import LoadedDetector, load_detector
+from mmpixcon.apis.inspection import InspectedDetector, load_for_inspection
 from mmpixcon.apis.options import OptionsAction
 from mmpixcon.datasets.preparation.coco_boxes import boxes_of_photo, read_coco_boxes
 from mmpixcon.evaluation.image_share import image_share, queries_of
@@ -64,7 +64,7 @@ def find_photos(args: argparse.Namespace) -> list[Path]:
     return paths
 
 
-def measure(loaded: LoadedDetector, name: str, paths: list[Path]) -> tuple[float, float, float]:
+def measure(loaded: InspectedDetector, name: str, paths: list[Path]) -> tuple[float, float, float]:
     """Image share, and mean width and height of boxes."""
     states, sizes = [], []
     for path in track_progress(paths, name, len(paths), unit='photos'):
@@ -85,7 +85,7 @@ def main() -> None:
     models = {}
     for name, config, checkpoint in args.model:
         torch.manual_seed(args.seed)
-        models[name] = load_detector(config, checkpoint, args.device, args.cfg_options)
+        models[name] = load_for_inspection(config, checkpoint, args.device, args.cfg_options)
     print(markdown_table(['model', 'image share', 'box width', 'box height'], []))
     for name, loaded in models.items():
         row = [name, *(f'{value:.3f}' for value in measure(loaded, name, paths))]

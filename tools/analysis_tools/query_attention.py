@@ -24,7 +24,7 @@ from mmdet.structures.bbox import bbox_overlaps
 
 import mmpixcon  # noqa: F401  (registers everything, before a config is read)
 from mmpixcon.apis.backbones import find_images
-from mmpixcon.apis.detectors import DetectorInput, load_detector
+from mmpixcon.apis.inspection import DetectorInput, load_for_inspection
 from mmpixcon.datasets.preparation.coco_boxes import boxes_of_photo, read_coco_boxes
 from mmpixcon.evaluation.query_attention import (
     QueryAttention,
@@ -139,7 +139,7 @@ def main() -> None:
         unlisted = [path for path, boxes in truths.items() if boxes is None]
         if unlisted:
             sys.exit(f'query_attention: {unlisted[0]} is not listed in {args.annotations}')
-    models = {n: load_detector(config, path, args.device) for n, config, path in args.model}
+    models = {n: load_for_inspection(config, path, args.device) for n, config, path in args.model}
     rows = []
     for path in paths:
         photos = {name: loaded.read(path) for name, loaded in models.items()}

@@ -152,15 +152,8 @@ def report_loading(
         RuntimeError: Less than ``min_loaded`` of the model's tensors are in
             the checkpoint with their shape.
     """
-    report = compare_state_dicts(
-        model.state_dict(), checkpoint, getattr(model, 'expected_missing_prefixes', ())
-    )
-    total = len(report.loaded) + len(report.missing) + len(report.mismatched)
-    part = f' (its part "{prefix}")' if prefix else ''
-    summary = (
-        f'{len(report.loaded)} of {total} tensors of {type(model).__name__} '
-        f'({report.share:.0%}) found in {path}{part}'
-    )
+    report = _compare(model, checkpoint)
+    summary = _summarize(report, model, path, prefix)
     if report.share < min_loaded:
         raise RuntimeError(
             f'{summary}, less than {key} = {min_loaded:g}. It looks like a checkpoint of another '
@@ -169,6 +162,48 @@ def report_loading(
         )
     print_log(f'{summary}\n{report.table()}', logger='current')
     return report
+
+
+def check_all_loaded(model: nn.Module, checkpoint: Mapping[str, Tensor], path: str) -> LoadReport:
+    """Refuse a checkpoint that leaves a part of a model as it was initialized.
+
+    For models that are used as they are: tested, or run on photos. What such a part gives looks
+    like a result, and is chance.
+
+    Args:
+        model (nn.Module): May define ``expected_missing_prefixes``.
+        checkpoint (Mapping[str, Tensor]): State dict to be loaded.
+        path (str): path of the checkpoint, for the message.
+
+    Returns:
+        LoadReport: The comparison.
+
+    Raises:
+        ValueError: A tensor of the model is not in the checkpoint, or has another shape there.
+    """
+    report = _compare(model, checkpoint)
+    if report.missing or report.mismatched:
+        raise ValueError(
+            f'only {_summarize(report, model, path)}: the others would keep random values. Give '
+            f'the config that the checkpoint was trained with.\n{report.table()}'
+        )
+    return report
+
+
+def _compare(model: nn.Module, checkpoint: Mapping[str, Tensor]) -> LoadReport:
+    """Compare a model with a checkpoint."""
+    prefixes = getattr(model, 'expected_missing_prefixes', ())
+    return compare_state_dicts(model.state_dict(), checkpoint, prefixes)
+
+
+def _summarize(report: LoadReport, model: nn.Module, path: str, prefix: str = '') -> str:
+    """Say in a phrase how much of a model a checkpoint has."""
+    total = len(report.loaded) + len(report.missing) + len(report.mismatched)
+    part = f' (its part "{prefix}")' if prefix else ''
+    return (
+        f'{len(report.loaded)} of {total} tensors of {type(model).__name__} '
+        f'({report.share:.0%}) found in {path}{part}'
+    )
 
 
 def _weights(tensors: Mapping[str, Tensor]) -> Iterable[tuple[str, Tensor]]:

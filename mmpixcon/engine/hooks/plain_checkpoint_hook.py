@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
-from ..checkpoint.load_report import report_loading
+from ..checkpoint.load_report import check_all_loaded, report_loading
 from ..checkpoint.plain import from_plain, to_plain
 from ..checkpoint.safe_files import pointed_checkpoint
 
@@ -29,7 +29,8 @@ class PlainCheckpointHook(Hook):
       allow-list, and is restored to what mmengine expects when loaded.
     - Loading (``load_from``, ``--resume``, testing) prints how many tensors
       were loaded, missing, unexpected or of another shape, and fails below
-      ``min_loaded``.
+      ``min_loaded``. Testing fails where any is missing: a head with random
+      weights would be measured.
     - The states of Python's, numpy's and torch's random generators are saved
       and restored on resuming. Validation leaves them as they were. So with
       ``num_workers=0`` and ``EpochBasedTrainLoop`` or
@@ -40,7 +41,7 @@ class PlainCheckpointHook(Hook):
 
     Args:
         min_loaded (float): Least share of the model's tensors that a
-            checkpoint must have, 0 to 1. Tensors under the model's
+            checkpoint must have to train from it, 0 to 1. Tensors under the model's
             ``expected_missing_prefixes`` don't count. Defaults to 0.5.
     """
 
@@ -66,19 +67,27 @@ class PlainCheckpointHook(Hook):
         Raises:
             RuntimeError: Less than ``min_loaded`` of the model's tensors are
                 in the checkpoint with their shape.
+            ValueError: The model is to be tested, and a tensor is missing.
         """
         model = unwrap(runner.model)
+        tensors = checkpoint.get('state_dict', checkpoint)
+        path = _path_of_loading(runner)
+        # Only training builds its loop; asking for it would read the training data.
+        is_training = isinstance(runner._train_loop, BaseLoop)
+        if not is_training:
+            check_all_loaded(model, tensors, path)
         report_loading(
             model,
-            checkpoint.get('state_dict', checkpoint),
-            _path_of_loading(runner),
+            tensors,
+            path,
             self.min_loaded,
             key='custom_hooks.PlainCheckpointHook.min_loaded',
         )
         for section in ('meta', 'message_hub'):
             if section in checkpoint:
                 checkpoint[section] = from_plain(checkpoint[section])
-        self._keep_dataset_meta(runner, checkpoint)
+        if is_training:
+            self._keep_dataset_meta(runner, checkpoint)
         self._resumed = checkpoint.get(_RANDOM)
 
     def before_train_epoch(self, runner: Runner) -> None:

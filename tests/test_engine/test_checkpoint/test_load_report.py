@@ -10,7 +10,11 @@ from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmpixcon.engine.checkpoint.load_report import compare_state_dicts, report_loading
+from mmpixcon.engine.checkpoint.load_report import (
+    check_all_loaded,
+    compare_state_dicts,
+    report_loading,
+)
 
 
 class Module(BaseModule):
@@ -52,6 +56,17 @@ def test_another_architecture_is_refused() -> None:
     model = Module()
     with pytest.raises(RuntimeError, match=r'(?s)0 of 6 tensors of Module.*other\.pth.*min_share'):
         report_loading(model, {'x': torch.zeros(1)}, 'other.pth', 0.5, key='min_share')
+
+
+def test_what_is_tested_needs_every_tensor() -> None:
+    model = Module()
+    whole = {**model.state_dict(), 'head.bias': torch.zeros(2)}
+    del whole['norm.num_batches_tracked']
+    assert check_all_loaded(model, whole, 'whole.pth').unexpected == ('head.bias',)
+    for bias in ({}, {'conv.bias': torch.zeros(3)}):
+        part = {name: value for name, value in whole.items() if name != 'conv.bias'} | bias
+        with pytest.raises(ValueError, match=r'(?s)only 5 of 6 tensors.*part\.pth.*conv\.bias'):
+            check_all_loaded(model, part, 'part.pth')
 
 
 def test_at_the_limit_it_is_accepted() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.model import BaseTTAModel
 from mmengine.runner import Runner
 from torch import nn
 
@@ -104,6 +105,38 @@ def test_min_loaded_is_configurable(tiny_runner: Callable[..., Runner], tmp_path
     tiny_runner('b', iters=1, hooks=hooks, load_from=str(path)).train()
     with pytest.raises(ValueError, match='min_loaded'):
         tiny_runner('c', iters=1, hooks=({'type': 'PlainCheckpointHook', 'min_loaded': 2},))
+
+
+def test_testing_needs_every_tensor(tiny_runner: Callable[..., Runner], tmp_path) -> None:
+    tiny_runner('a', iters=1).train()
+    path = tmp_path / 'a' / 'iter_1.pth'
+    runner = tiny_runner('b', iters=1)
+    runner.load_checkpoint(str(path))
+    # Who tests has no need of the training data.
+    assert isinstance(runner._train_loop, dict)
+    state = torch.load(path, weights_only=True)
+    del state['state_dict']['head.bias']
+    torch.save(state, tmp_path / 'part.pth')
+    with pytest.raises(ValueError, match=r'(?s)only 5 of 6 .*trained with'):
+        runner.load_checkpoint(str(tmp_path / 'part.pth'))
+    tiny_runner('c', iters=1, load_from=str(tmp_path / 'part.pth')).train()
+
+
+def test_test_time_augmentation_loads_the_model_within(
+    tiny_runner: Callable[..., Runner], tmp_path
+) -> None:
+    class Flipped(BaseTTAModel):
+        """Only loads."""
+
+        def merge_preds(self, data_samples_list: list) -> list:
+            return data_samples_list
+
+    tiny_runner('a', iters=1).train()
+    augmented = Flipped(tiny_runner('b', iters=1).model)
+    runner = tiny_runner('c', iters=1, model=augmented)
+    runner.load_checkpoint(str(tmp_path / 'a' / 'iter_1.pth'))
+    state = torch.load(tmp_path / 'a' / 'iter_1.pth', weights_only=True)['state_dict']
+    assert augmented.module.head.bias.equal(state['head.bias'])
 
 
 def test_processes_differ_but_follow_from_the_first() -> None:

@@ -1,4 +1,4 @@
-"""Detectors out of checkpoints and photos as they see them, for tools."""
+"""Detectors and photos as they see them, for tools that look inside."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DetectorInput:
 
 
 @dataclass(frozen=True)
-class LoadedDetector:
+class InspectedDetector:
     """A detector in evaluation mode and what its photos need.
 
     Attributes:
@@ -74,12 +74,12 @@ class LoadedDetector:
         return DetectorInput(image, scale, batch['inputs'], batch['data_samples'])
 
 
-def load_detector(
+def load_for_inspection(
     config: str | Path,
     checkpoint: str | Path | None = None,
     device: str | torch.device = 'cpu',
     options: Mapping[str, Any] | None = None,
-) -> LoadedDetector:
+) -> InspectedDetector:
     """Build a detector and fill it from a checkpoint.
 
     Args:
@@ -92,7 +92,7 @@ def load_detector(
             the size of photos. Defaults to None.
 
     Returns:
-        LoadedDetector: In evaluation mode.
+        InspectedDetector: In evaluation mode.
 
     Raises:
         FileNotFoundError: A file is missing.
@@ -123,6 +123,6 @@ def load_detector(
     model.to(device).eval()
     # Boxes are not looked at.
     steps = [s for s in get_test_pipeline_cfg(cfg) if 'LoadAnnotations' not in s['type']]
-    return LoadedDetector(
+    return InspectedDetector(
         getattr(model, 'detector', model), model.data_preprocessor, Compose(steps)
     )
