@@ -14,6 +14,7 @@ from mmengine.runner import BaseLoop, Runner
 from mmpixcon.models.unwrap import unwrap
 from mmpixcon.registry import HOOKS
 
+from ..checkpoint.class_names import check_class_names
 from ..checkpoint.load_report import check_all_loaded, report_loading
 from ..checkpoint.plain import from_plain, to_plain
 from ..checkpoint.safe_files import pointed_checkpoint
@@ -67,7 +68,8 @@ class PlainCheckpointHook(Hook):
         Raises:
             RuntimeError: Less than ``min_loaded`` of the model's tensors are
                 in the checkpoint with their shape.
-            ValueError: The model is to be tested, and a tensor is missing.
+            ValueError: The model is to be tested, and a tensor is missing, or
+                the classes of the data have another order.
         """
         model = unwrap(runner.model)
         tensors = checkpoint.get('state_dict', checkpoint)
@@ -88,6 +90,8 @@ class PlainCheckpointHook(Hook):
                 checkpoint[section] = from_plain(checkpoint[section])
         if is_training:
             self._keep_dataset_meta(runner, checkpoint)
+        else:
+            self._check_class_names(runner, checkpoint, path)
         self._resumed = checkpoint.get(_RANDOM)
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -108,6 +112,15 @@ class PlainCheckpointHook(Hook):
         if self._before_val is not None:
             set_random_state(self._before_val)
             self._before_val = None
+
+    @staticmethod
+    def _check_class_names(runner: Runner, checkpoint: dict, path: str) -> None:
+        """Compare the classes of a checkpoint with those of the data of the loop that runs."""
+        for loop in (runner._test_loop, runner._val_loop):
+            if isinstance(loop, BaseLoop):
+                trained = checkpoint.get('meta', {}).get('dataset_meta')
+                tested = getattr(loop.dataloader.dataset, 'metainfo', None)
+                check_class_names(trained, tested, path)
 
     @staticmethod
     def _keep_dataset_meta(runner: Runner, checkpoint: dict) -> None:
