@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from mmpixcon.engine.checkpoint.kept_config import read_kept_config
 from mmpixcon.engine.checkpoint.load_report import check_all_loaded
+from mmpixcon.registry import DATASETS
 
 # Overlap of two detections of a class above which tiles have found the same object.
 SAME_OBJECT = 0.5
@@ -147,7 +149,7 @@ def load_detector(
     Raises:
         FileNotFoundError: A file is missing.
         ValueError: The checkpoint keeps no config, or one that may run code, it is of no
-            detector, or of another one than the config.
+            detector, or of another one than the config, or nothing names its classes.
     """
     for path in (checkpoint, config):
         if path is not None and not Path(path).is_file():
@@ -175,17 +177,34 @@ def load_detector(
     with _quiet_mmengine():
         inferencer = DetInferencer(cfg, str(checkpoint), device=device, show_progress=False)
     check_all_loaded(inferencer.model, state.get('state_dict', state), str(checkpoint))
-    return Detector(inferencer, tuple(inferencer.model.dataset_meta['classes']))
+    dataset_meta = inferencer.model.dataset_meta
+    # Where a checkpoint names no classes, mmdet takes those of COCO.
+    if not {'dataset_meta', 'CLASSES'} & meta.keys():
+        dataset_meta['classes'] = _classes_of_config(cfg, checkpoint)
+    return Detector(inferencer, tuple(dataset_meta['classes']))
+
+
+def _classes_of_config(cfg: Config, checkpoint: str | Path) -> Sequence[str]:
+    """Read the names of the classes of a config's test data, without its annotations."""
+    dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'lazy_init': True})
+    classes = dataset.metainfo.get('classes')
+    if not classes:
+        raise ValueError(
+            f'neither {checkpoint} nor its config names the classes: set '
+            'test_dataloader.dataset.metainfo.classes'
+        )
+    return classes
 
 
 @contextlib.contextmanager
 def _quiet_mmengine() -> Iterator[None]:
-    """Keep back what mmengine says of loading, since ``check_all_loaded`` says what matters."""
+    """Keep back what mmengine and mmdet say of loading: ``load_detector`` looks at it itself."""
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'dataset_meta or class names are not saved')
             yield
     finally:
         logger.setLevel(level)

@@ -153,6 +153,8 @@ def test_what_cannot_be_used(checkpoint, tmp_path):
         result.exit_code == 2
         and 'contains no config: give one with --config CONFIG' in result.stderr
     )
+    # The names are those of the config, where mmdet takes COCO's.
+    assert load_detector(bare, STOCK, 'cpu').classes == ('RBC', 'WBC', 'Platelets')
     pretraining = tmp_path / 'moco.pth'
     cfg = Config.fromfile(CONFIGS / 'moco' / 'mocov2_r18_1xb32-100e_bccd.py')
     torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict={}), pretraining)
