@@ -30,8 +30,9 @@ class PlainCheckpointHook(Hook):
       allow-list, and is restored to what mmengine expects when loaded.
     - Loading (``load_from``, ``--resume``, testing) prints how many tensors
       were loaded, missing, unexpected or of another shape, and fails below
-      ``min_loaded``. Testing fails where any is missing: a head with random
-      weights would be measured.
+      ``min_loaded``. Testing and resuming fail where any is missing: a head
+      with random weights would be measured, or trained from the middle of a
+      schedule.
     - The states of Python's, numpy's and torch's random generators are saved
       and restored on resuming. Validation leaves them as they were. So with
       ``num_workers=0`` and ``EpochBasedTrainLoop`` or
@@ -68,15 +69,15 @@ class PlainCheckpointHook(Hook):
         Raises:
             RuntimeError: Less than ``min_loaded`` of the model's tensors are
                 in the checkpoint with their shape.
-            ValueError: The model is to be tested, and a tensor is missing, or
-                the classes of the data have another order.
+            ValueError: The model is to be tested or a run resumed, and a tensor
+                is missing, or the classes to test on have another order.
         """
         model = unwrap(runner.model)
         tensors = checkpoint.get('state_dict', checkpoint)
         path = _path_of_loading(runner)
         # Only training builds its loop; asking for it would read the training data.
         is_training = isinstance(runner._train_loop, BaseLoop)
-        if not is_training:
+        if not is_training or runner._resume:
             check_all_loaded(model, tensors, path)
         report_loading(
             model,

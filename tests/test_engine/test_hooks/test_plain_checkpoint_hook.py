@@ -107,7 +107,9 @@ def test_min_loaded_is_configurable(tiny_runner: Callable[..., Runner], tmp_path
         tiny_runner('c', iters=1, hooks=({'type': 'PlainCheckpointHook', 'min_loaded': 2},))
 
 
-def test_testing_needs_every_tensor(tiny_runner: Callable[..., Runner], tmp_path) -> None:
+def test_testing_and_resuming_need_every_tensor(
+    tiny_runner: Callable[..., Runner], tmp_path
+) -> None:
     tiny_runner('a', iters=1).train()
     path = tmp_path / 'a' / 'iter_1.pth'
     runner = tiny_runner('b', iters=1)
@@ -120,6 +122,8 @@ def test_testing_needs_every_tensor(tiny_runner: Callable[..., Runner], tmp_path
     with pytest.raises(ValueError, match=r'(?s)only 5 of 6 .*trained with'):
         runner.load_checkpoint(str(tmp_path / 'part.pth'))
     tiny_runner('c', iters=1, load_from=str(tmp_path / 'part.pth')).train()
+    with pytest.raises(ValueError, match='only 5 of 6 '):
+        tiny_runner('d', iters=2, load_from=str(tmp_path / 'part.pth'), resume=True).train()
 
 
 def test_test_time_augmentation_loads_the_model_within(
