@@ -82,6 +82,21 @@ PRETRAINING = (
     ),
     Setting('the same, all labels', 'BCCD', IMAGENET, LITE0),
     Setting(
+        'Faster R-CNN Lite0, on another machine, 10 %',
+        'BCCD, 10 %',
+        f'{FASTER_LITE0}, another machine',
+        {'DetCo': 'detco_lite0_1xb32-100e_bccd'},
+    ),
+    Setting(
+        'the same, all labels',
+        'BCCD',
+        f'{FASTER_LITE0}, another machine',
+        {
+            'DetCo': 'detco_lite0_1xb32-100e_bccd',
+            'VICReg': 'vicreg_lite0_1xb32-100e_bccd, another machine',
+        },
+    ),
+    Setting(
         'Deformable DETR R18, MoCo v2, scenes',
         'built-in scenes',
         'deformable-detr-pretrained_r18_1xb8-12e_scenes, from MoCo v2',
@@ -122,6 +137,25 @@ PIXCON = (
         },
     ),
     Setting(
+        'the same, on a third machine',
+        'built-in scenes',
+        f'{DETR_R18}, third machine',
+        {
+            'L_Cos, coarsest': f'pixcon_{DETR_R18}, third machine',
+            'L_Cos, coarsest, projection': f'pixcon-projection_{DETR_R18}, third machine',
+            'L_NCE, coarsest': f'pixcon_{DETR_R18}, L_NCE',
+            'L_NCE and L_Cos, coarsest': f'pixcon_{DETR_R18}, L_NCE and L_Cos',
+            'L_Cos, fine': f'pixcon-finest-level_{DETR_R18}, third machine',
+            'L_NCE, fine': f'pixcon-nce_{DETR_R18}, third machine',
+        },
+    ),
+    Setting(
+        'the same, one stage',
+        'built-in scenes',
+        f'{DETR_R18}, one stage',
+        {'L_Cos, coarsest': f'pixcon_{DETR_R18}, one stage'},
+    ),
+    Setting(
         'Faster R-CNN Lite0, ImageNet, BCCD, 10 %',
         'BCCD, 10 %',
         IMAGENET,
@@ -146,7 +180,10 @@ PIXCON = (
         'the same, all labels',
         'BCCD',
         f'{FASTER_LITE0}, another machine',
-        {'L_Cos, stride 8': f'pixcon_{FASTER_LITE0}, another machine'},
+        {
+            'L_Cos, stride 8': f'pixcon_{FASTER_LITE0}, another machine',
+            'L_NCE, stride 8': f'pixcon_{FASTER_LITE0}, L_NCE, another machine',
+        },
     ),
     Setting(
         'two-stage Deformable DETR Lite0, ImageNet, BCCD, 10 %',
@@ -155,11 +192,22 @@ PIXCON = (
         {
             'L_Cos, coarsest': f'pixcon_{DETR_LITE0}, 312 steps',
             'L_Cos, coarsest, predictor': f'pixcon_{DETR_LITE0}, predictor, 312 steps',
+            'L_Cos, stride 16': f'pixcon_{DETR_LITE0}, stride 16, 312 steps',
+            'L_NCE, coarsest': f'pixcon_{DETR_LITE0}, L_NCE, 312 steps',
+            'L_NCE and L_Cos, coarsest': f'pixcon_{DETR_LITE0}, L_NCE and L_Cos, 312 steps',
+        },
+    ),
+    Setting(
+        'the same, all labels',
+        'BCCD at 160 pixels',
+        f'{DETR_LITE0}, 312 steps',
+        {
+            'L_Cos, coarsest': f'pixcon_{DETR_LITE0}, 312 steps',
             'L_NCE, coarsest': f'pixcon_{DETR_LITE0}, L_NCE, 312 steps',
         },
     ),
     Setting(
-        'the same, one stage',
+        'the same in one stage, 10 %',
         'BCCD at 160 pixels, 10 %',
         f'{DETR_LITE0}, one stage, 312 steps',
         {
