@@ -1,6 +1,6 @@
-# PixCon's losses, levels and weights on a small Deformable DETR, built-in scenes, from random
-# weights: in two stages, and stock and L_Cos in one. "Fine" is stride 16, where most of the rows
-# were measured; the others have the coarsest level, stride 64, as the paper.
+# PixCon's losses, levels and weights on small detectors, built-in scenes, from random weights.
+# Deformable DETR in two stages, and stock and L_Cos in one: "fine" is stride 16, and the others
+# have the coarsest level, stride 64, as the paper. Faster R-CNN at stride 8, and "coarse" at 32.
 seeds = (0, 1, 2)
 data = dict(scenes='data/scenes/')
 
@@ -30,10 +30,25 @@ variants = {
 }
 for name, variant in variants.items():
     stages[name] = dict(config=f'../pixcon/ablations/pixcon-{variant}_{small}', data='scenes')
+faster_rcnn = dict(config='../pixcon/pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py', data='scenes')
+faster_rcnns = {
+    'Faster R-CNN': dict(config='../stock/faster-rcnn_r18_fpn_1xb8-12e_scenes.py', data='scenes'),
+    'Faster R-CNN, L_Cos': faster_rcnn,
+    'Faster R-CNN, L_Cos, coarse': dict(faster_rcnn, options={'model.levels': [3]}),
+    'Faster R-CNN, L_NCE': dict(faster_rcnn, options={'model.alpha': 1.0, 'model.beta': 0.0}),
+    'Faster R-CNN, L_NCE, L_Cos': dict(faster_rcnn, options={'model.alpha': 1.0}),
+}
+metrics = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50')
 tables = [
     dict(
         title='Deformable DETR R18, built-in scenes',
         rows={name: {'': name} for name in stages},
-        metrics=dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50'),
-    )
+        metrics=metrics,
+    ),
+    dict(
+        title='Faster R-CNN R18, built-in scenes',
+        rows={name: {'': name} for name in faster_rcnns},
+        metrics=metrics,
+    ),
 ]
+stages.update(faster_rcnns)

@@ -246,9 +246,8 @@ def draw_gains(models: Mapping[str, Numbers]) -> Figure:
         axes.set_title(title)
         axes.set_ylim(height - 0.5, -0.5)
         axes.set_xlabel('gain in AP, with two deviations')
-    # Where the shorter panel has no rows.
     lines = [Line2D([], [], marker='o', color=color) for color in COLORS.values()]
-    panels[-1].legend(lines, [*COLORS], loc='lower left')
+    figure.legend(lines, [*COLORS], loc='outside lower center', ncols=len(lines))
     return figure
 
 
