@@ -278,3 +278,10 @@ def test_cross_correlation_of_a_checkpoint(scenes_root, tmp_path):
     assert -1 <= float(numbers['diagonal_mean']) <= 1
     assert 0 < float(numbers['off_diagonal_rms']) <= 1
     assert cv2.imread(str(out)).shape == (512, 512, 3)
+    # Without its projector, embeddings would be those of random weights.
+    torch.save(dict(state_dict=model.backbone.state_dict()), tmp_path / 'backbone.pth')
+    status, _, error = run_tool(
+        *(ROOT / 'tools/analysis_tools/cross_correlation.py', config, tmp_path / 'backbone.pth'),
+        *('--data-root', scenes_root, '--images', 12, '--out', out),
+    )
+    assert status != 0 and 'the others would keep random values' in error
