@@ -29,11 +29,8 @@ methods = {
     'Siamese DETR, own region': dict(config=siamese_detr, options=own_region),
 }
 size = (160, 120)
-# The last checkpoint, and one before it while that is written.
-last = {'default_hooks.checkpoint.max_keep_ckpts': 2}
 smaller_photos = {
-    **last,
-    **{f'{part}_dataloader.dataset.pipeline.Resize.scale': size for part in ('train', 'val')},
+    f'{part}_dataloader.dataset.pipeline.Resize.scale': size for part in ('train', 'val')
 }
 fine_tune = dict(
     config='../finetune/deformable-detr-one-stage-pretrained_lite0_1xb8-24e_bccd.py', data='bccd'
@@ -56,7 +53,6 @@ for name, method in methods.items():
         data='bccd',
         seeds=(0,),
         options={
-            **last,
             'train_dataloader.dataset.pipeline.RandomChoiceResize.scales': [size],
             'train_dataloader.dataset.pipeline.RegionCrops.size': 32,
             **method.get('options', {}),

@@ -21,30 +21,25 @@ methods = {
 fine_tune = '../finetune/deformable-detr-pretrained_r18_1xb8-12e_scenes.py'
 heads = '../transfer/deformable-detr_r18_box-head_1xb8-12e_scenes.py'
 backbone = 'model.detector.backbone.init_cfg.checkpoint'
-# Of 34 runs with up to 50 checkpoints each: the last, and one before it while that is written.
-last = {'default_hooks.checkpoint.max_keep_ckpts': 2}
 # 600 steps each, of 32 images for the backbone and of 8 for the transformer; 300 of heads.
 backbone_epochs = {
-    **last,
     'train_cfg.max_epochs': 50,
     'param_scheduler.CosineAnnealingLR.T_max': 50,
     'param_scheduler.CosineAnnealingLR.end': 50,
 }
 short = {
-    **last,
     'train_cfg.max_epochs': 12,
     'param_scheduler.MultiStepLR.end': 12,
     'param_scheduler.MultiStepLR.milestones': [10],
 }
 once = {
-    **last,
     'train_cfg.max_epochs': 6,
     'train_cfg.val_interval': 6,
     'param_scheduler.MultiStepLR.end': 6,
     'param_scheduler.MultiStepLR.milestones': [5],
 }
 # AP over fine-tuning.
-often = {**last, 'train_cfg.val_interval': 2}
+often = {'train_cfg.val_interval': 2}
 # The checkpoint of a backbone is less than half of a detector.
 less = {'custom_hooks.PlainCheckpointHook.min_loaded': 0.3}
 

@@ -15,16 +15,13 @@ updetr = {
     'DETR': '../updetr/updetr_detr_r18_1xb8-50e_scenes.py',
     'Deformable DETR': '../updetr/updetr_deformable-detr-single-scale_r18_1xb8-50e_scenes.py',
 }
-# Of 24 runs with up to 40 checkpoints each: the last, and one before it while that is written.
-last = {'default_hooks.checkpoint.max_keep_ckpts': 2}
 # AP over fine-tuning.
-often = {**last, 'train_cfg.val_interval': 10}
+often = {'train_cfg.val_interval': 10}
 stages = {
     twins: dict(
         config='../barlow_twins/barlowtwins_r18_1xb32-100e_scenes.py',
         data='scenes',
         options={
-            **last,
             'train_cfg.max_epochs': 40,
             'param_scheduler.CosineAnnealingLR.T_max': 40,
             'param_scheduler.CosineAnnealingLR.end': 40,
@@ -39,7 +36,6 @@ for name, config in updetr.items():
         init={'model.detector.backbone.init_cfg.checkpoint': twins},
         normalize_as=twins,
         options={
-            **last,
             'train_cfg.max_epochs': 20,
             'param_scheduler.MultiStepLR.end': 20,
             'param_scheduler.MultiStepLR.milestones': [13],

@@ -8,11 +8,7 @@ data = dict(bccd='examples/bccd/')
 
 size = (160, 120)
 views = 'train_dataloader.dataset.pipeline.PixelContrastViews'
-small_val = {
-    # The last checkpoint, and one before it while that is written.
-    'default_hooks.checkpoint.max_keep_ckpts': 2,
-    'val_dataloader.dataset.pipeline.Resize.scale': size,
-}
+small_val = {'val_dataloader.dataset.pipeline.Resize.scale': size}
 small_stock = {**small_val, 'train_dataloader.dataset.pipeline.Resize.scale': size}
 small_pixcon = {
     **small_val,

@@ -32,6 +32,8 @@ from .state import (
 
 Run = tuple[str, int]
 CHANGED = ('refuse', 'rerun', 'keep')
+# The last checkpoint, and the one before it, should the last turn out to be damaged.
+KEPT_CHECKPOINTS = 2
 # What the result of a run depends on.
 READ = RUNNER_KEYS - {'work_dir'}
 
@@ -213,7 +215,8 @@ class Execution:
         state = replace(self.state(run), minutes=before.minutes if before else 0.0)
         state.write(folder)
         board.running(_title(run), 'resumes' if before else 'begins')
-        options = dict(stage.options) | self._pixels(stage) | {'randomness.seed': run[1]}
+        options = dict(stage.options) | self._pixels(stage) | self._kept_checkpoints(stage)
+        options |= {'randomness.seed': run[1]}
         checkpoints = {name: self._checkpoint(source) for name, source in self.sources(run).items()}
         options |= {key: checkpoints[name].resolve() for key, name in stage.init.items()}
         if stage.percent is not None:
@@ -279,6 +282,16 @@ class Execution:
             for key in ('mean', 'std')
             if key in source and list(source[key]) != list(target.get(key, ()))
         }
+
+    def _kept_checkpoints(self, stage: Stage) -> dict[str, int]:
+        """Option that keeps few checkpoints of a training whose config keeps all of them.
+
+        Only the last one is used. It is no setting of the run: results do not depend on it.
+        """
+        hook = self._config(stage).get('default_hooks', {}).get('checkpoint')
+        if stage.run != 'train' or hook is None or hook.get('max_keep_ckpts', -1) > 0:
+            return {}
+        return {'default_hooks.checkpoint.max_keep_ckpts': KEPT_CHECKPOINTS}
 
     def _subset(self, stage: Stage, percent: float) -> dict[str, str]:
         """Write the share of the labeled images, and the option that takes it.

@@ -50,6 +50,7 @@ with open('calls', 'a') as f:
 if pathlib.Path('fail').exists() and pathlib.Path('fail').read_text() in str(folder):
     sys.exit('boom')
 (folder / config.name).write_text(config.read_text())
+(folder / 'options.json').write_text(json.dumps(options))
 logs = folder / '0' / 'vis_data'
 logs.mkdir(parents=True, exist_ok=True)
 records = [dict(step=1, loss=1.0, time=0.5, memory=2048)]

@@ -151,6 +151,22 @@ def test_what_does_not_matter_reruns_nothing(recipe):
     assert calls() == []
 
 
+@pytest.mark.parametrize(
+    ('hook', 'kept'),
+    [('', None), ('interval=1', '2'), ('max_keep_ckpts=-1', '2'), ('max_keep_ckpts=3', None)],
+)
+def test_a_config_that_keeps_all_checkpoints_keeps_two(recipe, hook, kept):
+    if hook:
+        saving = f'default_hooks = dict(checkpoint=dict(type="CheckpointHook", {hook}))\n'
+        Path('a.py').write_text(Path('a.py').read_text() + saving)
+    execute(recipe)
+    options = json.loads(Path('work/pretrain/seed_0/options.json').read_text())
+    assert options.get('default_hooks.checkpoint.max_keep_ckpts') == kept
+    # Nothing depends on it.
+    state = read_state(Path('work/pretrain/seed_0'))
+    assert state.settings.get('default_hooks.checkpoint.max_keep_ckpts') != 2
+
+
 def test_a_name_of_the_data_reruns_nothing(recipe):
     execute(recipe)
     assert 'does not name the data set' not in report(read_recipe(recipe), Path('work'))[0]
