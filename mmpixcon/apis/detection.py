@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ from mmcv.ops import batched_nms
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import InstanceData
@@ -26,6 +22,7 @@ from torch import Tensor
 from mmpixcon.engine.checkpoint.kept_config import read_kept_config
 from mmpixcon.engine.checkpoint.load_report import check_all_loaded
 from mmpixcon.registry import DATASETS
+from mmpixcon.utils.quiet import quiet_libraries
 
 # Overlap of two detections of a class above which tiles have found the same object.
 SAME_OBJECT = 0.5
@@ -174,7 +171,9 @@ def load_detector(
     if cfg.get('visualizer'):
         cfg.visualizer.vis_backends = []
     init_default_scope('mmdet')
-    with _quiet_mmengine():
+    # What is loaded is looked at below.
+    with quiet_libraries(), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'dataset_meta or class names are not saved')
         inferencer = DetInferencer(cfg, str(checkpoint), device=device, show_progress=False)
     check_all_loaded(inferencer.model, state.get('state_dict', state), str(checkpoint))
     dataset_meta = inferencer.model.dataset_meta
@@ -194,17 +193,3 @@ def _classes_of_config(cfg: Config, checkpoint: str | Path) -> Sequence[str]:
             'test_dataloader.dataset.metainfo.classes'
         )
     return classes
-
-
-@contextlib.contextmanager
-def _quiet_mmengine() -> Iterator[None]:
-    """Keep back what mmengine and mmdet say of loading: ``load_detector`` looks at it itself."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.filterwarnings('ignore', 'dataset_meta or class names are not saved')
-            yield
-    finally:
-        logger.setLevel(level)

@@ -26,6 +26,7 @@ from mmpixcon.engine.checkpoint.safe_files import pointed_checkpoint
 from mmpixcon.evaluation.confusion import confusion_matrix
 from mmpixcon.utils.files import replace_file
 from mmpixcon.utils.progress import track_progress
+from mmpixcon.utils.quiet import quiet_libraries
 from mmpixcon.utils.tables import markdown_table
 from mmpixcon.visualization.detections import PhotoDetections, draw_beside_annotations
 from mmpixcon.visualization.evaluation import draw_confusion, draw_precision_recall
@@ -78,6 +79,7 @@ def best_checkpoint(folder: Path) -> Path:
     return checkpoint
 
 
+@quiet_libraries()
 def publish(checkpoint: Path, path: Path) -> None:
     """Write the stock detector of a checkpoint, with its config and nothing else.
 
@@ -100,6 +102,7 @@ def publish(checkpoint: Path, path: Path) -> None:
     part.replace(path)
 
 
+@quiet_libraries()
 def evaluate(checkpoint: Path, ann_file: Path, images: Path, device: str) -> Evaluation:
     """Detect objects in annotated photos, and compare.
 

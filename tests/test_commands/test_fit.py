@@ -33,6 +33,7 @@ def test_a_fit_leaves_a_stock_detector_and_goes_on(cells, tmp_path):
     assert result.exit_code == 0, result.output
     assert '| train | 10 photos, ' in result.output
     assert 'mmpixcon detect' in result.output
+    assert 'Loading and preparing' not in result.output and 'mmengine' not in result.output
     pictures = {'detections.png', 'precision_recall.png', 'confusion.png'}
     assert pictures <= {path.name for path in out.glob('*.png')}
     state = CheckpointLoader.load_checkpoint(str(out / 'best.pth'), 'cpu')

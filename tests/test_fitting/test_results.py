@@ -88,7 +88,7 @@ def test_precisions_are_those_that_coco_averages(tmp_path, monkeypatch):
     assert f'| {last["name"]} | - |' in text
 
 
-def test_perfect_detections_of_a_validation_in_another_order(tmp_path, monkeypatch):
+def test_perfect_detections_of_a_validation_in_another_order(tmp_path, monkeypatch, capfd):
     """From the labels as they are given to the numbers of ``mmpixcon fit``."""
     content = json.loads((BCCD / 'val.json').read_text())
     content['images'] = content['images'][:4]
@@ -112,7 +112,11 @@ def test_perfect_detections_of_a_validation_in_another_order(tmp_path, monkeypat
 
     monkeypatch.setattr('mmpixcon.apis.detection.Detector.detect', detect)
     checkpoint = save_detector(STOCK, tmp_path / 'epoch_1.pth')
+    capfd.readouterr()
     evaluation = evaluate(checkpoint, data.val, data.val_images, 'cpu')
+    # The command tells the numbers itself.
+    printed = capfd.readouterr()
+    assert printed.out == '' and 'evaluating: 4/4 images' in printed.err
     assert evaluation.metrics['coco/bbox_mAP'] == 1
     assert set(evaluation.by_class.values()) == {1.0}
 
