@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import math
 import re
 import statistics
@@ -21,6 +18,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from mmpixcon.recipes.finished import FinishedRun
+from mmpixcon.utils.quiet import quiet_libraries
 
 from .choices import NONE
 from .configs import METRIC
@@ -90,6 +88,7 @@ def read_budget(text: str) -> float:
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
+@quiet_libraries()
 def seconds_a_step(cfg: Config, device: str, threads: int) -> float:
     """Time training steps of a config.
 
@@ -103,16 +102,13 @@ def seconds_a_step(cfg: Config, device: str, threads: int) -> float:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    # mmengine and pycocotools tell what they build, and that frozen layers are not trained.
-    logging.disable(logging.WARNING)
     try:
         init_default_scope(cfg.get('default_scope', 'mmdet'))
         model = MODELS.build(cfg.model).to(device).train()
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         settings = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
         settings['sampler'] = dict(type=DefaultSampler, shuffle=True)
-        with contextlib.redirect_stdout(io.StringIO()):
-            loader = Runner.build_dataloader(settings, seed=0)
+        loader = Runner.build_dataloader(settings, seed=0)
         start = done = 0.0
         for batch in loader:
             model.train_step(batch, wrapper)
@@ -126,7 +122,6 @@ def seconds_a_step(cfg: Config, device: str, threads: int) -> float:
                 break
         return (time.perf_counter() - start) / max(done, 1)
     finally:
-        logging.disable(logging.NOTSET)
         torch.set_num_threads(before)
 
 
