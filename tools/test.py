@@ -41,12 +41,17 @@ def parse_args() -> argparse.Namespace:
 
 
 def use_tta(cfg: Config) -> None:
-    """Put the config's test-time augmentation in place."""
+    """Put the config's test-time augmentation in place.
+
+    Raises:
+        ValueError: The config has none.
+    """
     missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
     if missing:
-        raise KeyError(
-            f'--tta needs {" and ".join(missing)} in the config; '
-            'mmdet::retinanet/retinanet_tta.py has both.'
+        raise ValueError(
+            f'--tta needs {" and ".join(missing)} in the config. A list of _base_ with '
+            "'mmdet::retinanet/retinanet_tta.py' beside this config has both; its img_scales are "
+            "those of COCO's images."
         )
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline

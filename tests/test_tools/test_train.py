@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import torch
 from mmpixcon.engine.hooks import InterruptionHook
 from mmpixcon.registry import MODELS
 from tests.helpers.configs import ROOT
+from tests.helpers.detectors import save_detector
 from tests.helpers.processes import in_two_processes, run_tool
 
 HERE = Path(__file__).parent
@@ -266,3 +268,22 @@ def test_the_test_tool_refuses_a_checkpoint_of_another_model(
         *('--data-root', scenes_root, '--work-dir', tmp_path),
     )
     assert 'tensors of FasterRCNN' in printed and 'the others would keep random values' in printed
+
+
+def test_the_test_tool_augments(tmp_path: Path, scenes_root: Path) -> None:
+    checkpoint = save_detector(SCENES, tmp_path / 'random.pth')
+    arguments = (checkpoint, '--data-root', scenes_root, '--work-dir', tmp_path, '--tta')
+    printed = refused('test.py', SCENES, *arguments)
+    assert '--tta needs tta_model and tta_pipeline in the config' in printed
+    # As the message has it.
+    augmented = tmp_path / 'augmented.py'
+    augmented.write_text(f"_base_ = ['{SCENES}', 'mmdet::retinanet/retinanet_tta.py']\n")
+    scales = 'tta_pipeline.TestTimeAug.transforms.0'
+    sizes = [f'{scales}.{i}.scale=({96 + 32 * i},96)' for i in range(3)]
+    status, logged, printed = run_tool(
+        ROOT / 'tools' / 'test.py', augmented, *arguments, '--cfg-options', *sizes
+    )
+    assert status == 0, printed
+    printed = f'{logged}{printed}'
+    assert re.search(r'(\d+) of \1 tensors of FasterRCNN \(100%\)', printed)
+    assert 'coco/bbox_mAP: ' in printed
