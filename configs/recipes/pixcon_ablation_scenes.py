@@ -8,11 +8,12 @@ small = 'deformable-detr_r18_1xb8-12e_scenes.py'
 stock = dict(config=f'../stock/{small}', data='scenes')
 l_cos = dict(config=f'../pixcon/pixcon_{small}', data='scenes')
 fine = dict(config=f'../pixcon/ablations/pixcon-finest-level_{small}', data='scenes')
+l_nce = {'model.alpha': 1.0, 'model.beta': 0.0}
 stages = {
     'stock': stock,
     'L_Cos': l_cos,
     'L_Cos, predictor': dict(l_cos, options={'model.predictor.type': 'mmpixcon.PixelPredictor'}),
-    'L_NCE': dict(l_cos, options={'model.alpha': 1.0, 'model.beta': 0.0}),
+    'L_NCE': dict(l_cos, options=l_nce),
     'L_NCE, L_Cos': dict(l_cos, options={'model.alpha': 1.0}),
     'stock, one stage': dict(stock, options={'model.as_two_stage': False}),
     'L_Cos, one stage': dict(l_cos, options={'model.detector.as_two_stage': False}),
@@ -31,11 +32,13 @@ variants = {
 for name, variant in variants.items():
     stages[name] = dict(config=f'../pixcon/ablations/pixcon-{variant}_{small}', data='scenes')
 faster_rcnn = dict(config='../pixcon/pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py', data='scenes')
+coarse = {'model.levels': [3]}
 faster_rcnns = {
     'Faster R-CNN': dict(config='../stock/faster-rcnn_r18_fpn_1xb8-12e_scenes.py', data='scenes'),
     'Faster R-CNN, L_Cos': faster_rcnn,
-    'Faster R-CNN, L_Cos, coarse': dict(faster_rcnn, options={'model.levels': [3]}),
-    'Faster R-CNN, L_NCE': dict(faster_rcnn, options={'model.alpha': 1.0, 'model.beta': 0.0}),
+    'Faster R-CNN, L_Cos, coarse': dict(faster_rcnn, options=coarse),
+    'Faster R-CNN, L_NCE': dict(faster_rcnn, options=l_nce),
+    'Faster R-CNN, L_NCE, coarse': dict(faster_rcnn, options={**l_nce, **coarse}),
     'Faster R-CNN, L_NCE, L_Cos': dict(faster_rcnn, options={'model.alpha': 1.0}),
 }
 metrics = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50')
