@@ -1,4 +1,4 @@
-"""What libraries print while they work, kept back where a command tells the outcome itself."""
+"""Libraries kept quiet, where a command tells the outcome itself."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mmengine.logging import MMLogger
 def quiet_libraries() -> Iterator[None]:
     """Keep back what mmengine logs below an error, and what mmdet and pycocotools print.
 
-    Progress goes on, since it is shown on stderr. The function that it returns is a decorator as
-    well.
+    Progress goes on, since it is shown on stderr. ``@quiet_libraries()`` keeps a whole function
+    quiet.
     """
     logger = MMLogger.get_current_instance()
     level = logger.level

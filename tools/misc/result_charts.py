@@ -58,12 +58,21 @@ LITE0 = {
     'PLRC': 'plrc_lite0_1xb32-100e_bccd',
     'Barlow Twins': 'barlowtwins_lite0_1xb32-100e_bccd',
 }
-ONE_STAGE = 'deformable-detr-one-stage_lite0_1xb8-24e_bccd, 312 steps'
+DETR_ONE_STAGE = 'deformable-detr-one-stage_lite0_1xb8-24e_bccd'
+ONE_STAGE = f'{DETR_ONE_STAGE}, 312 steps'
 TRANSFORMERS = {
     'UP-DETR': 'updetr_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
     'DETReg': 'detreg_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
     'Siamese DETR': 'siamese-detr_deformable-detr-one-stage_lite0_1xb8-50e_bccd',
 }
+OWN_REGIONS = {
+    'UP-DETR, own region': f'{TRANSFORMERS["UP-DETR"]}, own region',
+    'UP-DETR, own region, drop 0.5': f'{TRANSFORMERS["UP-DETR"]}, own region, drop 0.5',
+    'Siamese DETR, own region': f'{TRANSFORMERS["Siamese DETR"]}, own region',
+    'Siamese DETR, L_g 0': f'{TRANSFORMERS["Siamese DETR"]}, L_g 0',
+    'Siamese DETR, L_g 10': f'{TRANSFORMERS["Siamese DETR"]}, L_g 10',
+}
+FASTER_R18 = 'faster-rcnn_r18_fpn_1xb8-12e_scenes'
 DETR_R18 = 'deformable-detr_r18_1xb8-12e_scenes'
 PRETRAINING = (
     Setting('Faster R-CNN R18, random weights, BCCD, 10 %', 'BCCD, 10 %', RANDOM, BACKBONES),
@@ -113,6 +122,18 @@ PRETRAINING = (
         TRANSFORMERS,
     ),
     Setting('the same, all labels', 'BCCD at 160 pixels', ONE_STAGE, TRANSFORMERS),
+    Setting(
+        'the same, on another machine, 10 %',
+        'BCCD at 160 pixels, 10 %',
+        f'{DETR_ONE_STAGE}, another machine',
+        OWN_REGIONS,
+    ),
+    Setting(
+        'the same, all labels',
+        'BCCD at 160 pixels',
+        f'{DETR_ONE_STAGE}, another machine',
+        OWN_REGIONS,
+    ),
 )
 PIXCON = (
     Setting(
@@ -154,6 +175,17 @@ PIXCON = (
         'built-in scenes',
         f'{DETR_R18}, one stage',
         {'L_Cos, coarsest': f'pixcon_{DETR_R18}, one stage'},
+    ),
+    Setting(
+        'Faster R-CNN R18, random weights, scenes',
+        'built-in scenes',
+        FASTER_R18,
+        {
+            'L_Cos, stride 8': f'pixcon_{FASTER_R18}',
+            'L_Cos, stride 32': f'pixcon_{FASTER_R18}, stride 32',
+            'L_NCE, stride 8': f'pixcon_{FASTER_R18}, L_NCE',
+            'L_NCE and L_Cos, stride 8': f'pixcon_{FASTER_R18}, L_NCE and L_Cos',
+        },
     ),
     Setting(
         'Faster R-CNN Lite0, ImageNet, BCCD, 10 %',
