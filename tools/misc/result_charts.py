@@ -270,7 +270,7 @@ def draw_gains(models: Mapping[str, Numbers]) -> Figure:
         Figure: a panel for pretraining and one for PixCon; rows of a setting below its title.
     """
     height = max(sum(1 + len(s.methods) for s in settings) for settings in PANELS.values())
-    figure = Figure(figsize=(6 * len(PANELS), 0.25 * height + 1.2), layout='constrained')
+    figure = Figure(figsize=(6.5 * len(PANELS), 0.25 * height + 1.2), layout='constrained')
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(PANELS), sharex=True, squeeze=False)[0]
     for axes, (title, settings) in zip(panels, PANELS.items(), strict=True):
