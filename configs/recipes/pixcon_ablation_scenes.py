@@ -33,12 +33,15 @@ for name, variant in variants.items():
     stages[name] = dict(config=f'../pixcon/ablations/pixcon-{variant}_{small}', data='scenes')
 faster_rcnn = dict(config='../pixcon/pixcon_faster-rcnn_r18_fpn_1xb8-12e_scenes.py', data='scenes')
 coarse = {'model.levels': [3]}
+weak_l_nce = {**l_nce, 'model.alpha': 0.1}
 faster_rcnns = {
     'Faster R-CNN': dict(config='../stock/faster-rcnn_r18_fpn_1xb8-12e_scenes.py', data='scenes'),
     'Faster R-CNN, L_Cos': faster_rcnn,
     'Faster R-CNN, L_Cos, coarse': dict(faster_rcnn, options=coarse),
     'Faster R-CNN, L_NCE': dict(faster_rcnn, options=l_nce),
     'Faster R-CNN, L_NCE, coarse': dict(faster_rcnn, options={**l_nce, **coarse}),
+    'Faster R-CNN, L_NCE, alpha 0.1': dict(faster_rcnn, options=weak_l_nce),
+    'Faster R-CNN, L_NCE, coarse, alpha 0.1': dict(faster_rcnn, options={**weak_l_nce, **coarse}),
     'Faster R-CNN, L_NCE, L_Cos': dict(faster_rcnn, options={'model.alpha': 1.0}),
 }
 metrics = dict(AP='coco/bbox_mAP', AP50='coco/bbox_mAP_50')
