@@ -106,6 +106,12 @@ PRETRAINING = (
         },
     ),
     Setting(
+        'Faster R-CNN Lite0, household photos, 10 %',
+        'household photos, 10 %',
+        'faster-rcnn_lite0_fpn_1xb4-200i_household, from ImageNet',
+        {'VICReg': 'vicreg_lite0_1xb32-10e_household'},
+    ),
+    Setting(
         'Deformable DETR R18, MoCo v2, scenes',
         'built-in scenes',
         'deformable-detr-pretrained_r18_1xb8-12e_scenes, from MoCo v2',
