@@ -18,6 +18,7 @@ settings = {
     'L_Cos, stride 16': {'model.levels': [2]},
     'L_Cos, coarsest': {'model.levels': [-1]},
     'L_NCE': {'model.alpha': 1.0, 'model.beta': 0.0},
+    'L_NCE, alpha 0.1': {'model.alpha': 0.1, 'model.beta': 0.0},
     'L_NCE, L_Cos': {'model.alpha': 1.0},
 }
 models = {'stock': stock}
